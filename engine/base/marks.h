@@ -1,0 +1,14 @@
+#pragma once
+
+// TOLLGATE_SLOW marks functions off the hot path: never inlined, placed away from it.
+#define TOLLGATE_SLOW __attribute__((noinline, cold))
+// TOLLGATE_HOT marks the few functions that a cache hit runs through.
+#define TOLLGATE_HOT __attribute__((hot))
+// TOLLGATE_INLINE forces inlining where a call would cost more than the body.
+#define TOLLGATE_INLINE inline __attribute__((always_inline))
+// TOLLGATE_LIFETIME marks a parameter (or *this) to which the result points.
+#if defined(__clang__)
+#define TOLLGATE_LIFETIME [[clang::lifetimebound]]
+#else
+#define TOLLGATE_LIFETIME
+#endif

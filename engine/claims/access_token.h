@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "jose/jws.h"
+#include "tollgate/clock.h"
+#include "tollgate/profile.h"
+#include "tollgate/reason.h"
+
+namespace tollgate::claims {
+
+// AccessToken holds the claims of one access token, typed by its issuer's profile. Views point into the document that
+// they were read from. Reusable; the vectors keep their storage. Thread-compatible.
+struct AccessToken {
+  std::string_view issuer;
+  std::string_view subject;
+  std::string_view client_id;
+  std::string_view jwt_id;
+  // NumericDates, RFC 7519 section 2, in seconds. Fractions are legal and are rounded to the safe side: exp and iat
+  // down, nbf up. has_… is false for absent ones.
+  int64_t expires_at = 0;
+  int64_t not_before = 0;
+  int64_t issued_at = 0;
+  bool has_not_before = false;
+  bool has_issued_at = false;
+  bool sender_constrained = false;            // `cnf` is present (RFC 7800).
+  std::vector<std::string_view> audiences;
+  std::vector<std::string_view> scopes;       // In the token's order; duplicates removed.
+  std::vector<std::string_view> roles;        // Likewise.
+};
+
+// PeekIssuer returns `iss` of a payload that nobody has verified yet: kIssuerMissing, or kBadClaim if it is no string, is
+// empty or longer than limits::kIssuerBytesMax.
+Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer);
+
+// Expectations is what an issuer's access tokens must be like. Made once at configuration. Thread-compatible.
+struct Expectations {
+  Profile profile;
+  std::string issuer;
+  int64_t leeway_s = 60;
+  int64_t token_age_max_s = 0;
+  int64_t token_lifetime_max_s = 0;
+};
+
+// TimeEvidence tells what was compared when a token was refused by time.
+struct TimeEvidence {
+  int64_t actual = 0;
+  int64_t bound = 0;
+};
+
+// CheckTimes is the time window, for a fresh token and for a cached one alike: kExpired at now ≥ exp + leeway,
+// kNotYetValid at now < nbf − leeway or now < iat − leeway, kTooOld at now − iat > token_age_max (+ leeway),
+// kLifetimeTooLong at exp − iat > token_lifetime_max. Pure.
+struct TimeWindow {
+  int64_t expires_at = 0;
+  int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
+  int64_t issued_at = INT64_MIN;   // INT64_MIN: absent.
+};
+Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s, TimeEvidence* evidence);
+
+// ValidatedClaims proves that the claims of a verified token were found to be an access token of the expected issuer in
+// its time. Only Validate makes one. It says nothing about the audience: `audiences` is for the caller to match with
+// the resource at hand. Refers to the AccessToken it was made over. Thread-compatible.
+class ValidatedClaims {
+ public:
+  const AccessToken& token() const { return *token_; }
+
+ private:
+  friend Reason Validate(const jose::VerifiedJws&, const Expectations&, int64_t, AccessToken*, TimeEvidence*,
+                         std::optional<ValidatedClaims>*);
+  explicit ValidatedClaims(const AccessToken* token) : token_(token) {}
+  const AccessToken* token_;
+};
+
+// Validate reads the claims of `jws` by the profile into `storage` and checks them in this order: typ (kWrongType); the
+// profile's must_equal marks (kNotAnAccessToken); types, ranges and lengths of all claims that are used (kBadClaim; a
+// claim of the wrong type is never taken as absent); issuer equal (kIssuerUnknown); required claims present
+// (kExpiryMissing, kAudienceMissing, kIssuedAtMissing, kSubjectMissing, kClientMissing, kJwtIdMissing); times
+// (`evidence` filled). RFC 7519 section 4.1, RFC 8725 section 3, RFC 9068 sections 2.2 and 4.
+Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s, AccessToken* storage,
+                TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
+
+}  // namespace tollgate::claims

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "tollgate/algorithm.h"
+#include "tollgate/reason.h"
+
+namespace tollgate {
+
+// Verdict is the three-way answer.
+enum class Verdict : uint8_t {
+  kDeny = 0,         // Answer with HttpStatus(category).
+  kAllow = 1,
+  kUnavailable = 2,  // The engine cannot know right now: 503 with Retry-After. Never a 401, which would make clients
+                     // throw good tokens away.
+};
+
+// Freshness says how far the issuer's keys may be trusted at this moment.
+enum class Freshness : uint8_t {
+  kFresh,        // Within the refresh interval, or keys that never age (configured inline).
+  kStale,        // A refresh is due or under way; nothing has failed.
+  kDegraded,     // Refreshes are failing; the keys in use are within the staleness bound.
+  kUnavailable,  // Never fetched, or beyond the bound.
+};
+
+// FreshnessName returns "fresh", "stale", "degraded" or "unavailable". Static storage.
+TOLLGATE_API std::string_view FreshnessName(Freshness freshness);
+
+// Decision is the answer to one Request. A plain value without heap; it never points into the engine. A Decision that
+// nobody filled in is a denial. Thread-compatible.
+struct Decision {
+  Verdict verdict = Verdict::kDeny;
+  Reason reason = Reason::kUndecided;
+  Freshness freshness = Freshness::kUnavailable;
+  bool from_cache = false;    // The signature was verified by an earlier check.
+  bool was_cached = false;    // This check verified the signature and the cache took the facts.
+  Algorithm algorithm{};      // Meaningful once the signature has been verified.
+  uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
+  uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
+
+  // Allow: the decision may be relied upon until this wall time (seconds), the token's own exp (plus leeway).
+  int64_t valid_until_s = 0;
+  // Deny by time (kExpired, kNotYetValid, kTooOld, kLifetimeTooLong): what was compared, in seconds.
+  int64_t evidence_actual = 0;
+  int64_t evidence_bound = 0;
+  // Age of the issuer's key set in milliseconds since its last good answer; 0 for keys that never age.
+  int64_t keys_age_ms = 0;
+
+  static constexpr uint32_t kNoIssuer = UINT32_MAX;
+
+  bool allowed() const { return verdict == Verdict::kAllow; }
+  Category category() const { return CategoryOf(reason); }
+  int http_status() const { return HttpStatus(category()); }
+};
+
+}  // namespace tollgate

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/limits.h"
+#include "crypto/verify_key.h"
+#include "json/document.h"
+#include "tollgate/reason.h"
+
+namespace tollgate::jose {
+
+// CompactJws is a token cut at its two dots (RFC 7515 section 7.1). Views into the token.
+struct CompactJws {
+  std::string_view header;         // base64url
+  std::string_view payload;        // base64url
+  std::string_view signature;      // base64url
+  std::string_view signing_input;  // header '.' payload
+};
+
+// SplitCompact cuts `token`. kTokenTooLong, kEncryptedToken (five parts), kNotCompactJws (any other number of parts, or
+// an empty part); the work is bounded by the first six dots. Does not allocate.
+Reason SplitCompact(std::string_view token, CompactJws* out);
+
+// JoseHeader holds the members of the protected header that a verifier uses; all others are read strictly and ignored
+// (RFC 7515 section 4), `jwk`, `jku`, `x5u` and `x5c` among them: a key that a token brings along proves nothing.
+struct JoseHeader {
+  Algorithm algorithm{};
+  bool has_key_id = false;
+  std::string_view key_id;
+  bool has_type = false;
+  std::string_view type;
+};
+
+// ReadHeader interprets a decoded header. kNotAnObject, kBadHeaderMember (a known member of the wrong type or over its
+// limit; `kid`, `typ`, `cty` are strings), kAlgorithmMissing, kAlgorithmNone (compared without case, RFC 8725 section
+// 3.2), kAlgorithmSymmetric, kAlgorithmUnsupported, kEncryptedToken (`enc` is present), kUnknownCritical (`crit` is
+// present, whatever it says). The views of `out` point into the document.
+Reason ReadHeader(json::Value header, JoseHeader* out);
+
+class ParsedJws;
+
+// VerifiedJws proves that a signature was verified: only Verify makes one. It refers to the ParsedJws that it came from
+// and is valid until that parses again. Thread-compatible.
+class VerifiedJws {
+ public:
+  const JoseHeader& header() const { return *header_; }
+  json::Value payload() const { return payload_; }
+
+ private:
+  friend Reason Verify(const ParsedJws&, const crypto::VerifyKey&, std::optional<VerifiedJws>*);
+  VerifiedJws(const JoseHeader* header, json::Value payload) : header_(header), payload_(payload) {}
+  const JoseHeader* header_;
+  json::Value payload_;
+};
+
+// ParsedJws is one token read strictly but not yet believed: cut, decoded, its header interpreted, its payload parsed.
+// Holds the buffers for that and is meant to be reused: after a few tokens it allocates no more. Owner thread only.
+class ParsedJws {
+ public:
+  ParsedJws();
+  // Parse reads `token`, which must live as long as this object is used. kNone, or the first reason found in the order:
+  // split, header base64url, header JSON, header members, signature base64url, payload base64url, payload JSON, payload
+  // is an object.
+  Reason Parse(std::string_view token);
+
+  const JoseHeader& header() const { return header_; }
+  std::string_view signing_input() const { return compact_.signing_input; }
+  std::span<const uint8_t> signature() const { return {signature_, signature_size_}; }
+  // The payload as the sender wrote it: good for finding out whose key to verify with, and for nothing else.
+  json::Value unverified_payload() const { return payload_.root(); }
+
+ private:
+  CompactJws compact_;
+  JoseHeader header_;
+  json::Document header_document_;
+  json::Document payload_;
+  size_t signature_size_ = 0;
+  uint8_t signature_[1024];  // Longer than any signature under limits::kRsaModulusBitsMax.
+};
+
+// Verify checks the signature of `jws` with `key` by the algorithm of its header. The caller has made sure that the
+// algorithm is allowed for the issuer and for the key. kNone and a proof, or kBadSignatureLength, kBadSignature,
+// kKeyAlgorithmMismatch. Costs one signature verification.
+Reason Verify(const ParsedJws& jws, const crypto::VerifyKey& key, std::optional<VerifiedJws>* out);
+
+}  // namespace tollgate::jose

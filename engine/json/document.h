@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/marks.h"
+#include "tollgate/reason.h"
+
+namespace tollgate::json {
+
+enum class Type : uint8_t { kNull, kBool, kInt64, kUint64, kDouble, kString, kArray, kObject };
+
+// Node is one value of a parsed document. Nodes stand in document order; a container's members follow it directly, and
+// `end` is the position behind its last descendant (of a scalar: behind itself).
+struct Node {
+  Type type = Type::kNull;
+  uint32_t end = 0;
+  std::string_view name;  // The member's name, unescaped, in an object; empty elsewhere.
+  std::string_view text;  // kString: unescaped.
+  union {
+    int64_t int64 = 0;
+    uint64_t uint64;  // Only for integers beyond INT64_MAX; all others are kInt64.
+    double number;
+    bool boolean;
+  };
+};
+
+// Value is a view of one value of a Document: two words, valid until the Document parses again or is destroyed. All
+// accessors of an absent Value (a member that was not found) answer as if it had no such type. Thread-compatible.
+class Value {
+ public:
+  Value() = default;
+  bool present() const { return node_ != nullptr; }
+  Type type() const { return node_->type; }  // Present values only.
+  bool is_object() const { return present() && node_->type == Type::kObject; }
+  bool is_array() const { return present() && node_->type == Type::kArray; }
+  std::string_view name() const { return node_->name; }
+
+  // Exactly this JSON type, else nullopt. There is no conversion.
+  std::optional<std::string_view> string() const;
+  std::optional<bool> boolean() const;
+  std::optional<double> number() const;  // Any JSON number; integers beyond 2^53 are rounded.
+  std::optional<int64_t> int64() const;  // A number written as an integer, in range.
+
+  // Member returns the member of this name of an object. Linear in the number of direct members.
+  Value Member(std::string_view name) const;
+  // Pointer resolves an RFC 6901 JSON pointer through objects ("/a/b"); "" is this value itself. A string that does not
+  // begin with "/" is taken as the name of a direct member.
+  Value Pointer(std::string_view pointer) const;
+
+  // Children of an array or object, in order: for (Value v = c.FirstChild(); v.present(); v = c.NextChild(v)).
+  Value FirstChild() const;
+  Value NextChild(Value child) const;
+
+ private:
+  friend class Document;
+  Value(const Node* base, const Node* node) : base_(base), node_(node) {}
+  const Node* base_ = nullptr;
+  const Node* node_ = nullptr;
+};
+
+// Document reads one JSON text strictly: RFC 8259 in UTF-8, no byte order mark, no duplicate member names (compared after
+// unescaping) in any object, no lone surrogates, at most limits::kJsonDepthMax levels, integers within 64 bits, finite
+// doubles, nothing but white space behind the value. Every value is walked and checked, wanted or not. Buffers are kept
+// for the next text, so that a reused Document allocates nothing once it has seen a text of similar size. Owner thread
+// only.
+class Document {
+ public:
+  // `bytes_max` bounds every text that this document accepts; memory is bounded by a small multiple of it.
+  explicit Document(size_t bytes_max);
+  ~Document();
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
+
+  // Parse reads `text`, of which nothing is kept. kNone, or kBadJson, kBadUtf8, kDuplicateMember, kTooDeep,
+  // kTokenTooLong (longer than bytes_max). After a failure root() is absent.
+  Reason Parse(std::string_view text);
+
+  // Buffer returns room for bytes_max bytes into which the caller writes (e.g. decodes base64url) before ParseBuffer.
+  char* Buffer() TOLLGATE_LIFETIME;
+  // ParseBuffer is Parse of the first `size` bytes of Buffer(), without a copy.
+  Reason ParseBuffer(size_t size);
+
+  Value root() const TOLLGATE_LIFETIME { return nodes_.empty() ? Value() : Value(nodes_.data(), nodes_.data()); }
+
+ private:
+  struct Parser;
+  std::unique_ptr<Parser> parser_;
+  std::vector<Node> nodes_;
+};
+
+}  // namespace tollgate::json

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "keys/key_generations.h"
+#include "keys/key_set.h"
+#include "keys/refresh_schedule.h"
+#include "sync/thread_blocks.h"
+#include "tollgate/config.h"
+#include "tollgate/metrics.h"
+#include "tollgate/transport.h"
+
+namespace tollgate::keys {
+
+// KeyStore holds every issuer's keys: configured ones for ever, fetched ones as long as the staleness bound allows. The
+// request side never waits for the network; the background side runs on one thread and does all fetching.
+// A refused, empty, garbled or truncated answer never shrinks a set; a good answer without a key retires it at once.
+// The request side is thread-safe; the background side is owner thread only.
+class KeyStore {
+ public:
+  // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or a URL is
+  // refused by transport::CheckFetchUrl) and plans the first fetches at once. `blocks` must outlive the store.
+  // `on_settled` is called on the background side after each fetch has ended, with the issuer's position.
+  static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
+                                                          sync::ThreadBlocks& blocks,
+                                                          std::function<void(uint32_t issuer)> on_settled);
+  ~KeyStore();
+
+  // --- Request side ---
+
+  // FindIssuer returns the position in Config::issuers. One table probe, no allocation.
+  std::optional<uint32_t> FindIssuer(std::string_view issuer) const;
+
+  struct Standing {
+    Freshness freshness = Freshness::kUnavailable;
+    int64_t age_ms = 0;          // Since the last good answer; 0 for configured keys.
+    int64_t retry_after_ms = 0;  // Until the next fetch may have ended, roughly; for Retry-After.
+    bool ever_good = false;
+  };
+  // StandingAt says how far the issuer's keys may be trusted. A few loads.
+  Standing StandingAt(uint32_t issuer, int64_t now_ms) const;
+
+  // Find selects the key for a token's header. Reasons of KeySet::Select, but for kKeyUnknown of fetched keys: that is
+  // answered only if a good answer whose fetch began after this kid was first asked for lacks it; until then it is
+  // kKeyPending, and a fetch is requested through the gate (one per cooldown). Memory of absent kids is bounded, expires
+  // and is cleared when the set changes; while it is full, new ones stay kKeyPending. Also kKeysNeverFetched,
+  // kKeysTooStale. The key is valid as long as the ReadScope. Takes a lock only for absent kids.
+  Reason Find(const sync::ReadScope& scope, uint32_t issuer, bool has_key_id, std::string_view key_id,
+              Algorithm algorithm, int64_t now_ms, const IssuerKey** key);
+
+  // IsCurrent: see KeyGenerations.
+  bool IsCurrent(KeyRef key) const { return generations_.IsCurrent(key); }
+
+  // FindByRef returns the current key of this name, or null; for what a cached token needs to know of its key.
+  const IssuerKey* FindByRef(const sync::ReadScope& scope, uint32_t issuer, KeyRef key) const;
+
+  // WaitsForFetch: whether a fetch of this issuer is under way or will come without anybody's doing.
+  bool WaitsForFetch(uint32_t issuer) const;
+
+  std::vector<IssuerHealth> Health(int64_t now_ms) const;  // Allocates, locks.
+
+  // SetWaker: called, on request threads, when the background side has something to do earlier than it planned.
+  void SetWaker(std::function<void()> waker);
+
+  // --- Background side ---
+
+  // RunDue starts every fetch that is due and returns when the next one will be (INT64_MAX: none).
+  int64_t RunDue(int64_t now_ms, Transport& transport);
+  // TakeIn digests one answer: parses, retires and adds keys, publishes the new set, plans the next fetch.
+  void TakeIn(FetchResult result, int64_t now_ms);
+
+ private:
+  struct Issuer;
+  KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
+           std::function<void(uint32_t issuer)> on_settled);
+  KeyGenerations generations_;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::keys
