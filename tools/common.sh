@@ -1,0 +1,64 @@
+# Shared by tools/test and tools/bench: the packages of a fresh Debian 12 machine, configuring and building a preset.
+# Sourced by bash after `set -euo pipefail`; $me names the command in messages.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+jobs=$(nproc)
+
+readonly build_packages=(
+  cmake ninja-build g++ pkg-config dpkg-dev ca-certificates python3 openssl
+  libabsl-dev libsimdjson-dev libcurl4-openssl-dev libssl-dev libbenchmark-dev libxxhash-dev
+  nlohmann-json3-dev libboost1.81-dev libcli11-dev
+)
+readonly test_packages=(clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git)
+readonly bench_packages=(gnuplot-nox)
+
+die() {
+  echo "$me: $*" >&2
+  exit 2
+}
+
+# The real identity provider of the end-to-end tests needs node 18 or later with npm, from wherever.
+have_node() {
+  command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null
+}
+
+# need_packages PACKAGE…: installs what is missing, through sudo if we are not root. Removes nothing.
+need_packages() {
+  local -a wanted=("$@") missing as_root=()
+  have_node || wanted+=(nodejs npm)
+  command -v dpkg-query >/dev/null ||
+    die "this is not Debian: install what README.md lists, then cmake --preset release"
+  mapfile -t missing < <(
+    comm -23 <(printf '%s\n' "${wanted[@]}" | sort) \
+      <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/^installed //p' | sort)
+  )
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  local id="" version_id=""
+  # shellcheck disable=SC1091
+  [[ ! -r /etc/os-release ]] || { id=$(. /etc/os-release && echo "${ID-}") && version_id=$(. /etc/os-release && echo "${VERSION_ID-}"); }
+  [[ $id == debian && $version_id == 12 ]] ||
+    die "missing ${missing[*]}, and this is not Debian 12: install them, then cmake --preset release"
+  command -v apt-get >/dev/null || die "missing ${missing[*]}, and there is no apt-get"
+  if [[ $(id -u) -ne 0 ]]; then
+    command -v sudo >/dev/null || die "neither root nor sudo: ask for apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  echo "$me: installing ${missing[*]}" >&2
+  local -a apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
+  "${apt[@]}" -o APT::Update::Error-Mode=any update >&2 || die "apt-get update failed (above): is there a network?"
+  "${apt[@]}" install -y --no-remove --no-install-recommends "${missing[@]}" >&2 ||
+    die "apt-get could not install ${missing[*]} (above)"
+}
+
+# build_preset PRESET [-DOPTION=VALUE…]: configures and builds into build/PRESET. Warnings are errors here, in every
+# caller alike, so that they share one tree without rebuilding it.
+build_preset() {
+  local preset=$1 launcher=()
+  shift
+  command -v c++ >/dev/null || die "no C++ compiler (c++): apt-get install g++"
+  if command -v ccache >/dev/null; then
+    launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  fi
+  (cd "$root" && cmake --preset "$preset" -DTOLLGATE_WERROR=ON "${launcher[@]}" "$@" &&
+    cmake --build --preset "$preset" --parallel "$jobs")
+}
