@@ -179,21 +179,6 @@ std::string DerToFixed(std::string_view der, size_t coordinate_len) {
   return Padded(r, coordinate_len) + Padded(s, coordinate_len);
 }
 
-std::optional<std::string> FixedToDer(std::string_view fixed, size_t coordinate_len) {
-  if (fixed.size() != 2 * coordinate_len) return std::nullopt;
-  bssl::UniquePtr<ECDSA_SIG> sig(ECDSA_SIG_new());
-  UniqueBn r(BN_bin2bn(Bytes(fixed), coordinate_len, nullptr));
-  UniqueBn s(BN_bin2bn(Bytes(fixed.substr(coordinate_len)), coordinate_len, nullptr));
-  uint8_t* der = nullptr;
-  size_t len = 0;
-  if (!ECDSA_SIG_set0(sig.get(), r.release(), s.release()) || !ECDSA_SIG_to_bytes(&der, &len, sig.get())) {
-    return std::nullopt;
-  }
-  std::string out(reinterpret_cast<char*>(der), len);
-  OPENSSL_free(der);
-  return out;
-}
-
 }  // namespace
 
 struct SigningKey::Material {
@@ -337,11 +322,7 @@ std::string SigningKey::PublicPem() const {
   return pem + "-----END PUBLIC KEY-----\n";
 }
 
-std::string SigningKey::Thumbprint() const {
-  // Exactly the required members of each kty, in lexicographic order: what nlohmann's dump of an object
-  // gives.
-  return Base64Url(Sha256(PublicJwk({.kid = false, .alg = false, .use = false}).dump()));
-}
+std::string SigningKey::Thumbprint() const { return JwkThumbprint(PublicJwk()); }
 
 std::string SigningKey::Sign(std::string_view signing_input) const {
   const AlgInfo& info = MustFindAlg(alg_);
@@ -361,24 +342,6 @@ std::string SigningKey::Sign(std::string_view signing_input) const {
   }
   out.resize(len);
   return info.kty == Kty::kEc ? DerToFixed(out, info.coordinate_len) : out;
-}
-
-bool SigningKey::Verify(std::string_view signing_input, std::string_view signature) const {
-  const AlgInfo& info = MustFindAlg(alg_);
-  if (info.kty == Kty::kOct) return Hmac(info, material_->secret, signing_input) == signature;
-  std::string der;
-  if (info.kty == Kty::kEc) {
-    std::optional<std::string> encoded = FixedToDer(signature, info.coordinate_len);
-    if (!encoded) return false;
-    der = *std::move(encoded);
-    signature = der;
-  }
-  bssl::ScopedEVP_MD_CTX context;
-  EVP_PKEY_CTX* key_context = nullptr;
-  return EVP_DigestVerifyInit(context.get(), &key_context, Digest(info), nullptr, material_->key.get()) &&
-         SetPadding(key_context, info) &&
-         EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(signing_input),
-                          signing_input.size());
 }
 
 const SigningKey& TestKey(std::string_view alg, int n) {

@@ -67,8 +67,21 @@ std::string RandomBytes(size_t len) {
   return bytes;
 }
 
+std::string JwkThumbprint(const json& jwk) {
+  // The required members of each kty (section 3.2); nlohmann's objects keep them in lexicographic order.
+  json required;
+  for (const char* name : {"crv", "e", "k", "kty", "n", "x", "y"}) {
+    if (jwk.contains(name)) required[name] = jwk[name];
+  }
+  return Base64Url(Sha256(required.dump()));
+}
+
 json Jwks(std::span<const SigningKey* const> keys, const JwkOptions& options) {
   return MakeJwks(keys, options, [](const SigningKey* key) -> const SigningKey& { return *key; });
+}
+
+json Jwks(std::initializer_list<const SigningKey*> keys, const JwkOptions& options) {
+  return Jwks(std::span(keys.begin(), keys.size()), options);
 }
 
 json Jwks(std::span<const SigningKey> keys, const JwkOptions& options) {

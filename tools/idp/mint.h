@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -75,14 +76,11 @@ class SigningKey {
   // PublicPem returns the SubjectPublicKeyInfo in PEM, "" for HS*.
   std::string PublicPem() const;
 
-  // Thumbprint returns the RFC 7638 SHA-256 thumbprint in base64url.
+  // Thumbprint is JwkThumbprint of the public key.
   std::string Thumbprint() const;
 
   // Sign returns the raw JWS signature: for ES* the fixed-length r || s of RFC 7518 section 3.4.
   std::string Sign(std::string_view signing_input) const;
-
-  // Verify checks a raw JWS signature through BoringSSL's EVP, for the tools' own tests.
-  bool Verify(std::string_view signing_input, std::string_view signature) const;
 
  private:
   struct Material;
@@ -97,9 +95,13 @@ class SigningKey {
 // take long to generate under sanitizers. Its kid is "test-<alg>-<n>". Thread-safe.
 const SigningKey& TestKey(std::string_view alg, int n = 0);
 
+// JwkThumbprint returns the RFC 7638 SHA-256 thumbprint of a public or private JWK, in base64url.
+std::string JwkThumbprint(const json& jwk);
+
 // Jwks returns {"keys": […]}.
 json Jwks(std::span<const SigningKey* const> keys, const JwkOptions& options = {});
 json Jwks(std::span<const SigningKey> keys, const JwkOptions& options = {});
+json Jwks(std::initializer_list<const SigningKey*> keys, const JwkOptions& options = {});
 
 // Mint returns a compact JWS of `claims`. The header holds alg, kid and typ "at+jwt"; members of
 // `extra_header` replace them, and one whose value is null is left out.
