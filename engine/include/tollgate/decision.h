@@ -38,6 +38,7 @@ struct Decision {
   Algorithm algorithm{};      // Meaningful once the signature has been verified.
   uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
   uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
+  uint64_t ticket = 0;          // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
 
   // Allow: the decision may be relied upon until this wall time (seconds), the token's own exp (plus leeway).
   int64_t valid_until_s = 0;

@@ -40,7 +40,7 @@ class TOLLGATE_API Engine {
   // Create validates `config`, prepares the inline keys, begins to fetch the others in the background and returns
   // without waiting for them: until an issuer's keys are there its tokens are answered with kUnavailable. Fails with
   // InvalidArgument and one line that names the offending setting.
-  static absl::StatusOr<std::unique_ptr<Engine>> Create(Config config, Environment environment = {});
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(const Config& config, Environment environment = {});
 
   // The destructor ends the background thread and drops pending callbacks without calling them. No Check may be in
   // progress.

@@ -1,0 +1,29 @@
+#include "tollgate/principal.h"
+
+#include <cstring>
+
+namespace tollgate {
+
+void Principal::Clear() {
+  end_.fill(0);
+  overflow_.clear();
+}
+
+void Principal::Assign(std::span<const std::string_view, kFieldCount> fields) {
+  size_t total = 0;
+  for (std::string_view field : fields) total += field.size();
+  overflow_.clear();
+  char* to = inline_.data();
+  if (total > kInlineBytes) {
+    overflow_.resize(total);
+    to = overflow_.data();
+  }
+  uint32_t end = 0;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (!fields[i].empty()) std::memcpy(to + end, fields[i].data(), fields[i].size());
+    end += static_cast<uint32_t>(fields[i].size());
+    end_[i] = end;
+  }
+}
+
+}  // namespace tollgate

@@ -1,0 +1,51 @@
+#include "pipeline/background.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tollgate::pipeline {
+namespace {
+
+// An idle thread still looks around this often, since an injected clock may move without the network stirring.
+constexpr std::chrono::milliseconds kIdleWaitMax{1000};
+
+}  // namespace
+
+Background::Background(Context& context, Transport& transport, const Clock& clock)
+    : context_(context), transport_(transport), clock_(clock) {}
+
+Background::~Background() {
+  if (!thread_.joinable()) return;
+  // Ordering: release pairs with the acquire in the thread's loop.
+  stopping_.store(true, std::memory_order_release);
+  transport_.Wake();
+  thread_.join();
+}
+
+void Background::StartThread() {
+  thread_ = std::thread([this] {
+    // Ordering: acquire pairs with the release in the destructor.
+    while (!stopping_.load(std::memory_order_acquire)) RunOnce(kIdleWaitMax);
+  });
+}
+
+std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max) {
+  const std::lock_guard lock(running_);
+  const Now before = clock_.Read();
+  int64_t due_ms = context_.keys->RunDue(before.mono_ms, transport_);
+  const int64_t wait_ms = std::clamp<int64_t>(due_ms - before.mono_ms, 0, wait_max.count());
+  transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
+
+  const Now after = clock_.Read();
+  for (FetchResult& result : done_) context_.keys->TakeIn(std::move(result), after.mono_ms);
+  done_.clear();
+  due_ms = context_.keys->RunDue(after.mono_ms, transport_);
+  if (after.wall_s != expired_at_s_) {
+    expired_at_s_ = after.wall_s;
+    context_.revocations.Expire(after.wall_s);
+  }
+  context_.waiters.RunReady();
+  return std::chrono::milliseconds(std::max<int64_t>(0, due_ms - after.mono_ms));
+}
+
+}  // namespace tollgate::pipeline

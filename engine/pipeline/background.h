@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "pipeline/context.h"
+#include "tollgate/clock.h"
+#include "tollgate/transport.h"
+
+namespace tollgate::pipeline {
+
+// Background does everything that no request may wait for: fetches keys and forgets what has expired. The only file of
+// the engine that owns a thread. RunOnce is for one thread at a time (it makes sure of that itself); Wake is
+// thread-safe.
+class Background {
+ public:
+  // All must outlive this.
+  Background(Context& context, Transport& transport, const Clock& clock);
+  ~Background();  // Ends the thread, if there is one, and waits for it.
+
+  void StartThread();
+
+  // RunOnce starts what is due, waits for the network up to `wait_max`, takes in what has arrived and runs the callbacks
+  // that waited for it. Returns how long from now nothing will be due.
+  std::chrono::milliseconds RunOnce(std::chrono::milliseconds wait_max);
+
+  // Wake makes a RunOnce in progress look again at what is due.
+  void Wake() { transport_.Wake(); }
+
+ private:
+  Context& context_;
+  Transport& transport_;
+  const Clock& clock_;
+  std::mutex running_;
+  std::vector<FetchResult> done_;
+  int64_t expired_at_s_ = INT64_MIN;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace tollgate::pipeline

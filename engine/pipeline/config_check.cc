@@ -1,0 +1,129 @@
+#include "pipeline/config_check.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+
+namespace tollgate::pipeline {
+namespace {
+
+absl::Status Invalid(std::string_view what, std::string_view name, std::string_view why) {
+  const auto view = [](std::string_view text) { return absl::string_view(text.data(), text.size()); };
+  return absl::InvalidArgumentError(absl::StrCat(view(what), " \"", view(name), "\": ", view(why)));
+}
+
+absl::Status CheckTiming(const Timing& timing) {
+  const struct {
+    const char* name;
+    int64_t value;
+  } durations[] = {
+      {"refresh_min_ms", timing.refresh_min_ms},         {"refresh_max_ms", timing.refresh_max_ms},
+      {"cooldown_ms", timing.cooldown_ms},               {"staleness_bound_ms", timing.staleness_bound_ms},
+      {"backoff_min_ms", timing.backoff_min_ms},         {"backoff_cap_ms", timing.backoff_cap_ms},
+      {"verdict_age_max_ms", timing.verdict_age_max_ms}, {"fetch_timeout_ms", timing.fetch_timeout_ms},
+  };
+  constexpr int64_t kDurationMaxMs = int64_t{366} * 24 * 3600 * 1000;
+  for (const auto& duration : durations) {
+    if (duration.value < 1 || duration.value > kDurationMaxMs) {
+      return Invalid("timing", duration.name, "must be between 1 ms and 366 days");
+    }
+  }
+  if (timing.jitter_percent < 0 || timing.jitter_percent > 50) {
+    return Invalid("timing", "jitter_percent", "must be between 0 and 50");
+  }
+  if (timing.refresh_min_ms > timing.refresh_max_ms) {
+    return Invalid("timing", "refresh_min_ms", "must not exceed refresh_max_ms");
+  }
+  if (timing.backoff_min_ms > timing.backoff_cap_ms) {
+    return Invalid("timing", "backoff_min_ms", "must not exceed backoff_cap_ms");
+  }
+  // Otherwise good keys would run out between two refreshes that both succeed.
+  if (timing.staleness_bound_ms < timing.refresh_max_ms / 100 * (100 + timing.jitter_percent)) {
+    return Invalid("timing", "staleness_bound_ms", "must exceed refresh_max_ms with its jitter");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckIssuer(const IssuerConfig& issuer) {
+  if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
+    return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
+  }
+  if (issuer.jwks_uri.empty() == issuer.jwks.empty()) {
+    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri and jwks");
+  }
+  if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
+  if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {
+    return Invalid("issuer", issuer.issuer, "leeway_s must be between 0 and 300");
+  }
+  if (issuer.token_age_max_s < 0 || issuer.token_lifetime_max_s < 0) {
+    return Invalid("issuer", issuer.issuer, "token_age_max_s and token_lifetime_max_s must not be negative");
+  }
+  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed) {
+    return Invalid("issuer", issuer.issuer, "its profile accepts no token type");
+  }
+  if (issuer.profile.audience_claim.empty()) {
+    return Invalid("issuer", issuer.issuer, "its profile names no audience claim");
+  }
+  return absl::OkStatus();
+}
+
+// RFC 8707 section 2: an absolute URI without a fragment.
+bool IsResourceUri(std::string_view uri) {
+  const size_t colon = uri.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == uri.size()) return false;
+  return std::none_of(uri.begin(), uri.end(), [](char c) { return c <= ' ' || c == '#' || c == '"' || c == 0x7f; });
+}
+
+absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash_set<std::string>& issuers) {
+  if (!IsResourceUri(resource.uri)) {
+    return Invalid("resource", resource.uri, "must be an absolute URI without a fragment");
+  }
+  for (const std::string& audience : resource.audiences) {
+    if (audience.empty()) return Invalid("resource", resource.uri, "has an empty audience");
+  }
+  for (const std::string& issuer : resource.issuers) {
+    if (!issuers.contains(issuer)) return Invalid("resource", resource.uri, "names an issuer that is not configured");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPolicy(const Policy& policy) {
+  if (policy.tools().empty()) return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
+  for (const ToolRule& tool : policy.tools()) {
+    for (const SensitivityClass& sensitivity : policy.classes()) {
+      if (sensitivity.name == tool.sensitivity && sensitivity.mode == ValidationMode::kIntrospect) {
+        return Invalid("tool", tool.tool, "its class demands introspection, which no issuer is configured for");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckConfig(const Config& config) {
+  if (absl::Status status = CheckTiming(config.timing); !status.ok()) return status;
+  if (config.issuers.empty() || config.issuers.size() > limits::kIssuersMax) {
+    return absl::InvalidArgumentError(absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));
+  }
+  absl::flat_hash_set<std::string> issuers;
+  for (const IssuerConfig& issuer : config.issuers) {
+    if (absl::Status status = CheckIssuer(issuer); !status.ok()) return status;
+    issuers.insert(issuer.issuer);
+  }
+  if (config.resources.empty() || config.resources.size() > limits::kResourcesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("resources: between 1 and ", limits::kResourcesMax,
+                                                   " are needed: without one every audience would do"));
+  }
+  absl::flat_hash_set<std::string> uris;
+  for (const ResourceConfig& resource : config.resources) {
+    if (absl::Status status = CheckResource(resource, issuers); !status.ok()) return status;
+    if (!uris.insert(resource.uri).second) return Invalid("resource", resource.uri, "is configured twice");
+  }
+  return CheckPolicy(config.policy);
+}
+
+}  // namespace tollgate::pipeline

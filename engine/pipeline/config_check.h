@@ -1,0 +1,12 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "tollgate/config.h"
+
+namespace tollgate::pipeline {
+
+// CheckConfig returns InvalidArgument with one line that names the setting, if `config` cannot be served safely. What
+// concerns keys (URLs, key sets, repeated issuers) is checked by keys::KeyStore::Create.
+absl::Status CheckConfig(const Config& config);
+
+}  // namespace tollgate::pipeline

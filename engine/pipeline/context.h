@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "claims/access_token.h"
+#include "keys/key_store.h"
+#include "pipeline/waiters.h"
+#include "policy/compiled_policy.h"
+#include "policy/scope_sets.h"
+#include "revocation/revocation_list.h"
+#include "sync/thread_blocks.h"
+#include "tollgate/config.h"
+#include "verdicts/verdict_cache.h"
+
+namespace tollgate::pipeline {
+
+// Counter numbers the engine's counters in each thread's block; ReadMetrics names them for the public.
+enum Counter : size_t {
+  kChecks, kAllowed, kDenied, kUnavailable, kCacheHits, kVerifications, kInserts, kEvictions, kNotCachedTooLong,
+  kScopeSetsFull, kRevocationRechecks, kCounterCount
+};
+static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
+
+// IssuerRules is what a check needs to know of an issuer beside its keys.
+struct IssuerRules {
+  claims::Expectations expectations;
+  AlgorithmSet algorithms;
+  uint64_t resources = 0;  // Bit r: resource r accepts this issuer's tokens.
+  uint32_t epoch = 1;      // Of these rules; facts established under other rules do not count.
+};
+
+// Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the parts
+// themselves guard. Thread-safe.
+struct Context {
+  std::vector<IssuerRules> issuers;  // By position in Config::issuers, as everywhere.
+  std::vector<std::string> resource_uris;
+  absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
+  int64_t verdict_age_max_ms = 0;
+
+  sync::ThreadBlocks blocks;
+  Waiters waiters;
+  std::unique_ptr<keys::KeyStore> keys;
+  std::unique_ptr<policy::CompiledPolicy> policy;
+  std::unique_ptr<policy::ScopeSets> scope_sets;
+  std::unique_ptr<verdicts::VerdictCache> cache;
+  revocation::RevocationList revocations;
+
+  explicit Context(size_t num_issuers) : waiters(num_issuers) {}
+
+  // ResourcesOf returns the resources that one audience value names, a bit each.
+  uint64_t ResourcesOf(std::string_view audience) const {
+    const auto found = resources_by_audience.find(absl::string_view(audience.data(), audience.size()));
+    return found == resources_by_audience.end() ? 0 : found->second;
+  }
+};
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "pipeline/context.h"
+#include "tollgate/clock.h"
+#include "tollgate/decision.h"
+#include "tollgate/principal.h"
+#include "tollgate/request.h"
+
+namespace tollgate::pipeline {
+
+// Decide answers one request; see Engine::Check. The steps stand in the order in which the reasons are numbered.
+void Decide(Context& context, const Request& request, Now now, Decision* decision, Principal* principal) noexcept;
+
+}  // namespace tollgate::pipeline

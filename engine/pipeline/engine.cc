@@ -1,0 +1,189 @@
+#include "tollgate/engine.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "crypto/digest.h"
+#include "pipeline/background.h"
+#include "pipeline/config_check.h"
+#include "pipeline/context.h"
+#include "pipeline/decide.h"
+#include "transport/curl_transport.h"
+
+namespace tollgate {
+
+class Engine::Impl {
+ public:
+  Impl(size_t num_issuers, const Clock& clock_in, std::unique_ptr<Transport> transport_in)
+      : context(num_issuers), clock(clock_in), transport(std::move(transport_in)),
+        background(context, *transport, clock) {}
+
+  std::optional<uint32_t> FindIssuer(std::string_view issuer) const { return context.keys->FindIssuer(issuer); }
+
+  pipeline::Context context;
+  const Clock& clock;
+  const std::unique_ptr<Transport> transport;
+  pipeline::Background background;  // Last: its thread uses all of the above.
+};
+
+namespace {
+
+uint64_t JitterSeed(uint64_t configured) {
+  if (configured != 0) return configured;
+  std::array<uint8_t, 8> bytes;
+  crypto::RandomBytes(bytes);
+  uint64_t seed;
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  return seed;
+}
+
+pipeline::IssuerRules RulesOf(const IssuerConfig& issuer, std::span<const ResourceConfig> resources) {
+  pipeline::IssuerRules rules{
+      .expectations = {.profile = issuer.profile,
+                       .issuer = issuer.issuer,
+                       .leeway_s = issuer.leeway_s,
+                       .token_age_max_s = issuer.token_age_max_s,
+                       .token_lifetime_max_s = issuer.token_lifetime_max_s},
+      .algorithms = issuer.algorithms,
+  };
+  for (size_t r = 0; r < resources.size(); ++r) {
+    const std::vector<std::string>& accepted = resources[r].issuers;
+    if (accepted.empty() || std::find(accepted.begin(), accepted.end(), issuer.issuer) != accepted.end()) {
+      rules.resources |= uint64_t{1} << r;
+    }
+  }
+  return rules;
+}
+
+void FillContext(const Config& config, pipeline::Context* context) {
+  context->verdict_age_max_ms = config.timing.verdict_age_max_ms;
+  for (const IssuerConfig& issuer : config.issuers) {
+    context->issuers.push_back(RulesOf(issuer, config.resources));
+  }
+  for (size_t r = 0; r < config.resources.size(); ++r) {
+    const ResourceConfig& resource = config.resources[r];
+    context->resource_uris.push_back(resource.uri);
+    context->resources_by_audience[resource.uri] |= uint64_t{1} << r;
+    for (const std::string& audience : resource.audiences) {
+      context->resources_by_audience[audience] |= uint64_t{1} << r;
+    }
+  }
+  context->policy = std::make_unique<policy::CompiledPolicy>(config.policy);
+  context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);
+  context->cache = std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes);
+}
+
+absl::Status UnknownIssuer() { return absl::InvalidArgumentError("the issuer is not configured"); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Environment environment) {
+  if (absl::Status status = pipeline::CheckConfig(config); !status.ok()) return status;
+  if (environment.transport == nullptr) {
+    absl::StatusOr<std::unique_ptr<Transport>> transport = transport::MakeCurlTransport(
+        {.ca_file = environment.ca_file,
+         .allow_http_on_loopback = config.dangerous.dangerous_allow_http_on_loopback});
+    if (!transport.ok()) return transport.status();
+    environment.transport = *std::move(transport);
+  }
+  const Clock& clock = environment.clock == nullptr ? SystemClock() : *environment.clock;
+  auto impl = std::make_unique<Impl>(config.issuers.size(), clock, std::move(environment.transport));
+  pipeline::Context& context = impl->context;
+  FillContext(config, &context);
+  absl::StatusOr<std::unique_ptr<keys::KeyStore>> keys =
+      keys::KeyStore::Create(config, JitterSeed(environment.jitter_seed), context.blocks,
+                             [&context](uint32_t issuer) { context.waiters.Settle(issuer); });
+  if (!keys.ok()) return keys.status();
+  context.keys = *std::move(keys);
+  context.keys->SetWaker([&background = impl->background] { background.Wake(); });
+  if (environment.own_thread) impl->background.StartThread();
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+void Engine::Check(const Request& request, Decision* decision, Principal* principal) noexcept {
+  pipeline::Decide(impl_->context, request, impl_->clock.Read(), decision, principal);
+}
+
+void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
+                         Principal* principal) {
+  Check(request, decision, principal);
+  if (decision->verdict != Verdict::kUnavailable) return;
+  const auto deadline = std::chrono::steady_clock::now() + wait_max;
+  while (decision->verdict == Verdict::kUnavailable && decision->issuer != Decision::kNoIssuer &&
+         impl_->context.keys->WaitsForFetch(decision->issuer) &&
+         impl_->context.waiters.WaitPast(decision->issuer, decision->ticket, deadline)) {
+    Check(request, decision, principal);
+  }
+}
+
+bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback) {
+  if (unavailable.verdict != Verdict::kUnavailable || unavailable.issuer >= impl_->context.issuers.size() ||
+      !impl_->context.keys->WaitsForFetch(unavailable.issuer)) {
+    return false;
+  }
+  bool ready = false;
+  if (!impl_->context.waiters.Add(unavailable.issuer, unavailable.ticket, std::move(callback), &ready)) return false;
+  if (ready) impl_->background.Wake();
+  return true;
+}
+
+std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
+  const std::vector<std::string>& uris = impl_->context.resource_uris;
+  const auto found = std::find(uris.begin(), uris.end(), uri);
+  if (found == uris.end()) return std::nullopt;
+  return static_cast<ResourceId>(found - uris.begin());
+}
+
+std::string Engine::ScopesFor(std::string_view tool) const {
+  const policy::CompiledTool* found = impl_->context.policy->FindTool(tool);
+  return found == nullptr ? std::string() : found->scopes;
+}
+
+absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid, int64_t until_wall_s) {
+  const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
+  if (!found.has_value()) return UnknownIssuer();
+  return impl_->context.revocations.RevokeKey(*found, thumbprint_or_kid, until_wall_s, impl_->clock.Read().wall_s);
+}
+
+absl::Status Engine::RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_wall_s) {
+  const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
+  if (!found.has_value()) return UnknownIssuer();
+  return impl_->context.revocations.RevokeSubject(*found, subject, until_wall_s, impl_->clock.Read().wall_s);
+}
+
+absl::Status Engine::RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_wall_s) {
+  const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
+  if (!found.has_value()) return UnknownIssuer();
+  return impl_->context.revocations.RevokeToken(*found, jwt_id, until_wall_s, impl_->clock.Read().wall_s);
+}
+
+Metrics Engine::ReadMetrics() const {
+  const auto sum = [this](pipeline::Counter counter) { return impl_->context.blocks.Sum(counter); };
+  return {.checks = sum(pipeline::kChecks),
+          .allowed = sum(pipeline::kAllowed),
+          .denied = sum(pipeline::kDenied),
+          .unavailable = sum(pipeline::kUnavailable),
+          .cache_hits = sum(pipeline::kCacheHits),
+          .signature_verifications = sum(pipeline::kVerifications),
+          .cache_inserts = sum(pipeline::kInserts),
+          .cache_evictions = sum(pipeline::kEvictions),
+          .not_cached_too_long = sum(pipeline::kNotCachedTooLong),
+          .scope_sets_full = sum(pipeline::kScopeSetsFull),
+          .revocation_rechecks = sum(pipeline::kRevocationRechecks)};
+}
+
+std::vector<IssuerHealth> Engine::ReadHealth() const {
+  return impl_->context.keys->Health(impl_->clock.Read().mono_ms);
+}
+
+std::chrono::milliseconds Engine::RunBackground(std::chrono::milliseconds wait_max) {
+  return impl_->background.RunOnce(wait_max);
+}
+
+}  // namespace tollgate

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string_view>
+
+#include "keys/key_store.h"
+#include "pipeline/context.h"
+#include "sync/thread_blocks.h"
+#include "tollgate/clock.h"
+#include "tollgate/decision.h"
+#include "tollgate/request.h"
+#include "verdicts/facts.h"
+
+namespace tollgate::pipeline {
+
+// Established is what the miss path found out about a token. What it points to lives until the next Establish on the
+// same thread, the key as long as the ReadScope.
+struct Established {
+  verdicts::Facts facts;
+  const claims::AccessToken* token = nullptr;
+  const keys::IssuerKey* key = nullptr;
+};
+
+// Establish is the miss path: reads `token` strictly, finds its issuer's key, verifies the signature once and validates
+// the claims. kNone and the facts (not yet checked against revocations), or the reason; the parts of `decision` that
+// become known are filled in. The generation of the key is the one that it had before the verification.
+Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, ResourceId resource, Now now,
+                 Established* established, Decision* decision);
+
+// Remember puts established facts into the verdict cache, unless something in them is too long for a record: nothing is
+// ever truncated. Returns whether they are in.
+bool Remember(Context& context, sync::ThreadBlock& counters, std::string_view token, const Established& established);
+
+}  // namespace tollgate::pipeline
