@@ -1,7 +1,7 @@
 # What others link: libtollgate.so, libtollgate.a, the public headers, find_package(tollgate) and pkg-config.
 #
 # Both libraries hold every room of engine/ and BoringSSL's libcrypto, and show neither. The shared one exports what
-# TOLLGATE_API marks. The static one is a single relocatable object whose hidden symbols have been made local: otherwise
+# TOLLGATE_API marks. The static one is a single relocatable object whose other symbols have been made local: otherwise
 # a host that links OpenSSL beside it would get one library's calls into the other's functions, silently.
 #
 # Not under sanitizers: such libraries are for the tests of this build tree alone.
@@ -44,7 +44,9 @@ add_custom_command(
   OUTPUT "${relocatable}"
   COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${relocatable}" ${room_objects}
     $<TARGET_FILE:BoringSSL::crypto>
-  COMMAND "${CMAKE_OBJCOPY}" --localize-hidden "${relocatable}"
+  COMMAND "${CMAKE_OBJCOPY}" --localize-hidden --wildcard --keep-global-symbol=_ZN8tollgate*
+    --keep-global-symbol=_ZNK8tollgate* --keep-global-symbol=_ZT?N8tollgate* --keep-global-symbol=tollgate_*
+    "${relocatable}"
   DEPENDS ${room_objects} $<TARGET_FILE:BoringSSL::crypto>
   COMMAND_EXPAND_LISTS VERBATIM)
 add_library(tollgate_static STATIC "${relocatable}")

@@ -1,0 +1,3 @@
+#include "verify_one.h"
+
+int main() { return VerifiesOneToken() ? 0 : 1; }
