@@ -35,36 +35,6 @@ Reason FromSimdjson(simdjson::error_code error) {
   }
 }
 
-// Hex4 reads the four hexadecimal digits at `p`, which are known to be such.
-uint32_t Hex4(const char* p) {
-  uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) {
-    const auto c = static_cast<uint8_t>(p[i]);
-    value = value << 4 | ((c & 0xFu) + (c >> 6) * 9u);
-  }
-  return value;
-}
-
-// HasLoneSurrogate finds \u escapes that name one half of a surrogate pair: strings that no UTF-8 can express
-// (RFC 8259 section 8.2). simdjson 3.0 lets \uDC00 through and makes another letter of \uD800A. `text` is
-// known to parse, so backslashes stand in strings alone and every escape is complete.
-bool HasLoneSurrogate(std::string_view text) {
-  const char* p = text.data();
-  const char* const end = p + text.size();
-  while ((p = static_cast<const char*>(std::memchr(p, '\\', static_cast<size_t>(end - p)))) != nullptr) {
-    if (p[1] != 'u') {
-      p += 2;
-      continue;
-    }
-    const uint32_t unit = Hex4(p + 2);
-    p += 6;
-    if ((unit & 0xF800) != 0xD800) continue;
-    if (unit >= 0xDC00 || p[0] != '\\' || p[1] != 'u' || (Hex4(p + 2) & 0xFC00) != 0xDC00) return true;
-    p += 6;
-  }
-  return false;
-}
-
 // FilterBit spreads names over 64 bits: two names of different bits differ.
 uint64_t FilterBit(std::string_view name) {
   if (name.empty()) return 1;
@@ -220,7 +190,6 @@ Reason Document::ParseBuffer(size_t size) {
   element root;
   const simdjson::error_code error = parser_->simdjson.parse(text.data(), text.size(), false).get(root);
   if (error != simdjson::SUCCESS) return FromSimdjson(error);
-  if (HasLoneSurrogate(text)) return Reason::kBadUtf8;
   const Reason reason = Walk(&nodes_, &parser_->names).Append(root, {}, 0);
   if (reason != Reason::kNone) nodes_.clear();
   return reason;
