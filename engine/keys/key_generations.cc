@@ -1,0 +1,48 @@
+#include "keys/key_generations.h"
+
+#include "base/limits.h"
+
+namespace tollgate::keys {
+namespace {
+
+// A slot holds an even number while a key has it and an odd one otherwise, so that no KeyRef equals what an
+// empty slot holds; 0 is never held, so that a KeyRef that nobody filled in is not current.
+constexpr uint32_t kFirstFree = 1;
+constexpr uint32_t kLastFree = UINT32_MAX;
+
+}  // namespace
+
+KeyGenerations::KeyGenerations() : generations_(new std::atomic<uint32_t>[limits::kKeySlotsMax]) {
+  for (size_t i = 0; i < limits::kKeySlotsMax; ++i) {
+    // Ordering: relaxed; no other thread has this object yet.
+    generations_[i].store(kFirstFree, std::memory_order_relaxed);
+  }
+}
+
+std::optional<KeyRef> KeyGenerations::Acquire() {
+  KeyRef key;
+  if (!free_.empty()) {
+    key.slot = free_.back();
+    free_.pop_back();
+  } else if (next_unused_ < limits::kKeySlotsMax) {
+    key.slot = next_unused_++;
+  } else {
+    return std::nullopt;
+  }
+  // Ordering: relaxed, both; this thread alone writes, and others learn the name from a set that is published
+  // later.
+  key.generation = generations_[key.slot].load(std::memory_order_relaxed) + 1;
+  generations_[key.slot].store(key.generation, std::memory_order_relaxed);
+  return key;
+}
+
+void KeyGenerations::Retire(KeyRef key) {
+  if (!IsCurrent(key)) return;
+  const uint32_t free = key.generation + 1;
+  // Ordering: release pairs with the acquire in IsCurrent: who sees the end sees the set that was published
+  // before it.
+  generations_[key.slot].store(free, std::memory_order_release);
+  if (free != kLastFree) free_.push_back(key.slot);  // A slot that has used up its numbers is given up.
+}
+
+}  // namespace tollgate::keys

@@ -1,0 +1,496 @@
+#include "keys/key_store.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "crypto/digest.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
+#include "keys/absent_kids.h"
+#include "sync/published.h"
+#include "transport/url.h"
+
+namespace tollgate::keys {
+namespace {
+
+// Exchanges under way at a time, over all issuers: a start with thousands of issuers must not open as many
+// sockets.
+constexpr size_t kFetchesInFlightMax = 64;
+// Absent kids remembered for one issuer, and for all of them together.
+constexpr size_t kAbsentKidsMax = 1024;
+constexpr size_t kAbsentKidsOfAllMax = 65'536;
+constexpr size_t kEtagBytesMax = 512;
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+int64_t MsBetween(int64_t from_ms, int64_t to_ms) {
+  int64_t ms;
+  if (__builtin_sub_overflow(to_ms, from_ms, &ms)) return to_ms > from_ms ? INT64_MAX : 0;
+  return std::max<int64_t>(ms, 0);
+}
+
+// SplitMix64 (Steele, Lea, Flood 2014), for jitter alone.
+class Jitter {
+ public:
+  explicit Jitter(uint64_t seed) : state_(seed) {}
+  uint64_t Next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+
+ private:
+  uint64_t state_;
+};
+
+// An entity tag that may go back to the server as it came (RFC 9110 section 8.8.3).
+bool IsEtag(std::string_view etag) {
+  if (etag.starts_with("W/")) etag.remove_prefix(2);
+  if (etag.size() < 2 || etag.size() > kEtagBytesMax || etag.front() != '"' || etag.back() != '"')
+    return false;
+  etag = etag.substr(1, etag.size() - 2);
+  return std::all_of(etag.begin(), etag.end(), [](char c) { return c > ' ' && c <= '~' && c != '"'; });
+}
+
+// One line for IssuerHealth::last_error. Nothing of the URL is in it.
+std::string WhyFailed(const FetchResult& result) {
+  switch (result.outcome) {
+    case FetchOutcome::kAnswered:
+      return absl::StrCat("the server answered with status ", result.http_status);
+    case FetchOutcome::kNotAllowed:
+      return "the URL or the address behind it is not allowed";
+    case FetchOutcome::kUnresolved:
+      return "the host name did not resolve";
+    case FetchOutcome::kUnreachable:
+      return "the connection was refused, or cut off before the answer was complete";
+    case FetchOutcome::kTlsFailed:
+      return "TLS failed, or the certificate was not accepted";
+    case FetchOutcome::kTimedOut:
+      return "no complete answer in time";
+    case FetchOutcome::kTooLarge:
+      return "the answer is too large";
+  }
+  return "the exchange failed";
+}
+
+std::string Thumbprint(const jose::Jwk& jwk) { return jose::Base64UrlEncode(jwk.thumbprint); }
+
+bool SameIdentity(const IssuerKey& key, std::string_view thumbprint, const jose::Jwk& jwk) {
+  return key.thumbprint == thumbprint && key.jwk->algorithms == jwk.algorithms;
+}
+
+const std::vector<IssuerKey>& KeysOf(const KeySet* set) {
+  static const std::vector<IssuerKey> none;
+  return set == nullptr ? none : set->keys();
+}
+
+bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
+  return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                    [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });
+}
+
+}  // namespace
+
+// Aligned so that what request threads read on every call shares no cache line with what floods of absent
+// kids write.
+struct alignas(64) KeyStore::Issuer {
+  std::string name;
+  std::string url;  // Empty: configured keys.
+  sync::Published<KeySet> set;
+  // What `schedule` says, for readers without the lock. Written under it.
+  // Ordering: last_good_ms is stored with release after the set of that answer was published, and loaded with
+  // acquire, so that nobody counts an age from an answer whose removals they cannot see. The others are
+  // relaxed: they decide labels and hints, and an old one is as good as a moment ago.
+  std::atomic<int64_t> last_good_ms{ScheduleState::kNever};
+  std::atomic<int64_t> due_ms{ScheduleState::kNever};
+  std::atomic<int64_t> next_ms{ScheduleState::kNever};
+  std::atomic<uint32_t> failures{0};
+  std::atomic<bool> in_flight{false};
+
+  alignas(64)
+      std::mutex mutex;  // Guards what follows. Never held while readers are waited for, nor over a callback.
+  ScheduleState schedule;
+  std::optional<AbsentKids> absent;  // Fetched keys alone.
+  uint64_t fetches = 0;              // Begun; so also the number of the one in flight.
+  uint64_t fetch_failures = 0;
+  uint32_t num_keys = 0;
+  uint32_t num_keys_skipped = 0;
+  std::string last_error;
+
+  // Background side alone.
+  std::string etag;
+  int64_t max_age_s = -1;  // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
+
+  bool fetched() const { return !url.empty(); }
+
+  // Mirror copies the schedule to where readers see it. Under the lock.
+  void Mirror(const Timing& timing) {
+    // Ordering: relaxed, but for the last: see the members.
+    due_ms.store(schedule.due_ms, std::memory_order_relaxed);
+    next_ms.store(NextFetchMs(schedule, timing), std::memory_order_relaxed);
+    failures.store(schedule.failures, std::memory_order_relaxed);
+    in_flight.store(schedule.in_flight, std::memory_order_relaxed);
+    // Ordering: release pairs with the acquire in Seen.
+    last_good_ms.store(schedule.last_good_ms, std::memory_order_release);
+  }
+
+  // Seen is the schedule as a reader without the lock sees it, for FreshnessAt.
+  ScheduleState Seen() const {
+    ScheduleState seen;
+    // Ordering: acquire pairs with the release in Mirror; the others are relaxed, see the members.
+    seen.last_good_ms = last_good_ms.load(std::memory_order_acquire);
+    seen.due_ms = due_ms.load(std::memory_order_relaxed);
+    seen.failures = failures.load(std::memory_order_relaxed);
+    seen.in_flight = in_flight.load(std::memory_order_relaxed);
+    return seen;
+  }
+};
+
+struct KeyStore::State {
+  State(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& thread_blocks,
+        std::function<void(uint32_t issuer)> settled)
+      : timing(config.timing),
+        http_on_loopback(config.dangerous.dangerous_allow_http_on_loopback),
+        blocks(thread_blocks),
+        on_settled(std::move(settled)),
+        jitter(jitter_seed) {}
+
+  absl::Status AddIssuer(const IssuerConfig& config, KeyGenerations& generations);
+  std::optional<std::vector<IssuerKey>> Adopt(const KeySet* old_set, jose::JwkSet parsed,
+                                              KeyGenerations& generations, uint32_t* skipped);
+  absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, KeyGenerations& generations,
+                         bool* changed);
+  void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
+
+  const Timing timing;
+  const bool http_on_loopback;
+  sync::ThreadBlocks& blocks;
+  const std::function<void(uint32_t issuer)> on_settled;
+  std::function<void()> waker;
+  std::vector<std::unique_ptr<Issuer>> issuers;
+  absl::flat_hash_map<std::string, uint32_t> positions;
+
+  // Background side alone.
+  Jitter jitter;
+  size_t in_flight = 0;
+  size_t turn = 0;  // The issuer with which RunDue begins.
+};
+
+// Adopt gives every usable key its name: the old one if the old set has the key, else a new generation. Null
+// if none is usable. `*skipped` counts the rest.
+std::optional<std::vector<IssuerKey>> KeyStore::State::Adopt(const KeySet* old_set, jose::JwkSet parsed,
+                                                             KeyGenerations& generations, uint32_t* skipped) {
+  *skipped = static_cast<uint32_t>(parsed.skipped.size());
+  std::vector<IssuerKey> keys;
+  const auto find = [](const std::vector<IssuerKey>& among, std::string_view thumbprint,
+                       const jose::Jwk& jwk) {
+    return std::find_if(among.begin(), among.end(),
+                        [&](const IssuerKey& key) { return SameIdentity(key, thumbprint, jwk); });
+  };
+  const std::vector<IssuerKey>& old_keys = KeysOf(old_set);
+  for (jose::Jwk& jwk : parsed.keys) {
+    IssuerKey key{.jwk = nullptr, .thumbprint = Thumbprint(jwk), .ref = {}};
+    const auto old = find(old_keys, key.thumbprint, jwk);
+    const auto twin = find(keys, key.thumbprint, jwk);  // The same key under another kid has the same name.
+    if (old != old_keys.end()) {
+      key.ref = old->ref;
+    } else if (twin != keys.end()) {
+      key.ref = twin->ref;
+    } else if (const auto ref = generations.Acquire()) {
+      key.ref = *ref;
+    } else {
+      ++*skipped;
+      continue;
+    }
+    // Of several old entries with this name, the one with this kid.
+    const auto same = std::find_if(old_keys.begin(), old_keys.end(), [&](const IssuerKey& candidate) {
+      return candidate.ref == key.ref && candidate.jwk->has_key_id == jwk.has_key_id &&
+             candidate.jwk->key_id == jwk.key_id;
+    });
+    key.jwk = same != old_keys.end() ? same->jwk : std::make_shared<const jose::Jwk>(std::move(jwk));
+    keys.push_back(std::move(key));
+  }
+  if (keys.empty()) return std::nullopt;
+  return keys;
+}
+
+absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGenerations& generations) {
+  const auto position = static_cast<uint32_t>(issuers.size());
+  const auto error = [position](std::string_view setting, std::string_view why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("issuers[", position, "]", ToAbsl(setting), ": ", ToAbsl(why)));
+  };
+  if (config.issuer.empty()) return error(".issuer", "is empty");
+  if (!positions.emplace(config.issuer, position).second) return error(".issuer", "is named twice");
+  if (config.jwks.empty() == config.jwks_uri.empty())
+    return error("", "needs exactly one of jwks and jwks_uri");
+
+  auto issuer = std::make_unique<Issuer>();
+  issuer->name = config.issuer;
+  issuer->url = config.jwks_uri;
+  if (issuer->fetched()) {
+    const absl::Status allowed = transport::CheckFetchUrl(issuer->url, http_on_loopback);
+    if (!allowed.ok()) return error(".jwks_uri", std::string(allowed.message()));
+  } else {
+    auto parsed = jose::ParseJwkSet(config.jwks);
+    if (!parsed.ok()) return error(".jwks", std::string(parsed.status().message()));
+    auto keys = Adopt(nullptr, *std::move(parsed), generations, &issuer->num_keys_skipped);
+    if (!keys) return error(".jwks", "has no usable key");
+    issuer->num_keys = static_cast<uint32_t>(keys->size());
+    issuer->set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks);
+  }
+  issuers.push_back(std::move(issuer));
+  return absl::OkStatus();
+}
+
+// TakeInSet publishes the keys of a 200 answer and retires those that are gone. An error says why the answer
+// is no good, and then nothing has changed.
+absl::Status KeyStore::State::TakeInSet(Issuer& issuer, const FetchResult& result,
+                                        KeyGenerations& generations, bool* changed) {
+  auto parsed = jose::ParseJwkSet(result.body);
+  if (!parsed.ok()) return parsed.status();
+  std::vector<KeyRef> gone;
+  const KeySet* old_set = nullptr;
+  {
+    // Only this thread replaces the set, so the old one outlives the scope, up to Replace below.
+    const sync::ReadScope scope(blocks);
+    old_set = issuer.set.Load(scope);
+  }
+  uint32_t skipped = 0;
+  const size_t unusable = parsed->skipped.size();
+  auto keys = Adopt(old_set, *std::move(parsed), generations, &skipped);
+  if (!keys) return absl::InvalidArgumentError(absl::StrCat("no usable key, ", skipped, " skipped"));
+  const auto num_keys = static_cast<uint32_t>(keys->size());
+  *changed = !SameKeys(KeysOf(old_set), *keys);
+  if (*changed) {
+    for (const IssuerKey& old : KeysOf(old_set)) {
+      const bool kept =
+          std::any_of(keys->begin(), keys->end(), [&](const IssuerKey& k) { return k.ref == old.ref; });
+      if (!kept) gone.push_back(old.ref);
+    }
+    issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks);
+    for (const KeyRef ref : gone) generations.Retire(ref);
+  }
+  // Keys that found no free slot must come again: no "not modified" for those.
+  issuer.etag = IsEtag(result.etag) && skipped == unusable ? result.etag : "";
+  issuer.max_age_s = result.max_age_s;
+  const std::lock_guard lock(issuer.mutex);
+  issuer.num_keys = num_keys;
+  issuer.num_keys_skipped = skipped;
+  return absl::OkStatus();
+}
+
+// Forced asks for a fetch through the gate, and wakes the background side if that moves the next one forward.
+void KeyStore::State::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
+  if (issuer.schedule.forced) return;
+  const int64_t planned_ms = NextFetchMs(issuer.schedule, timing);
+  issuer.schedule.forced = true;
+  issuer.Mirror(timing);
+  const bool earlier = NextFetchMs(issuer.schedule, timing) < planned_ms;
+  lock.unlock();
+  if (earlier && waker) waker();
+}
+
+KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
+                   std::function<void(uint32_t issuer)> on_settled)
+    : state_(std::make_unique<State>(config, jitter_seed, blocks, std::move(on_settled))) {}
+
+KeyStore::~KeyStore() = default;
+
+absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(const Config& config, uint64_t jitter_seed,
+                                                           sync::ThreadBlocks& blocks,
+                                                           std::function<void(uint32_t issuer)> on_settled) {
+  if (config.issuers.size() > limits::kIssuersMax) return absl::InvalidArgumentError("issuers: too many");
+  std::unique_ptr<KeyStore> store(new KeyStore(config, jitter_seed, blocks, std::move(on_settled)));
+  State& state = *store->state_;
+  size_t num_fetched = 0;
+  for (const IssuerConfig& issuer : config.issuers) {
+    const absl::Status added = state.AddIssuer(issuer, store->generations_);
+    if (!added.ok()) return added;
+    if (state.issuers.back()->fetched()) ++num_fetched;
+  }
+  AbsentKids::Secret secret;
+  crypto::RandomBytes(secret);
+  for (const auto& issuer : state.issuers) {
+    if (!issuer->fetched()) continue;
+    issuer->absent.emplace(std::min(kAbsentKidsMax, kAbsentKidsOfAllMax / num_fetched),
+                           state.timing.staleness_bound_ms, secret);
+  }
+  return store;
+}
+
+std::optional<uint32_t> KeyStore::FindIssuer(std::string_view issuer) const {
+  const auto found = state_->positions.find(ToAbsl(issuer));
+  if (found == state_->positions.end()) return std::nullopt;
+  return found->second;
+}
+
+KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const {
+  const Issuer& at = *state_->issuers[issuer];
+  Standing standing;
+  if (!at.fetched()) {
+    standing.freshness = Freshness::kFresh;
+    standing.ever_good = true;
+    return standing;
+  }
+  const ScheduleState seen = at.Seen();
+  standing.freshness = FreshnessAt(seen, state_->timing, now_ms);
+  standing.ever_good = seen.last_good_ms != ScheduleState::kNever;
+  if (standing.ever_good) standing.age_ms = MsBetween(seen.last_good_ms, now_ms);
+  // Ordering: relaxed; a hint.
+  if (!seen.in_flight)
+    standing.retry_after_ms = MsBetween(now_ms, at.next_ms.load(std::memory_order_relaxed));
+  return standing;
+}
+
+Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_key_id, std::string_view key_id,
+                      Algorithm algorithm, int64_t now_ms, const IssuerKey** key) {
+  *key = nullptr;
+  Issuer& at = *state_->issuers[issuer];
+  if (at.fetched()) {
+    const ScheduleState seen = at.Seen();
+    if (seen.last_good_ms == ScheduleState::kNever) return Reason::kKeysNeverFetched;
+    if (FreshnessAt(seen, state_->timing, now_ms) == Freshness::kUnavailable) return Reason::kKeysTooStale;
+  }
+  Reason reason = at.set.Load(scope)->Select(has_key_id, key_id, algorithm, key);
+  if (reason != Reason::kKeyUnknown || !at.fetched()) return reason;
+
+  std::unique_lock lock(at.mutex);
+  // A set that was published before we had the lock may have the key.
+  reason = at.set.Load(scope)->Select(has_key_id, key_id, algorithm, key);
+  if (reason != Reason::kKeyUnknown) return reason;
+  // "No kid" is remembered by algorithm, under a name that no kid can have: it is longer than any.
+  std::string without_kid;
+  if (!has_key_id) {
+    without_kid.assign(limits::kKeyIdBytesMax + 1, '\0');
+    without_kid += AlgorithmName(algorithm);
+    key_id = without_kid;
+  }
+  const bool settled = at.absent->IsSettled(key_id, at.fetches, now_ms);
+  // A settled one asks again only when the gate is open, so that no fetch follows the one that settled it by
+  // itself.
+  if (!settled || MsBetween(at.schedule.last_begin_ms, now_ms) >= state_->timing.cooldown_ms) {
+    state_->Forced(at, std::move(lock));
+  }
+  return settled ? Reason::kKeyUnknown : Reason::kKeyPending;
+}
+
+const IssuerKey* KeyStore::FindByRef(const sync::ReadScope& scope, uint32_t issuer, KeyRef key) const {
+  const KeySet* set = state_->issuers[issuer]->set.Load(scope);
+  if (set == nullptr) return nullptr;
+  const auto found =
+      std::find_if(set->keys().begin(), set->keys().end(), [&](const IssuerKey& k) { return k.ref == key; });
+  return found == set->keys().end() ? nullptr : &*found;
+}
+
+bool KeyStore::WaitsForFetch(uint32_t issuer) const { return state_->issuers[issuer]->fetched(); }
+
+std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
+  std::vector<IssuerHealth> all;
+  all.reserve(state_->issuers.size());
+  for (const auto& issuer : state_->issuers) {
+    const std::lock_guard lock(issuer->mutex);
+    IssuerHealth health;
+    health.issuer = issuer->name;
+    health.num_keys = issuer->num_keys;
+    health.num_keys_skipped = issuer->num_keys_skipped;
+    health.fetches = issuer->fetches;
+    health.fetch_failures = issuer->fetch_failures;
+    health.last_error = issuer->last_error;
+    if (!issuer->fetched()) {
+      health.freshness = Freshness::kFresh;
+      health.keys_age_ms = 0;
+    } else {
+      const ScheduleState& schedule = issuer->schedule;
+      health.freshness = FreshnessAt(schedule, state_->timing, now_ms);
+      if (schedule.last_good_ms != ScheduleState::kNever) {
+        health.keys_age_ms = MsBetween(schedule.last_good_ms, now_ms);
+      }
+      health.consecutive_failures = schedule.failures;
+      health.next_fetch_in_ms =
+          schedule.in_flight ? 0 : MsBetween(now_ms, NextFetchMs(schedule, state_->timing));
+    }
+    all.push_back(std::move(health));
+  }
+  return all;
+}
+
+void KeyStore::SetWaker(std::function<void()> waker) { state_->waker = std::move(waker); }
+
+int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
+  State& state = *state_;
+  int64_t next_ms = INT64_MAX;
+  for (size_t n = state.issuers.size(); n > 0; --n, ++state.turn) {
+    const size_t i = state.turn %= state.issuers.size();
+    Issuer& issuer = *state.issuers[i];
+    if (!issuer.fetched()) continue;
+    // With all exchanges taken, the end of one of them brings us here again, to the issuer whose turn it is.
+    if (state.in_flight >= kFetchesInFlightMax) return INT64_MAX;
+    FetchRequest request;
+    {
+      const std::lock_guard lock(issuer.mutex);
+      const int64_t due_ms = NextFetchMs(issuer.schedule, state.timing);
+      if (due_ms > now_ms || issuer.schedule.in_flight) {
+        next_ms = std::min(next_ms, due_ms);
+        continue;
+      }
+      issuer.schedule = OnBegin(issuer.schedule, now_ms);
+      ++issuer.fetches;
+      issuer.Mirror(state.timing);
+      request.id = issuer.fetches * limits::kIssuersMax + i;
+    }
+    ++state.in_flight;
+    request.url = issuer.url;
+    request.if_none_match = issuer.etag;
+    request.timeout_ms =
+        static_cast<uint32_t>(std::clamp<int64_t>(state.timing.fetch_timeout_ms, 1, UINT32_MAX / 2));
+    request.body_bytes_max = limits::kJwksBytesMax;
+    transport.Start(std::move(request));
+  }
+  return next_ms;
+}
+
+void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
+  State& state = *state_;
+  const auto position = static_cast<uint32_t>(result.id % limits::kIssuersMax);
+  if (position >= state.issuers.size()) return;
+  Issuer& issuer = *state.issuers[position];
+  // Ordering: relaxed; written by this thread.
+  if (!issuer.in_flight.load(std::memory_order_relaxed) || result.id / limits::kIssuersMax != issuer.fetches)
+    return;
+  --state.in_flight;
+
+  absl::Status outcome;
+  bool changed = false;
+  if (result.outcome == FetchOutcome::kAnswered && result.http_status == 200) {
+    outcome = state.TakeInSet(issuer, result, generations_, &changed);
+  } else if (result.outcome == FetchOutcome::kAnswered && result.http_status == 304 && !issuer.etag.empty()) {
+    // The answer to our own If-None-Match: the set in hand is the issuer's still.
+  } else {
+    outcome = absl::UnavailableError(WhyFailed(result));
+  }
+
+  {
+    const std::lock_guard lock(issuer.mutex);
+    if (outcome.ok()) {
+      const int64_t max_age_s = result.max_age_s >= 0 ? result.max_age_s : issuer.max_age_s;
+      issuer.schedule = OnGood(issuer.schedule, state.timing, now_ms, max_age_s, state.jitter.Next());
+      issuer.absent->OnGood(issuer.fetches, changed);
+      issuer.last_error.clear();
+    } else {
+      issuer.schedule = OnFailure(issuer.schedule, state.timing, now_ms, state.jitter.Next());
+      ++issuer.fetch_failures;
+      issuer.last_error = std::string(outcome.message());
+    }
+    issuer.Mirror(state.timing);
+  }
+  if (state.on_settled) state.on_settled(position);
+}
+
+}  // namespace tollgate::keys

@@ -1,0 +1,92 @@
+#include "keys/refresh_schedule.h"
+
+#include <algorithm>
+
+namespace tollgate::keys {
+namespace {
+
+// Sums and products stick to the ends of the range: an extreme setting must mean "never" or "at once", not
+// wrap around.
+int64_t Plus(int64_t a, int64_t b) {
+  int64_t sum;
+  if (__builtin_add_overflow(a, b, &sum)) return a < 0 ? INT64_MIN : INT64_MAX;
+  return sum;
+}
+
+int64_t Minus(int64_t a, int64_t b) {
+  int64_t difference;
+  if (__builtin_sub_overflow(a, b, &difference)) return a < 0 ? INT64_MIN : INT64_MAX;
+  return difference;
+}
+
+int64_t Times(int64_t a, int64_t b) {
+  int64_t product;
+  if (__builtin_mul_overflow(a, b, &product)) return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
+  return product;
+}
+
+// Uniform in [0, n), n > 0. The bias is below n / 2^64.
+int64_t Below(uint64_t n, uint64_t random) { return static_cast<int64_t>(random % n); }
+
+// The interval moved by up to `percent` of itself, either way.
+int64_t Jittered(int64_t interval_ms, int32_t percent, uint64_t random) {
+  const int64_t part = std::clamp(percent, 0, 50);
+  // In two terms, so that no interval overflows.
+  const int64_t reach = interval_ms / 100 * part + interval_ms % 100 * part / 100;
+  return Plus(interval_ms - reach, Below(2 * static_cast<uint64_t>(reach) + 1, random));
+}
+
+// min · 2^failures, at most the cap, at least 1.
+int64_t BackoffCeiling(const Timing& timing, uint32_t failures) {
+  int64_t ceiling = std::max<int64_t>(timing.backoff_min_ms, 1);
+  const int64_t cap = std::max<int64_t>(timing.backoff_cap_ms, 1);
+  for (uint32_t i = 0; i < failures && ceiling < cap; ++i) ceiling = Times(ceiling, 2);
+  return std::min(ceiling, cap);
+}
+
+}  // namespace
+
+int64_t NextFetchMs(const ScheduleState& state, const Timing& timing) {
+  if (state.in_flight) return INT64_MAX;
+  // While fetches fail, due_ms is the backoff's end, which nobody may shorten.
+  if (!state.forced || state.failures > 0) return state.due_ms;
+  if (state.last_begin_ms == ScheduleState::kNever) return state.due_ms;
+  return std::min(state.due_ms, Plus(state.last_begin_ms, std::max<int64_t>(timing.cooldown_ms, 0)));
+}
+
+ScheduleState OnBegin(ScheduleState state, int64_t now_ms) {
+  state.last_begin_ms = now_ms;
+  state.in_flight = true;
+  state.forced = false;  // This fetch is the forced one; who comes from now on forces another.
+  return state;
+}
+
+ScheduleState OnGood(ScheduleState state, const Timing& timing, int64_t now_ms, int64_t max_age_s,
+                     uint64_t random) {
+  const int64_t wanted = max_age_s < 0 ? timing.refresh_max_ms : Times(max_age_s, 1000);
+  const int64_t interval =
+      std::max<int64_t>(std::min(std::max(wanted, timing.refresh_min_ms), timing.refresh_max_ms), 1);
+  state.due_ms = Plus(now_ms, std::max<int64_t>(Jittered(interval, timing.jitter_percent, random), 1));
+  state.last_good_ms = now_ms;
+  state.last_good_begin_ms = state.last_begin_ms;
+  state.failures = 0;
+  state.in_flight = false;
+  return state;
+}
+
+ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_ms, uint64_t random) {
+  const int64_t ceiling = BackoffCeiling(timing, state.failures);
+  state.due_ms = Plus(now_ms, 1 + Below(static_cast<uint64_t>(ceiling), random));
+  if (state.failures < UINT32_MAX) ++state.failures;
+  state.in_flight = false;
+  return state;
+}
+
+Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms) {
+  if (state.last_good_ms == ScheduleState::kNever) return Freshness::kUnavailable;
+  if (Minus(now_ms, state.last_good_ms) > timing.staleness_bound_ms) return Freshness::kUnavailable;
+  if (state.failures > 0) return Freshness::kDegraded;
+  return state.in_flight || now_ms >= state.due_ms ? Freshness::kStale : Freshness::kFresh;
+}
+
+}  // namespace tollgate::keys

@@ -1,0 +1,350 @@
+#include "transport/curl_transport.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "tollgate/version.h"
+#include "transport/cache_control.h"
+#include "transport/url.h"
+
+namespace tollgate::transport {
+namespace {
+
+// All header lines of one exchange, interim responses and trailers included. Identity providers send about 2
+// KiB.
+constexpr size_t kHeaderBytesMax = 64 * 1024;
+
+struct EasyDeleter {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct MultiDeleter {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+struct ListDeleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+// SigpipeGuard keeps SIGPIPE from the embedder's process while libcurl writes to sockets. With
+// CURLOPT_NOSIGNAL libcurl leaves that to its caller.
+class SigpipeGuard {
+ public:
+  SigpipeGuard() {
+    sigemptyset(&sigpipe_);
+    sigaddset(&sigpipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+  }
+  ~SigpipeGuard() {
+    const timespec at_once{};
+    if (!was_pending_) sigtimedwait(&sigpipe_, nullptr, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  SigpipeGuard(const SigpipeGuard&) = delete;
+  SigpipeGuard& operator=(const SigpipeGuard&) = delete;
+
+ private:
+  sigset_t sigpipe_;
+  sigset_t before_;
+  bool was_pending_;
+};
+
+// Exchange is one GET under way; libcurl's callbacks write to it.
+struct Exchange {
+  FetchRequest request;
+  FetchResult result;
+  bool loopback_only = false;
+  bool refused_address = false;
+  bool too_large = false;
+  bool headers_complete = false;  // Of the final response; what follows in this form are trailers.
+  size_t header_bytes = 0;
+  std::string cache_control;
+  std::string age;
+  std::unique_ptr<curl_slist, ListDeleter> headers;
+  std::unique_ptr<CURL, EasyDeleter> easy;  // Destroyed first: it points to all the others.
+};
+
+bool IsLoopbackAddress(const sockaddr& address) {
+  const void* raw = &address;
+  if (address.sa_family == AF_INET)
+    return ntohl(static_cast<const sockaddr_in*>(raw)->sin_addr.s_addr) >> 24 == 127;
+  if (address.sa_family != AF_INET6) return false;
+  const in6_addr& v6 = static_cast<const sockaddr_in6*>(raw)->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+}
+
+// OnOpenSocket is asked before each connect, with the address that a name has resolved to.
+curl_socket_t OnOpenSocket(void* user, curlsocktype /*purpose*/, curl_sockaddr* to) {
+  auto* exchange = static_cast<Exchange*>(user);
+  if (exchange->loopback_only && !IsLoopbackAddress(to->addr)) {
+    exchange->refused_address = true;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+void Append(std::string* list, std::string_view value) {
+  if (!list->empty()) *list += ',';
+  *list += value;
+}
+
+// OnHeader gets one whole line at a time, status lines and the empty line at the end included.
+size_t OnHeader(char* data, size_t size, size_t count, void* user) {
+  auto* exchange = static_cast<Exchange*>(user);
+  std::string_view line(data, size * count);
+  exchange->header_bytes += line.size();
+  if (exchange->header_bytes > kHeaderBytesMax) {
+    exchange->too_large = true;
+    return 0;
+  }
+  if (exchange->headers_complete) return size * count;
+  while (!line.empty() && (line.back() == '\r' || line.back() == '\n' || line.back() == ' '))
+    line.remove_suffix(1);
+  if (line.empty()) {
+    long status = 0;
+    curl_easy_getinfo(exchange->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    exchange->headers_complete = status >= 200;
+    return size * count;
+  }
+  if (line.starts_with("HTTP/")) {  // What an interim response said does not count for the final one.
+    exchange->cache_control.clear();
+    exchange->age.clear();
+    exchange->result.etag.clear();
+    exchange->result.content_type.clear();
+    return size * count;
+  }
+  const size_t colon = line.find(':');
+  if (colon == line.npos) return size * count;
+  std::string_view value = line.substr(colon + 1);
+  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+  const auto is = [name = line.substr(0, colon)](std::string_view wanted) {
+    return name.size() == wanted.size() && strncasecmp(name.data(), wanted.data(), wanted.size()) == 0;
+  };
+  if (is("cache-control")) Append(&exchange->cache_control, value);
+  if (is("age")) Append(&exchange->age, value);
+  if (is("etag")) exchange->result.etag = value;
+  if (is("content-type")) exchange->result.content_type = value;
+  return size * count;
+}
+
+size_t OnBody(char* data, size_t size, size_t count, void* user) {
+  auto* exchange = static_cast<Exchange*>(user);
+  if (size * count > exchange->request.body_bytes_max - exchange->result.body.size()) {
+    exchange->too_large = true;
+    return 0;
+  }
+  exchange->result.body.append(data, size * count);
+  return size * count;
+}
+
+FetchOutcome OutcomeOf(CURLcode code, const Exchange& exchange) {
+  if (exchange.too_large) return FetchOutcome::kTooLarge;
+  switch (code) {
+    case CURLE_OK:
+      return FetchOutcome::kAnswered;
+    case CURLE_FILESIZE_EXCEEDED:
+      return FetchOutcome::kTooLarge;
+    case CURLE_OPERATION_TIMEDOUT:
+      return FetchOutcome::kTimedOut;
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return FetchOutcome::kUnresolved;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+      return FetchOutcome::kNotAllowed;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_ENGINE_INITFAILED:
+      return FetchOutcome::kTlsFailed;
+    default:
+      return exchange.refused_address ? FetchOutcome::kNotAllowed : FetchOutcome::kUnreachable;
+  }
+}
+
+// A header value of ours must not be able to begin another header.
+bool IsHeaderValue(std::string_view value) {
+  return std::none_of(value.begin(), value.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+class CurlTransport final : public Transport {
+ public:
+  CurlTransport(CurlOptions options, CURLM* multi) : options_(std::move(options)), multi_(multi) {}
+
+  ~CurlTransport() override {
+    const SigpipeGuard guard;
+    for (const auto& [easy, exchange] : exchanges_) curl_multi_remove_handle(multi_.get(), easy);
+    exchanges_.clear();
+  }
+
+  void Start(FetchRequest request) override {
+    const SigpipeGuard guard;
+    auto exchange = std::make_unique<Exchange>();
+    exchange->request = std::move(request);
+    exchange->result.id = exchange->request.id;
+    if (!CheckFetchUrl(exchange->request.url, options_.allow_http_on_loopback).ok() ||
+        !IsHeaderValue(exchange->request.if_none_match)) {
+      exchange->result.outcome = FetchOutcome::kNotAllowed;
+      failed_.push_back(std::move(exchange->result));
+      return;
+    }
+    if (!Prepare(exchange.get()) || curl_multi_add_handle(multi_.get(), exchange->easy.get()) != CURLM_OK) {
+      exchange->result.outcome = FetchOutcome::kUnreachable;
+      failed_.push_back(std::move(exchange->result));
+      return;
+    }
+    CURL* easy = exchange->easy.get();
+    exchanges_.emplace(easy, std::move(exchange));
+  }
+
+  void Poll(int timeout_ms, std::vector<FetchResult>* done) override {
+    const SigpipeGuard guard;
+    if (Collect(done)) return;
+    curl_multi_poll(multi_.get(), nullptr, 0, std::max(timeout_ms, 0), nullptr);
+    Collect(done);
+  }
+
+  void Wake() override { curl_multi_wakeup(multi_.get()); }
+
+ private:
+  // Collect lets libcurl work and takes out what has ended; whether there was any.
+  bool Collect(std::vector<FetchResult>* done) {
+    const size_t before = done->size();
+    std::move(failed_.begin(), failed_.end(), std::back_inserter(*done));
+    failed_.clear();
+    int running = 0;
+    curl_multi_perform(multi_.get(), &running);
+    int queued = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &queued)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      CURL* easy = message->easy_handle;  // The message does not outlive the removal.
+      const CURLcode code = message->data.result;
+      curl_multi_remove_handle(multi_.get(), easy);
+      const auto found = exchanges_.find(easy);
+      if (found == exchanges_.end()) continue;
+      done->push_back(Finish(*found->second, code));
+      exchanges_.erase(found);
+    }
+    return done->size() > before;
+  }
+
+  static FetchResult Finish(Exchange& exchange, CURLcode code) {
+    FetchResult result;
+    result.id = exchange.request.id;
+    result.outcome = OutcomeOf(code, exchange);
+    if (result.outcome != FetchOutcome::kAnswered) return result;
+    long status = 0;
+    curl_easy_getinfo(exchange.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    result.http_status = static_cast<int>(status);
+    result.body = std::move(exchange.result.body);
+    result.content_type = std::move(exchange.result.content_type);
+    result.etag = std::move(exchange.result.etag);
+    result.max_age_s = MaxAgeSeconds(exchange.cache_control, exchange.age);
+    return result;
+  }
+
+  // Prepare makes the easy handle. False if libcurl lacks memory or one of the protections asked for.
+  bool Prepare(Exchange* exchange) const {
+    exchange->easy.reset(curl_easy_init());
+    if (exchange->easy == nullptr) return false;
+    exchange->loopback_only = strncasecmp(exchange->request.url.c_str(), "http:", 5) == 0;
+    return SetLimits(exchange) && SetProtections(exchange) && SetHeaders(exchange);
+  }
+
+  template <typename Value>
+  static bool Set(const Exchange& exchange, CURLoption option, Value value) {
+    return curl_easy_setopt(exchange.easy.get(), option, value) == CURLE_OK;
+  }
+
+  static bool SetLimits(Exchange* exchange) {
+    const Exchange& e = *exchange;
+    const long timeout_ms = std::max<long>(e.request.timeout_ms, 1);  // 0 would mean no limit.
+    return Set(e, CURLOPT_URL, e.request.url.c_str()) && Set(e, CURLOPT_HTTPGET, 1L) &&
+           Set(e, CURLOPT_TIMEOUT_MS, timeout_ms) && Set(e, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
+           // No signals in somebody else's process, and no waiting for a resolver thread beyond the timeout.
+           Set(e, CURLOPT_NOSIGNAL, 1L) && Set(e, CURLOPT_QUICK_EXIT, 1L) &&
+           // An announced length beyond the limit ends the exchange before its body; 0 would mean no limit.
+           Set(e, CURLOPT_MAXFILESIZE_LARGE, std::max<curl_off_t>(e.request.body_bytes_max, 1)) &&
+           Set(e, CURLOPT_HEADERFUNCTION, &OnHeader) &&
+           Set(e, CURLOPT_HEADERDATA, static_cast<void*>(exchange)) &&
+           Set(e, CURLOPT_WRITEFUNCTION, &OnBody) &&
+           Set(e, CURLOPT_WRITEDATA, static_cast<void*>(exchange)) &&
+           // Minutes pass between two fetches: a kept connection would be dead, and a kept address out of
+           // date.
+           Set(e, CURLOPT_FORBID_REUSE, 1L) && Set(e, CURLOPT_FRESH_CONNECT, 1L) &&
+           Set(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+  }
+
+  bool SetProtections(Exchange* exchange) const {
+    const Exchange& e = *exchange;
+    bool ok = Set(e, CURLOPT_PROTOCOLS_STR, e.loopback_only ? "http" : "https") &&
+              Set(e, CURLOPT_REDIR_PROTOCOLS_STR, "https") && Set(e, CURLOPT_FOLLOWLOCATION, 0L) &&
+              Set(e, CURLOPT_PROXY, "") && Set(e, CURLOPT_NOPROXY, "*") &&
+              Set(e, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) &&
+              Set(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) && Set(e, CURLOPT_HTTP_CONTENT_DECODING, 0L) &&
+              Set(e, CURLOPT_HTTP09_ALLOWED, 0L) &&
+              Set(e, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
+              Set(e, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
+              Set(e, CURLOPT_SSL_VERIFYPEER, 1L) && Set(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
+              Set(e, CURLOPT_OPENSOCKETFUNCTION, &OnOpenSocket) &&
+              Set(e, CURLOPT_OPENSOCKETDATA, static_cast<void*>(exchange));
+    if (ok && !options_.ca_file.empty()) {
+      // A file of one's own replaces the system's directory as well, or any public CA would still do.
+      ok = Set(e, CURLOPT_CAINFO, options_.ca_file.c_str()) && Set(e, CURLOPT_CAPATH, nullptr);
+    }
+    return ok;
+  }
+
+  static bool SetHeaders(Exchange* exchange) {
+    const auto add = [exchange](const std::string& line) {
+      curl_slist* longer = curl_slist_append(exchange->headers.get(), line.c_str());
+      if (longer == nullptr) return false;
+      exchange->headers.release();
+      exchange->headers.reset(longer);
+      return true;
+    };
+    const std::string& etag = exchange->request.if_none_match;
+    const std::string agent = "tollgate/" + std::string(Version());
+    return add("Accept: application/jwk-set+json, application/json") &&
+           (etag.empty() || add("If-None-Match: " + etag)) &&
+           Set(*exchange, CURLOPT_USERAGENT, agent.c_str()) &&
+           Set(*exchange, CURLOPT_HTTPHEADER, exchange->headers.get());
+  }
+
+  const CurlOptions options_;
+  std::unique_ptr<CURLM, MultiDeleter> multi_;
+  std::unordered_map<CURL*, std::unique_ptr<Exchange>> exchanges_;
+  std::vector<FetchResult> failed_;  // Ended before libcurl had them.
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Transport>> MakeCurlTransport(CurlOptions options) {
+  // Once a process; later calls do nothing. Never undone: others in the process may use libcurl.
+  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (started != CURLE_OK) return absl::UnavailableError("libcurl cannot start");
+  CURLM* multi = curl_multi_init();
+  if (multi == nullptr) return absl::UnavailableError("libcurl cannot start");
+  return std::make_unique<CurlTransport>(std::move(options), multi);
+}
+
+}  // namespace tollgate::transport
