@@ -38,13 +38,18 @@ def argument_end(code, opening):
     return len(code)
 
 
-def unordered_atomics(code):
-    """Yields (line, operation) of each atomic operation in `code` whose order is left to the default."""
+def unordered_atomics(code, elsewhere=""):
+    """Yields (line, operation) of each atomic operation in `code` whose order is left to the default.
+
+    An operator on a name that `code` or `elsewhere` also declares without std::atomic may be about the other one.
+    """
     for match in _OPERATION.finditer(code):
         if "memory_order" not in code[match.end() - 1:argument_end(code, match.end() - 1)]:
             yield source_text.line_of(code, match.start()), match.group().strip("(.->")
     # `x.a++`, `p->a = 1`, `a_ += 1`: a plain name without a trailing underscore may be a local variable's.
     for name in sorted(set(_DECLARATION.findall(code))):
+        if re.search(rf"(?<![\w:])(?!return\b|std::atomic)[A-Za-z_][\w:]*[ \t&*]+{name}\s*[=;{{,)]", code + elsewhere):
+            continue
         member = rf"\b{name}" if name.endswith("_") else rf"(?:\.|->){name}"
         operator = re.compile(rf"(?:\+\+|--)[\w.>\[\]-]*{member}\b|{member}(?:\[[^\]]*\])?\s*(?:\+\+|--|[-+&|^]?=(?!=))")
         for match in operator.finditer(code):
@@ -68,9 +73,9 @@ def check_cpp(name, text):
         yield f"{name}:1: does not begin with #pragma once"
 
 
-def check_engine(name, text):
+def check_engine(name, text, elsewhere):
     code = source_text.code_only(text)
-    for line, operation in unordered_atomics(code):
+    for line, operation in unordered_atomics(code, elsewhere):
         yield f"{name}:{line}: {operation}: names no memory order"
     for match in _THROW.finditer(code):
         yield f"{name}:{source_text.line_of(code, match.start())}: throw"
@@ -81,6 +86,7 @@ def violations(root):
     root = pathlib.Path(root)
     found = []
     seen = 0
+    headers = "".join(source_text.code_only(file.read_text(encoding="utf-8")) for file in (root / "engine").rglob("*.h"))
     files = [file for folder in FOLDERS for file in (root / folder).rglob("*")] + list(root.glob("*"))
     for file in sorted(files):
         relative = file.relative_to(root)
@@ -99,7 +105,7 @@ def violations(root):
             seen += 1
             found.extend(check_cpp(name, text))
             if relative.parts[0] == "engine":
-                found.extend(check_engine(name, text))
+                found.extend(check_engine(name, text, headers))
     if not seen:
         found.append("no C++ source found")
     return found

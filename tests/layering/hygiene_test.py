@@ -61,7 +61,10 @@ class HygieneTest(unittest.TestCase):
             self.assert_refused("names no memory order", f"struct S {{ std::atomic<int> count; }};\n{use}\n")
         for use in ("count_++;", "++count_;", "count_ |= 2;", "count_ = 1;"):
             self.assert_refused("names no memory order", f"struct S {{ std::atomic<int> count_; }};\n{use}\n")
-        self.assert_accepted("struct S { std::atomic<int> count = 0; };\nint count = 1;\nbool b = s.count_ == 1;\n")
+        self.assert_accepted("struct S { std::atomic<int> count = 0; };\nint n = 1;\nbool b = s.count == 1;\n")
+
+    def test_allows_operators_on_a_plain_member_of_the_same_name(self):
+        self.assert_accepted("struct S { std::atomic<int> count; };\nstruct T { int count; };\nvoid f() { ++t.count; }\n")
 
     def test_refuses_throw_in_the_engine_alone(self):
         self.assert_refused("throw", "void f() { throw 1; }\n")
