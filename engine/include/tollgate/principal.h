@@ -17,6 +17,8 @@ class TOLLGATE_API Principal {
  public:
   static constexpr size_t kInlineBytes = 960;
 
+  Principal() {}  // Not defaulted: `Principal{}` would zero the inline storage.
+
   // The fields, empty where the token has none. The views are valid until the Principal is assigned to or destroyed.
   std::string_view issuer() const { return Field(kIssuer); }        // `iss`
   std::string_view subject() const { return Field(kSubject); }      // `sub`

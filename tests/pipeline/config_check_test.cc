@@ -1,0 +1,80 @@
+#include <functional>
+
+#include "gmock/gmock.h"
+#include "tests/pipeline/engine_fixture.h"
+
+namespace tollgate {
+namespace {
+
+using testing::HasSubstr;
+
+struct BadConfig {
+  const char* why;  // Part of the message.
+  std::function<void(Config&)> spoil;
+};
+
+class ConfigTest : public testing::TestWithParam<BadConfig> {};
+
+TEST_P(ConfigTest, IsRefusedWithTheNameOfTheSetting) {
+  Config config = TestConfig(idp::Jwks({&idp::TestKey("ES256")}).dump());
+  Environment good;
+  good.own_thread = false;
+  ASSERT_TRUE(Engine::Create(config, std::move(good)).ok());
+  GetParam().spoil(config);
+  Environment environment;
+  environment.own_thread = false;
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
+  ASSERT_FALSE(engine.ok());
+  EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument);
+  const std::string message(engine.status().message());
+  EXPECT_THAT(message, HasSubstr(GetParam().why));
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ConfigTest,
+    testing::Values(
+        // An empty list of expected audiences would silently check nothing.
+        BadConfig{"resources", [](Config& c) { c.resources.clear(); }},
+        BadConfig{"resource", [](Config& c) { c.resources[0].uri = ""; }},
+        BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "mcp.example"; }},
+        BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "https://mcp.example/#x"; }},
+        BadConfig{"empty audience", [](Config& c) { c.resources[0].audiences = {""}; }},
+        BadConfig{"twice", [](Config& c) { c.resources[1].uri = c.resources[0].uri; }},
+        BadConfig{"resources", [](Config& c) {
+                    for (int i = 0; i < 63; ++i) c.resources.push_back({.uri = "urn:r:" + std::to_string(i)});
+                  }},
+        BadConfig{"not configured", [](Config& c) { c.resources[0].issuers = {"https://nobody.example"}; }},
+        BadConfig{"issuers", [](Config& c) { c.issuers.clear(); }},
+        BadConfig{"issuer", [](Config& c) { c.issuers[0].issuer = ""; }},
+        BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks = ""; }},
+        BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks_uri = "https://idp.example/jwks"; }},
+        BadConfig{"idp.example", [](Config& c) { c.issuers[0].jwks = "{\"keys\":[]}"; }},
+        BadConfig{"idp.example", [](Config& c) { c.issuers[0].jwks = "nonsense"; }},
+        BadConfig{"idp.example", [](Config& c) { c.issuers.push_back(c.issuers[0]); }},
+        BadConfig{"https", [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_uri = "http://idp.example/jwks";
+                  }},
+        BadConfig{"algorithm", [](Config& c) { c.issuers[0].algorithms = AlgorithmSet(); }},
+        BadConfig{"leeway_s", [](Config& c) { c.issuers[0].leeway_s = 301; }},
+        BadConfig{"leeway_s", [](Config& c) { c.issuers[0].leeway_s = -1; }},
+        BadConfig{"token_age_max_s", [](Config& c) { c.issuers[0].token_age_max_s = -1; }},
+        BadConfig{"type", [](Config& c) { c.issuers[0].profile.types.clear(); }},
+        BadConfig{"audience", [](Config& c) { c.issuers[0].profile.audience_claim = ""; }},
+        BadConfig{"policy", [](Config& c) { c.policy = Policy(); }},
+        BadConfig{"introspection", [](Config& c) {
+                    PolicyBuilder builder;
+                    builder.AddClass({.name = "asked", .mode = ValidationMode::kIntrospect});
+                    builder.AddTool({.tool = "pay", .any_valid_token = true, .sensitivity = "asked"});
+                    c.policy = *builder.Build();
+                  }},
+        BadConfig{"jitter_percent", [](Config& c) { c.timing.jitter_percent = 51; }},
+        BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = 0; }},
+        BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = c.timing.refresh_max_ms + 1; }},
+        BadConfig{"backoff_min_ms", [](Config& c) { c.timing.backoff_min_ms = c.timing.backoff_cap_ms + 1; }},
+        BadConfig{"staleness_bound_ms", [](Config& c) { c.timing.staleness_bound_ms = c.timing.refresh_max_ms; }},
+        BadConfig{"verdict_age_max_ms", [](Config& c) { c.timing.verdict_age_max_ms = INT64_MAX; }}));
+
+}  // namespace
+}  // namespace tollgate

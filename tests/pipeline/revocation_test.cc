@@ -1,0 +1,94 @@
+// Revocation through the whole engine: cached tokens, uncached ones, and other encodings of a revoked one.
+
+#include "tests/pipeline/engine_fixture.h"
+
+namespace tollgate {
+namespace {
+
+constexpr int64_t kUntil = kStart + 86'400;
+
+class RevocationTest : public EngineTest {
+ protected:
+  uint64_t Verifications() const { return engine_->ReadMetrics().signature_verifications; }
+};
+
+TEST_F(RevocationTest, ARevokedSubjectIsDeniedAtOnceAndALaterLoginIsNot) {
+  const std::string cached = Token();
+  const std::string uncached = Token();
+  EXPECT_TRUE(Check(cached).allowed());
+  ASSERT_TRUE(engine_->RevokeSubject(kIssuer, "alice", kUntil).ok());
+  EXPECT_EQ(Check(cached).reason, Reason::kSubjectRevoked);
+  EXPECT_EQ(Check(uncached).reason, Reason::kSubjectRevoked);
+  EXPECT_EQ(Check(cached).http_status(), 401);
+  clock_.Advance(1);
+  EXPECT_TRUE(Check(Token()).allowed());
+}
+
+TEST_F(RevocationTest, OtherTokensAreLookedAtAgainWithoutVerification) {
+  idp::json claims = Claims();
+  claims["sub"] = "bob";
+  const std::string token = idp::Mint(key_, claims);
+  EXPECT_TRUE(Check(token).allowed());
+  ASSERT_TRUE(engine_->RevokeSubject(kIssuer, "alice", kUntil).ok());
+  EXPECT_TRUE(Check(token).from_cache);
+  EXPECT_TRUE(Check(token).from_cache);
+  EXPECT_EQ(Verifications(), 1u);
+  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, 1u) << "and only once: the record is stamped anew";
+}
+
+TEST_F(RevocationTest, ARevokedTokenIsDenied) {
+  const idp::json claims = Claims();
+  const std::string token = idp::Mint(key_, claims);
+  EXPECT_TRUE(Check(token).allowed());
+  ASSERT_TRUE(engine_->RevokeToken(kIssuer, claims["jti"].get<std::string>(), kUntil).ok());
+  EXPECT_EQ(Check(token).reason, Reason::kTokenRevoked);
+  EXPECT_TRUE(Check(Token()).allowed());
+}
+
+// ECDSA is malleable: (r, s) and (r, n − s) both verify, so a revocation must not hang on the token's bytes.
+TEST_F(RevocationTest, TheTwinOfARevokedEs256TokenIsDenied) {
+  const idp::json claims = Claims();
+  const std::string token = idp::Mint(key_, claims);
+  const std::string twin = idp::EcdsaTwin(token);
+  ASSERT_NE(token, twin);
+  EXPECT_TRUE(Check(token).allowed());
+  EXPECT_TRUE(Check(twin).allowed()) << "the twin is a valid signature; were it not, this test would prove nothing";
+  ASSERT_TRUE(engine_->RevokeToken(kIssuer, claims["jti"].get<std::string>(), kUntil).ok());
+  EXPECT_EQ(Check(token).reason, Reason::kTokenRevoked);
+  EXPECT_EQ(Check(twin).reason, Reason::kTokenRevoked);
+}
+
+TEST_F(RevocationTest, ARevokedKeyIsDeniedByThumbprintAndByKid) {
+  for (const std::string& name : {key_.Thumbprint(), key_.kid()}) {
+    Restart(TestConfig(idp::Jwks({&key_}).dump()));
+    const std::string token = Token();
+    EXPECT_TRUE(Check(token).allowed());
+    ASSERT_TRUE(engine_->RevokeKey(kIssuer, name, kUntil).ok());
+    EXPECT_EQ(Check(token).reason, Reason::kKeyRevoked);
+    EXPECT_EQ(Check(Token()).reason, Reason::kKeyRevoked);
+  }
+}
+
+TEST_F(RevocationTest, ARevocationEndsAtItsTime) {
+  const idp::json claims = Claims("files:read", 4000);
+  const std::string token = idp::Mint(key_, claims);
+  ASSERT_TRUE(engine_->RevokeToken(kIssuer, claims["jti"].get<std::string>(), kStart + 100).ok());
+  EXPECT_EQ(Check(token).reason, Reason::kTokenRevoked);
+  clock_.Advance(101);
+  engine_->RunBackground(std::chrono::milliseconds(0));
+  EXPECT_TRUE(Check(token).allowed());
+}
+
+TEST_F(RevocationTest, ARevocationIsOfOneIssuer) {
+  Config config = TestConfig(idp::Jwks({&key_}).dump());
+  config.issuers.push_back({.issuer = "https://second.example", .jwks = idp::Jwks({&key_}).dump()});
+  Restart(config);
+  const std::string token = Token();
+  EXPECT_TRUE(Check(token).allowed());
+  ASSERT_TRUE(engine_->RevokeSubject("https://second.example", "alice", kUntil).ok());
+  EXPECT_TRUE(Check(token).allowed());
+  EXPECT_FALSE(engine_->RevokeSubject("https://third.example", "alice", kUntil).ok());
+}
+
+}  // namespace
+}  // namespace tollgate
