@@ -3,17 +3,17 @@
 #include <cstddef>
 #include <cstdint>
 
-// Every bound of the engine on what it accepts from outside, with the reason for its size. Bounds of time are in
-// tollgate::Timing, since they are configured.
+// Every bound of the engine on what it accepts from outside, with the reason for its size. Bounds of time are
+// in tollgate::Timing, since they are configured.
 namespace tollgate::limits {
 
-// A compact token. Web servers in front accept header lines of 8 KiB (nginx, Apache) to 60 KiB (Envoy); access tokens
-// with hundreds of group names reach about 10 KiB. Every per-thread buffer has this size.
+// A compact token. Web servers in front accept header lines of 8 KiB (nginx, Apache) to 60 KiB (Envoy);
+// access tokens with hundreds of group names reach about 10 KiB. Every per-thread buffer has this size.
 inline constexpr size_t kTokenBytesMax = 16 * 1024;
 // The decoded JOSE header: kid, typ, alg and at times an x5c chain, which is ignored.
 inline constexpr size_t kHeaderBytesMax = 8 * 1024;
-// Nesting of JSON, the outermost object being 1. Real claims reach 4 (Keycloak's resource_access.X.roles), RFC 9396
-// authorization_details 5 or 6.
+// Nesting of JSON, the outermost object being 1. Real claims reach 4 (Keycloak's resource_access.X.roles),
+// RFC 9396 authorization_details 5 or 6.
 inline constexpr size_t kJsonDepthMax = 32;
 // The JWK Set document: Entra's, with certificate chains, is about 25 KiB.
 inline constexpr size_t kJwksBytesMax = 1 << 20;
@@ -22,8 +22,8 @@ inline constexpr size_t kKeysPerSetMax = 256;
 inline constexpr size_t kKeyIdBytesMax = 512;
 inline constexpr size_t kIssuerBytesMax = 2048;
 inline constexpr size_t kToolBytesMax = 256;
-// RSA moduli: RFC 7518 section 3.3 demands 2048 bits; a verification with 4096 bits costs 47 µs, and grows with the
-// square of the size, on the attacker's word.
+// RSA moduli: RFC 7518 section 3.3 demands 2048 bits; a verification with 4096 bits costs 47 µs, and grows
+// with the square of the size, on the attacker's word.
 inline constexpr int kRsaModulusBitsMin = 2048;
 inline constexpr int kRsaModulusBitsMax = 4096;
 // Public exponents: odd, 3 … 2^32 − 1 (BoringSSL itself refuses more than 33 bits).
@@ -37,7 +37,8 @@ inline constexpr int64_t kNumericDateMax = 253'402'300'799;
 
 inline constexpr size_t kResourcesMax = 64;  // One bit each in a cached record.
 inline constexpr size_t kIssuersMax = 4096;
-inline constexpr size_t kScopeSetsMax = 4096;  // Different scope sets remembered; beyond, tokens are not cached.
+inline constexpr size_t kScopeSetsMax =
+    4096;  // Different scope sets remembered; beyond, tokens are not cached.
 inline constexpr size_t kRevocationsMax = 65'536;
 inline constexpr size_t kKeySlotsMax = 65'536;  // Key generations, over all issuers.
 inline constexpr size_t kWaitersMax = 65'536;

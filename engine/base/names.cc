@@ -5,10 +5,14 @@ namespace tollgate {
 
 std::string_view FreshnessName(Freshness freshness) {
   switch (freshness) {
-    case Freshness::kFresh: return "fresh";
-    case Freshness::kStale: return "stale";
-    case Freshness::kDegraded: return "degraded";
-    case Freshness::kUnavailable: return "unavailable";
+    case Freshness::kFresh:
+      return "fresh";
+    case Freshness::kStale:
+      return "stale";
+    case Freshness::kDegraded:
+      return "degraded";
+    case Freshness::kUnavailable:
+      return "unavailable";
   }
   return "unavailable";
 }

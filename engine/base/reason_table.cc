@@ -15,33 +15,38 @@ struct Row {
 
 using enum Category;
 
-// Sorted by number. The texts may be sent to clients as error_description: they say nothing that a client could not
-// know, and hold no text that a careless client would take for a parameter.
+// Sorted by number. The texts may be sent to clients as error_description: they say nothing that a client
+// could not know, and hold no text that a careless client would take for a parameter.
 constexpr Row kRows[] = {
     {Reason::kNone, kAllowed, "none", "allowed"},
     {Reason::kUndecided, kReauthenticate, "undecided", "the request was not decided"},
 
     {Reason::kNoCredential, kAuthenticate, "no_credential", "the request has no credential"},
-    {Reason::kUnsupportedScheme, kAuthenticate, "unsupported_scheme", "the Authorization scheme is not Bearer"},
+    {Reason::kUnsupportedScheme, kAuthenticate, "unsupported_scheme",
+     "the Authorization scheme is not Bearer"},
     {Reason::kMalformedAuthorization, kFixRequest, "malformed_authorization",
-     "the Authorization field is not Bearer, one space and one token"},
-    {Reason::kSeveralCredentials, kFixRequest, "several_credentials", "the request has more than one credential"},
+     "the Authorization field is not Bearer followed by one space and one token"},
+    {Reason::kSeveralCredentials, kFixRequest, "several_credentials",
+     "the request has more than one credential"},
 
     {Reason::kTokenTooLong, kReauthenticate, "token_too_long", "the token is longer than the limit"},
     {Reason::kNotCompactJws, kReauthenticate, "not_compact_jws", "the token is not a JWS of three parts"},
     {Reason::kBadBase64Url, kReauthenticate, "bad_base64url", "a part of the token is not strict base64url"},
     {Reason::kBadJson, kReauthenticate, "bad_json", "a part of the token is not JSON"},
     {Reason::kBadUtf8, kReauthenticate, "bad_utf8", "a part of the token is not UTF-8"},
-    {Reason::kDuplicateMember, kReauthenticate, "duplicate_member", "a JSON object of the token repeats a member"},
+    {Reason::kDuplicateMember, kReauthenticate, "duplicate_member",
+     "a JSON object of the token repeats a member"},
     {Reason::kTooDeep, kReauthenticate, "too_deep", "the JSON of the token is nested too deep"},
     {Reason::kNotAnObject, kReauthenticate, "not_an_object", "a part of the token is no JSON object"},
     {Reason::kEncryptedToken, kReauthenticate, "encrypted_token", "the token is encrypted"},
 
-    {Reason::kBadHeaderMember, kReauthenticate, "bad_header_member", "a header member has a wrong type or length"},
+    {Reason::kBadHeaderMember, kReauthenticate, "bad_header_member",
+     "a header member has a wrong type or length"},
     {Reason::kAlgorithmMissing, kReauthenticate, "algorithm_missing", "the header names no algorithm"},
     {Reason::kAlgorithmNone, kReauthenticate, "algorithm_none", "the token is not signed"},
     {Reason::kAlgorithmSymmetric, kReauthenticate, "algorithm_symmetric", "the algorithm is symmetric"},
-    {Reason::kAlgorithmUnsupported, kReauthenticate, "algorithm_unsupported", "the algorithm is not supported"},
+    {Reason::kAlgorithmUnsupported, kReauthenticate, "algorithm_unsupported",
+     "the algorithm is not supported"},
     {Reason::kUnknownCritical, kReauthenticate, "unknown_critical", "the header has a critical extension"},
     {Reason::kWrongType, kReauthenticate, "wrong_type", "the token is of another type than an access token"},
 
@@ -55,10 +60,11 @@ constexpr Row kRows[] = {
     {Reason::kKeyAmbiguous, kReauthenticate, "key_ambiguous", "the header does not single out a key"},
     {Reason::kKeyAlgorithmMismatch, kReauthenticate, "key_algorithm_mismatch",
      "the key does not permit the algorithm"},
-    {Reason::kBadSignatureLength, kReauthenticate, "bad_signature_length", "the signature has a wrong length"},
+    {Reason::kBadSignatureLength, kReauthenticate, "bad_signature_length",
+     "the signature has a wrong length"},
     {Reason::kBadSignature, kReauthenticate, "bad_signature", "the signature is wrong"},
 
-    {Reason::kBadClaim, kReauthenticate, "bad_claim", "a claim has a wrong type, range or length"},
+    {Reason::kBadClaim, kReauthenticate, "bad_claim", "a claim has a wrong type or range or length"},
     {Reason::kExpiryMissing, kReauthenticate, "expiry_missing", "the token has no expiry"},
     {Reason::kIssuedAtMissing, kReauthenticate, "issued_at_missing", "the token has no time of issue"},
     {Reason::kSubjectMissing, kReauthenticate, "subject_missing", "the token has no subject"},
@@ -75,16 +81,19 @@ constexpr Row kRows[] = {
      "the token is bound to a key that the request did not prove"},
 
     {Reason::kKeyRevoked, kReauthenticate, "key_revoked", "the key has been revoked"},
-    {Reason::kSubjectRevoked, kReauthenticate, "subject_revoked", "the tokens of the subject have been revoked"},
+    {Reason::kSubjectRevoked, kReauthenticate, "subject_revoked",
+     "the tokens of the subject have been revoked"},
     {Reason::kTokenRevoked, kReauthenticate, "token_revoked", "the token has been revoked"},
 
     {Reason::kUnknownTool, kForbidden, "unknown_tool", "the policy does not allow this operation to anybody"},
     {Reason::kInsufficientScope, kStepUp, "insufficient_scope", "the token lacks a scope that is needed"},
 
-    {Reason::kKeysNeverFetched, kRetryLater, "keys_never_fetched", "the keys of the issuer are not known yet"},
+    {Reason::kKeysNeverFetched, kRetryLater, "keys_never_fetched",
+     "the keys of the issuer are not known yet"},
     {Reason::kKeysTooStale, kRetryLater, "keys_too_stale", "the keys of the issuer are too old to rely upon"},
     {Reason::kKeyPending, kRetryLater, "key_pending", "the issuer has yet to be asked for this key"},
-    {Reason::kIntrospectionUnavailable, kRetryLater, "introspection_unavailable", "the issuer cannot be asked"},
+    {Reason::kIntrospectionUnavailable, kRetryLater, "introspection_unavailable",
+     "the issuer cannot be asked"},
     {Reason::kOverloaded, kRetryLater, "overloaded", "too many tokens are being verified"},
 
     {Reason::kUnknownResource, kForbidden, "unknown_resource", "the resource is not configured"},
@@ -121,26 +130,35 @@ Category CategoryOf(Reason reason) {
 
 int HttpStatus(Category category) {
   switch (category) {
-    case Category::kAllowed: return 200;
-    case Category::kFixRequest: return 400;
+    case Category::kAllowed:
+      return 200;
+    case Category::kFixRequest:
+      return 400;
     case Category::kAuthenticate:
-    case Category::kReauthenticate: return 401;
+    case Category::kReauthenticate:
+      return 401;
     case Category::kStepUp:
-    case Category::kForbidden: return 403;
-    case Category::kRetryLater: return 503;
+    case Category::kForbidden:
+      return 403;
+    case Category::kRetryLater:
+      return 503;
   }
   return 401;
 }
 
 std::string_view BearerError(Category category) {
   switch (category) {
-    case Category::kFixRequest: return "invalid_request";
-    case Category::kReauthenticate: return "invalid_token";
-    case Category::kStepUp: return "insufficient_scope";
+    case Category::kFixRequest:
+      return "invalid_request";
+    case Category::kReauthenticate:
+      return "invalid_token";
+    case Category::kStepUp:
+      return "insufficient_scope";
     case Category::kAllowed:
     case Category::kAuthenticate:
     case Category::kForbidden:
-    case Category::kRetryLater: return "";
+    case Category::kRetryLater:
+      return "";
   }
   return "";
 }

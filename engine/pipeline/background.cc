@@ -6,7 +6,8 @@
 namespace tollgate::pipeline {
 namespace {
 
-// An idle thread still looks around this often, since an injected clock may move without the network stirring.
+// An idle thread still looks around this often, since an injected clock may move without the network
+// stirring.
 constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
 }  // namespace

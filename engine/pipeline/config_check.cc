@@ -20,10 +20,14 @@ absl::Status CheckTiming(const Timing& timing) {
     const char* name;
     int64_t value;
   } durations[] = {
-      {"refresh_min_ms", timing.refresh_min_ms},         {"refresh_max_ms", timing.refresh_max_ms},
-      {"cooldown_ms", timing.cooldown_ms},               {"staleness_bound_ms", timing.staleness_bound_ms},
-      {"backoff_min_ms", timing.backoff_min_ms},         {"backoff_cap_ms", timing.backoff_cap_ms},
-      {"verdict_age_max_ms", timing.verdict_age_max_ms}, {"fetch_timeout_ms", timing.fetch_timeout_ms},
+      {"refresh_min_ms", timing.refresh_min_ms},
+      {"refresh_max_ms", timing.refresh_max_ms},
+      {"cooldown_ms", timing.cooldown_ms},
+      {"staleness_bound_ms", timing.staleness_bound_ms},
+      {"backoff_min_ms", timing.backoff_min_ms},
+      {"backoff_cap_ms", timing.backoff_cap_ms},
+      {"verdict_age_max_ms", timing.verdict_age_max_ms},
+      {"fetch_timeout_ms", timing.fetch_timeout_ms},
   };
   constexpr int64_t kDurationMaxMs = int64_t{366} * 24 * 3600 * 1000;
   for (const auto& duration : durations) {
@@ -74,7 +78,8 @@ absl::Status CheckIssuer(const IssuerConfig& issuer) {
 bool IsResourceUri(std::string_view uri) {
   const size_t colon = uri.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == uri.size()) return false;
-  return std::none_of(uri.begin(), uri.end(), [](char c) { return c <= ' ' || c == '#' || c == '"' || c == 0x7f; });
+  return std::none_of(uri.begin(), uri.end(),
+                      [](char c) { return c <= ' ' || c == '#' || c == '"' || c == 0x7f; });
 }
 
 absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash_set<std::string>& issuers) {
@@ -85,17 +90,20 @@ absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash
     if (audience.empty()) return Invalid("resource", resource.uri, "has an empty audience");
   }
   for (const std::string& issuer : resource.issuers) {
-    if (!issuers.contains(issuer)) return Invalid("resource", resource.uri, "names an issuer that is not configured");
+    if (!issuers.contains(issuer))
+      return Invalid("resource", resource.uri, "names an issuer that is not configured");
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckPolicy(const Policy& policy) {
-  if (policy.tools().empty()) return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
+  if (policy.tools().empty())
+    return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
   for (const ToolRule& tool : policy.tools()) {
     for (const SensitivityClass& sensitivity : policy.classes()) {
       if (sensitivity.name == tool.sensitivity && sensitivity.mode == ValidationMode::kIntrospect) {
-        return Invalid("tool", tool.tool, "its class demands introspection, which no issuer is configured for");
+        return Invalid("tool", tool.tool,
+                       "its class demands introspection, which no issuer is configured for");
       }
     }
   }
@@ -107,7 +115,8 @@ absl::Status CheckPolicy(const Policy& policy) {
 absl::Status CheckConfig(const Config& config) {
   if (absl::Status status = CheckTiming(config.timing); !status.ok()) return status;
   if (config.issuers.empty() || config.issuers.size() > limits::kIssuersMax) {
-    return absl::InvalidArgumentError(absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));
   }
   absl::flat_hash_set<std::string> issuers;
   for (const IssuerConfig& issuer : config.issuers) {

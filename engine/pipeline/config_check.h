@@ -5,8 +5,8 @@
 
 namespace tollgate::pipeline {
 
-// CheckConfig returns InvalidArgument with one line that names the setting, if `config` cannot be served safely. What
-// concerns keys (URLs, key sets, repeated issuers) is checked by keys::KeyStore::Create.
+// CheckConfig returns InvalidArgument with one line that names the setting, if `config` cannot be served
+// safely. What concerns keys (URLs, key sets, repeated issuers) is checked by keys::KeyStore::Create.
 absl::Status CheckConfig(const Config& config);
 
 }  // namespace tollgate::pipeline

@@ -22,8 +22,18 @@ namespace tollgate::pipeline {
 
 // Counter numbers the engine's counters in each thread's block; ReadMetrics names them for the public.
 enum Counter : size_t {
-  kChecks, kAllowed, kDenied, kUnavailable, kCacheHits, kVerifications, kInserts, kEvictions, kNotCachedTooLong,
-  kScopeSetsFull, kRevocationRechecks, kCounterCount
+  kChecks,
+  kAllowed,
+  kDenied,
+  kUnavailable,
+  kCacheHits,
+  kVerifications,
+  kInserts,
+  kEvictions,
+  kNotCachedTooLong,
+  kScopeSetsFull,
+  kRevocationRechecks,
+  kCounterCount
 };
 static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
 
@@ -35,8 +45,8 @@ struct IssuerRules {
   uint32_t epoch = 1;      // Of these rules; facts established under other rules do not count.
 };
 
-// Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the parts
-// themselves guard. Thread-safe.
+// Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the
+// parts themselves guard. Thread-safe.
 struct Context {
   std::vector<IssuerRules> issuers;  // By position in Config::issuers, as everywhere.
   std::vector<std::string> resource_uris;

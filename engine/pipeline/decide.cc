@@ -24,7 +24,8 @@ bool StandsAsVerified(const Context& context, const Facts& facts, Now now) {
          now.mono_ms - facts.verified_at_mono_ms <= context.verdict_age_max_ms;
 }
 
-// LookAgain is for keys that were found too stale: only a look that comes after the ticket may be waited upon.
+// LookAgain is for keys that were found too stale: only a look that comes after the ticket may be waited
+// upon.
 TOLLGATE_SLOW keys::KeyStore::Standing LookAgain(const Context& context, uint32_t issuer, Now now,
                                                  Decision* decision) {
   decision->issuer = issuer;
@@ -32,18 +33,20 @@ TOLLGATE_SLOW keys::KeyStore::Standing LookAgain(const Context& context, uint32_
   return context.keys->StandingAt(issuer, now.mono_ms);
 }
 
-// CheckMoment holds the facts against this instant: how far the issuer's keys may be trusted, and the token's times.
+// CheckMoment holds the facts against this instant: how far the issuer's keys may be trusted, and the token's
+// times.
 Reason CheckMoment(const Context& context, const Facts& facts, Now now, Decision* decision) {
   keys::KeyStore::Standing standing = context.keys->StandingAt(facts.issuer, now.mono_ms);
-  if (standing.freshness == Freshness::kUnavailable) standing = LookAgain(context, facts.issuer, now, decision);
+  if (standing.freshness == Freshness::kUnavailable)
+    standing = LookAgain(context, facts.issuer, now, decision);
   decision->freshness = standing.freshness;
   decision->keys_age_ms = standing.age_ms;
   if (standing.freshness == Freshness::kUnavailable) return Reason::kKeysTooStale;
 
   const claims::Expectations& expectations = context.issuers[facts.issuer].expectations;
   claims::TimeEvidence evidence;
-  const Reason reason =
-      claims::CheckTimes({facts.expires_at, facts.not_before, facts.issued_at}, expectations, now.wall_s, &evidence);
+  const Reason reason = claims::CheckTimes({facts.expires_at, facts.not_before, facts.issued_at},
+                                           expectations, now.wall_s, &evidence);
   if (reason != Reason::kNone) {
     decision->evidence_actual = evidence.actual;
     decision->evidence_bound = evidence.bound;
@@ -62,8 +65,8 @@ Reason CheckBinding(const Facts& facts, ResourceId resource) {
 }
 
 // CheckPolicy decides the tool, afresh for every request.
-Reason CheckPolicy(const Context& context, const Facts& facts, const policy::ScopeMask& held, std::string_view tool_name,
-                   Now now, Decision* decision) {
+Reason CheckPolicy(const Context& context, const Facts& facts, const policy::ScopeMask& held,
+                   std::string_view tool_name, Now now, Decision* decision) {
   const policy::CompiledTool* tool = context.policy->FindTool(tool_name);
   if (tool == nullptr) return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) {
@@ -89,8 +92,8 @@ revocation::Candidate CandidateOf(const Facts& facts, const keys::IssuerKey* key
   return candidate;
 }
 
-// RecheckRevocation looks again at a cached token after something was revoked; it verifies no signature. False if the
-// token has left the cache meanwhile, or its key the set: it is then established anew.
+// RecheckRevocation looks again at a cached token after something was revoked; it verifies no signature.
+// False if the token has left the cache meanwhile, or its key the set: it is then established anew.
 TOLLGATE_SLOW bool RecheckRevocation(Context& context, const sync::ReadScope& scope, std::string_view token,
                                      Facts* facts, Reason* reason) {
   scope.block().Add(kRevocationRechecks);
@@ -139,9 +142,12 @@ TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* p
 }
 
 // IsPolicyDenial: the token itself was good; the caller is known.
-bool IsPolicyDenial(Reason reason) { return reason >= Reason::kUnknownTool && reason < Reason::kKeysNeverFetched; }
+bool IsPolicyDenial(Reason reason) {
+  return reason >= Reason::kUnknownTool && reason < Reason::kKeysNeverFetched;
+}
 
-// DecideHit decides from cached facts. False, and nothing decided, if they may not stand in for a verification.
+// DecideHit decides from cached facts. False, and nothing decided, if they may not stand in for a
+// verification.
 TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, std::string_view token,
                             const Request& request, Now now, Decision* decision, Principal* principal) {
   Facts facts;
@@ -150,8 +156,10 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, std:
   if (!StandsAsVerified(context, facts, now)) return false;
 
   const auto judge = [&] {
-    if (!HasBit(context.issuers[facts.issuer].resources, request.resource)) return Reason::kIssuerNotAllowedHere;
-    if (const Reason reason = CheckMoment(context, facts, now, decision); reason != Reason::kNone) return reason;
+    if (!HasBit(context.issuers[facts.issuer].resources, request.resource))
+      return Reason::kIssuerNotAllowedHere;
+    if (const Reason reason = CheckMoment(context, facts, now, decision); reason != Reason::kNone)
+      return reason;
     if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
     return Reason::kNone;
   };
@@ -161,7 +169,8 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, std:
     return false;
   }
   if (reason == Reason::kNone) {
-    reason = CheckPolicy(context, facts, context.scope_sets->Mask(facts.scope_set), request.tool, now, decision);
+    reason =
+        CheckPolicy(context, facts, context.scope_sets->Mask(facts.scope_set), request.tool, now, decision);
     if (principal != nullptr && (reason == Reason::kNone || IsPolicyDenial(reason))) {
       FillFromCache(context, facts, names, principal);
     }
@@ -183,7 +192,8 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
     return reason;
   }
   Facts& facts = established.facts;
-  if (const Reason reason = CheckMoment(context, facts, now, decision); reason != Reason::kNone) return reason;
+  if (const Reason reason = CheckMoment(context, facts, now, decision); reason != Reason::kNone)
+    return reason;
   if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
 
   // The epoch is read before the look: whatever is revoked from here on finds an older stamp on the record.
@@ -194,8 +204,8 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   if (const Reason reason = context.revocations.Covers(candidate); reason != Reason::kNone) return reason;
 
   decision->was_cached = Remember(context, scope.block(), token, established);
-  const Reason reason = CheckPolicy(context, facts, context.policy->MaskOf(established.token->scopes), request.tool,
-                                    now, decision);
+  const Reason reason = CheckPolicy(context, facts, context.policy->MaskOf(established.token->scopes),
+                                    request.tool, now, decision);
   if (principal != nullptr && (reason == Reason::kNone || IsPolicyDenial(reason))) {
     FillFromClaims(*established.token, principal);
   }
@@ -210,7 +220,8 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
     decision->keys_age_ms = standing.age_ms;
     retry_after_ms = standing.retry_after_ms;
   }
-  decision->retry_after_s = static_cast<uint32_t>(std::clamp<int64_t>((retry_after_ms + 999) / 1000, 1, 86'400));
+  decision->retry_after_s =
+      static_cast<uint32_t>(std::clamp<int64_t>((retry_after_ms + 999) / 1000, 1, 86'400));
 }
 
 void Decided(const Context& context, sync::ThreadBlock& counters, Now now, Decision* decision) {
@@ -241,7 +252,8 @@ TOLLGATE_HOT void Decide(Context& context, const Request& request, Now now, Deci
   std::string_view token;
   if (request.num_credentials > 1) {
     decision->reason = Reason::kSeveralCredentials;
-  } else if (const Reason bad = claims::ReadAuthorization(request.authorization, &token); bad != Reason::kNone) {
+  } else if (const Reason bad = claims::ReadAuthorization(request.authorization, &token);
+             bad != Reason::kNone) {
     decision->reason = bad;
   } else if (static_cast<size_t>(request.resource) >= context.resource_uris.size()) {
     decision->reason = Reason::kUnknownResource;

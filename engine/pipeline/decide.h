@@ -8,7 +8,9 @@
 
 namespace tollgate::pipeline {
 
-// Decide answers one request; see Engine::Check. The steps stand in the order in which the reasons are numbered.
-void Decide(Context& context, const Request& request, Now now, Decision* decision, Principal* principal) noexcept;
+// Decide answers one request; see Engine::Check. The steps stand in the order in which the reasons are
+// numbered.
+void Decide(Context& context, const Request& request, Now now, Decision* decision,
+            Principal* principal) noexcept;
 
 }  // namespace tollgate::pipeline

@@ -18,10 +18,14 @@ namespace tollgate {
 class Engine::Impl {
  public:
   Impl(size_t num_issuers, const Clock& clock_in, std::unique_ptr<Transport> transport_in)
-      : context(num_issuers), clock(clock_in), transport(std::move(transport_in)),
+      : context(num_issuers),
+        clock(clock_in),
+        transport(std::move(transport_in)),
         background(context, *transport, clock) {}
 
-  std::optional<uint32_t> FindIssuer(std::string_view issuer) const { return context.keys->FindIssuer(issuer); }
+  std::optional<uint32_t> FindIssuer(std::string_view issuer) const {
+    return context.keys->FindIssuer(issuer);
+  }
 
   pipeline::Context context;
   const Clock& clock;
@@ -114,7 +118,8 @@ void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& requ
                          Principal* principal) {
   Check(request, decision, principal);
   if (decision->verdict != Verdict::kUnavailable) return;
-  const auto deadline = std::chrono::steady_clock::now() + std::min<std::chrono::milliseconds>(wait_max, std::chrono::hours(24));
+  const auto deadline = std::chrono::steady_clock::now() +
+                        std::min<std::chrono::milliseconds>(wait_max, std::chrono::hours(24));
   while (decision->verdict == Verdict::kUnavailable && decision->issuer != Decision::kNoIssuer &&
          impl_->context.keys->WaitsForFetch(decision->issuer) &&
          impl_->context.waiters.WaitPast(decision->issuer, decision->ticket, deadline)) {
@@ -128,7 +133,8 @@ bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()
     return false;
   }
   bool ready = false;
-  if (!impl_->context.waiters.Add(unavailable.issuer, unavailable.ticket, std::move(callback), &ready)) return false;
+  if (!impl_->context.waiters.Add(unavailable.issuer, unavailable.ticket, std::move(callback), &ready))
+    return false;
   if (ready) impl_->background.Wake();
   return true;
 }
@@ -145,10 +151,12 @@ std::string Engine::ScopesFor(std::string_view tool) const {
   return found == nullptr ? std::string() : found->scopes;
 }
 
-absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid, int64_t until_wall_s) {
+absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid,
+                               int64_t until_wall_s) {
   const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
   if (!found.has_value()) return UnknownIssuer();
-  return impl_->context.revocations.RevokeKey(*found, thumbprint_or_kid, until_wall_s, impl_->clock.Read().wall_s);
+  return impl_->context.revocations.RevokeKey(*found, thumbprint_or_kid, until_wall_s,
+                                              impl_->clock.Read().wall_s);
 }
 
 absl::Status Engine::RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_wall_s) {

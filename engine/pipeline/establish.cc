@@ -90,8 +90,8 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
 
   // The ticket is taken before the look at the keys: a fetch that ends in between is not missed.
   decision->ticket = context.waiters.Ticket(*issuer);
-  if (const Reason reason = context.keys->Find(scope, *issuer, header.has_key_id, header.key_id, header.algorithm,
-                                               now.mono_ms, &established->key);
+  if (const Reason reason = context.keys->Find(scope, *issuer, header.has_key_id, header.key_id,
+                                               header.algorithm, now.mono_ms, &established->key);
       reason != Reason::kNone) {
     return reason;
   }
@@ -141,11 +141,18 @@ TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters, std::
 
   using enum verdicts::VerdictCache::InsertResult;
   switch (context.cache->Insert(token, facts, names)) {
-    case kDisplaced: counters.Add(kEvictions); [[fallthrough]];
+    case kDisplaced:
+      counters.Add(kEvictions);
+      [[fallthrough]];
     case kInserted:
-    case kReplaced: counters.Add(kInserts); return true;
-    case kTooLong: counters.Add(kNotCachedTooLong); return false;
-    case kDisabled: return false;
+    case kReplaced:
+      counters.Add(kInserts);
+      return true;
+    case kTooLong:
+      counters.Add(kNotCachedTooLong);
+      return false;
+    case kDisabled:
+      return false;
   }
   return false;
 }

@@ -12,22 +12,24 @@
 
 namespace tollgate::pipeline {
 
-// Established is what the miss path found out about a token. What it points to lives until the next Establish on the
-// same thread, the key as long as the ReadScope.
+// Established is what the miss path found out about a token. What it points to lives until the next Establish
+// on the same thread, the key as long as the ReadScope.
 struct Established {
   verdicts::Facts facts;
   const claims::AccessToken* token = nullptr;
   const keys::IssuerKey* key = nullptr;
 };
 
-// Establish is the miss path: reads `token` strictly, finds its issuer's key, verifies the signature once and validates
-// the claims. kNone and the facts (not yet checked against revocations), or the reason; the parts of `decision` that
-// become known are filled in. The generation of the key is the one that it had before the verification.
-Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, ResourceId resource, Now now,
-                 Established* established, Decision* decision);
+// Establish is the miss path: reads `token` strictly, finds its issuer's key, verifies the signature once and
+// validates the claims. kNone and the facts (not yet checked against revocations), or the reason; the parts
+// of `decision` that become known are filled in. The generation of the key is the one that it had before the
+// verification.
+Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, ResourceId resource,
+                 Now now, Established* established, Decision* decision);
 
-// Remember puts established facts into the verdict cache, unless something in them is too long for a record: nothing is
-// ever truncated. Returns whether they are in.
-bool Remember(Context& context, sync::ThreadBlock& counters, std::string_view token, const Established& established);
+// Remember puts established facts into the verdict cache, unless something in them is too long for a record:
+// nothing is ever truncated. Returns whether they are in.
+bool Remember(Context& context, sync::ThreadBlock& counters, std::string_view token,
+              const Established& established);
 
 }  // namespace tollgate::pipeline

@@ -33,8 +33,8 @@ void Waiters::RunReady() {
   std::vector<Waiter> ready;
   {
     const std::lock_guard lock(mutex_);
-    const auto first_ready = std::stable_partition(waiting_.begin(), waiting_.end(),
-                                                   [this](const Waiter& w) { return Ticket(w.issuer) == w.ticket; });
+    const auto first_ready = std::stable_partition(
+        waiting_.begin(), waiting_.end(), [this](const Waiter& w) { return Ticket(w.issuer) == w.ticket; });
     ready.assign(std::make_move_iterator(first_ready), std::make_move_iterator(waiting_.end()));
     waiting_.erase(first_ready, waiting_.end());
   }

@@ -11,15 +11,16 @@
 
 namespace tollgate::pipeline {
 
-// Waiters tells whoever was answered `unavailable` that a fetch of that issuer has ended since. A ticket is the number
-// of fetches of one issuer that have ended; it is taken before the keys are looked at, so that no end is missed between
-// the look and the wait. Thread-safe.
+// Waiters tells whoever was answered `unavailable` that a fetch of that issuer has ended since. A ticket is
+// the number of fetches of one issuer that have ended; it is taken before the keys are looked at, so that no
+// end is missed between the look and the wait. Thread-safe.
 class Waiters {
  public:
   explicit Waiters(size_t num_issuers);
 
   uint64_t Ticket(uint32_t issuer) const {
-    // Ordering: acquire pairs with the release in Settle: whoever sees the count sees the keys that the fetch brought.
+    // Ordering: acquire pairs with the release in Settle: whoever sees the count sees the keys that the fetch
+    // brought.
     return settled_[issuer].load(std::memory_order_acquire);
   }
 
@@ -29,8 +30,9 @@ class Waiters {
   // WaitPast returns true once Ticket(issuer) differs from `ticket`, false at `deadline`.
   bool WaitPast(uint32_t issuer, uint64_t ticket, std::chrono::steady_clock::time_point deadline);
 
-  // Add keeps `callback` until Ticket(issuer) differs from `ticket`. False if limits::kWaitersMax already wait. If the
-  // ticket is past already, the callback is ready at once: `*ready` is set and somebody has to call RunReady.
+  // Add keeps `callback` until Ticket(issuer) differs from `ticket`. False if limits::kWaitersMax already
+  // wait. If the ticket is past already, the callback is ready at once: `*ready` is set and somebody has to
+  // call RunReady.
   bool Add(uint32_t issuer, uint64_t ticket, std::function<void()> callback, bool* ready);
 
   // RunReady calls, without any lock, the callbacks whose wait is over.
@@ -43,7 +45,8 @@ class Waiters {
     std::function<void()> callback;
   };
   const std::unique_ptr<std::atomic<uint64_t>[]> settled_;
-  // The standard library's mutexes, here and elsewhere, since ThreadSanitizer does not see into a prebuilt Abseil.
+  // The standard library's mutexes, here and elsewhere, since ThreadSanitizer does not see into a prebuilt
+  // Abseil.
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Waiter> waiting_;  // Guarded by mutex_.

@@ -27,7 +27,8 @@ TEST(PrincipalTest, HoldsEachFieldApart) {
 }
 
 TEST(PrincipalTest, NeverTruncates) {
-  for (size_t size : {Principal::kInlineBytes - 1, Principal::kInlineBytes, Principal::kInlineBytes + 1, size_t{50'000}}) {
+  for (size_t size :
+       {Principal::kInlineBytes - 1, Principal::kInlineBytes, Principal::kInlineBytes + 1, size_t{50'000}}) {
     const std::string subject(size, 's');
     Principal principal;
     principal.Assign(Fields{"", subject, "", "", "", ""});

@@ -41,7 +41,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "https://mcp.example/#x"; }},
         BadConfig{"empty audience", [](Config& c) { c.resources[0].audiences = {""}; }},
         BadConfig{"twice", [](Config& c) { c.resources[1].uri = c.resources[0].uri; }},
-        BadConfig{"resources", [](Config& c) {
+        BadConfig{"resources",
+                  [](Config& c) {
                     for (int i = 0; i < 63; ++i) c.resources.push_back({.uri = "urn:r:" + std::to_string(i)});
                   }},
         BadConfig{"not configured", [](Config& c) { c.resources[0].issuers = {"https://nobody.example"}; }},
@@ -52,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"idp.example", [](Config& c) { c.issuers[0].jwks = "{\"keys\":[]}"; }},
         BadConfig{"idp.example", [](Config& c) { c.issuers[0].jwks = "nonsense"; }},
         BadConfig{"idp.example", [](Config& c) { c.issuers.push_back(c.issuers[0]); }},
-        BadConfig{"https", [](Config& c) {
+        BadConfig{"https",
+                  [](Config& c) {
                     c.issuers[0].jwks = "";
                     c.issuers[0].jwks_uri = "http://idp.example/jwks";
                   }},
@@ -63,7 +65,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"type", [](Config& c) { c.issuers[0].profile.types.clear(); }},
         BadConfig{"audience", [](Config& c) { c.issuers[0].profile.audience_claim = ""; }},
         BadConfig{"policy", [](Config& c) { c.policy = Policy(); }},
-        BadConfig{"introspection", [](Config& c) {
+        BadConfig{"introspection",
+                  [](Config& c) {
                     PolicyBuilder builder;
                     builder.AddClass({.name = "asked", .mode = ValidationMode::kIntrospect});
                     builder.AddTool({.tool = "pay", .any_valid_token = true, .sensitivity = "asked"});
@@ -73,7 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = c.timing.refresh_max_ms + 1; }},
         BadConfig{"backoff_min_ms", [](Config& c) { c.timing.backoff_min_ms = c.timing.backoff_cap_ms + 1; }},
-        BadConfig{"staleness_bound_ms", [](Config& c) { c.timing.staleness_bound_ms = c.timing.refresh_max_ms; }},
+        BadConfig{"staleness_bound_ms",
+                  [](Config& c) { c.timing.staleness_bound_ms = c.timing.refresh_max_ms; }},
         BadConfig{"verdict_age_max_ms", [](Config& c) { c.timing.verdict_age_max_ms = INT64_MAX; }}));
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
-// What every test of the whole engine needs: a clock that stands still, one issuer with configured keys, one policy.
+// What every test of the whole engine needs: a clock that stands still, one issuer with configured keys, one
+// policy.
 
 #include <gtest/gtest.h>
 
@@ -75,10 +76,12 @@ class EngineTest : public testing::Test {
   }
   std::string Token(std::string_view scope = "files:read") const { return idp::Mint(key_, Claims(scope)); }
 
-  Decision Check(std::string_view token, std::string_view tool = "search", ResourceId resource = ResourceId{0}) {
+  Decision Check(std::string_view token, std::string_view tool = "search",
+                 ResourceId resource = ResourceId{0}) {
     const std::string authorization = "Bearer " + std::string(token);
     Decision decision;
-    engine_->Check({.authorization = authorization, .tool = tool, .resource = resource}, &decision, &principal_);
+    engine_->Check({.authorization = authorization, .tool = tool, .resource = resource}, &decision,
+                   &principal_);
     return decision;
   }
 

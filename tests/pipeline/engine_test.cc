@@ -36,7 +36,8 @@ TEST_F(EngineTest, ASecondCheckVerifiesNothing) {
 }
 
 TEST_F(EngineTest, EveryAlgorithmVerifies) {
-  for (const char* alg : {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}) {
+  for (const char* alg :
+       {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}) {
     const idp::SigningKey& key = idp::TestKey(alg);
     Restart(TestConfig(idp::Jwks({&key}).dump()));
     const Decision decision = Check(idp::Mint(key, Claims()));
@@ -123,7 +124,8 @@ TEST_F(EngineTest, AudiencesAreComparedExactlyButForConfiguredAliases) {
   idp::json claims = Claims();
   claims["aud"] = "api://mcp";
   EXPECT_TRUE(Check(idp::Mint(key_, claims)).allowed());
-  for (const char* near : {"https://mcp.example/mcp/", "https://mcp.example", "HTTPS://mcp.example/mcp", "api://mc"}) {
+  for (const char* near :
+       {"https://mcp.example/mcp/", "https://mcp.example", "HTTPS://mcp.example/mcp", "api://mc"}) {
     claims["aud"] = near;
     EXPECT_EQ(Check(idp::Mint(key_, claims)).reason, Reason::kAudienceMismatch) << near;
   }

@@ -1,5 +1,5 @@
-// Many threads check while keys are revoked, metrics read and the cache churns. Meant for ThreadSanitizer above all; the
-// assertions hold everywhere.
+// Many threads check while keys are revoked, metrics read and the cache churns. Meant for ThreadSanitizer
+// above all; the assertions hold everywhere.
 
 #include <atomic>
 #include <thread>

@@ -67,7 +67,8 @@ TEST_F(HitAllocationTest, AHitAllocatesNothingWhateverIsAsked) {
       if (!decision.allowed() || !decision.from_cache || principal.subject().empty()) std::abort();
       engine_->Check({.authorization = authorization, .tool = "delete"}, &decision);
       if (decision.reason != Reason::kInsufficientScope) std::abort();
-      engine_->Check({.authorization = authorization, .tool = "search", .resource = ResourceId{1}}, &decision);
+      engine_->Check({.authorization = authorization, .tool = "search", .resource = ResourceId{1}},
+                     &decision);
       if (decision.reason != Reason::kAudienceMismatch) std::abort();
     }
   }

@@ -52,7 +52,8 @@ TEST_F(RevocationTest, TheTwinOfARevokedEs256TokenIsDenied) {
   const std::string twin = idp::EcdsaTwin(token);
   ASSERT_NE(token, twin);
   EXPECT_TRUE(Check(token).allowed());
-  EXPECT_TRUE(Check(twin).allowed()) << "the twin is a valid signature; were it not, this test would prove nothing";
+  EXPECT_TRUE(Check(twin).allowed())
+      << "the twin is a valid signature; were it not, this test would prove nothing";
   ASSERT_TRUE(engine_->RevokeToken(kIssuer, claims["jti"].get<std::string>(), kUntil).ok());
   EXPECT_EQ(Check(token).reason, Reason::kTokenRevoked);
   EXPECT_EQ(Check(twin).reason, Reason::kTokenRevoked);

@@ -1,5 +1,5 @@
-// tollgate: the engine at the command line. Tokens are read from standard input alone, since arguments can be seen by
-// every process of the machine; they are never printed.
+// tollgate: the engine at the command line. Tokens are read from standard input alone, since arguments can be
+// seen by every process of the machine; they are never printed.
 //
 // Exit: 0 all allowed, 1 something denied, 3 nothing denied but something unavailable, 2 could not run.
 
@@ -65,7 +65,7 @@ struct CheckOptions {
 };
 
 const std::map<std::string, Profile (*)()> kProfiles = {
-    {"rfc9068", &Profile::Rfc9068}, {"auth0", &Profile::Auth0},       {"cognito", &Profile::Cognito},
+    {"rfc9068", &Profile::Rfc9068},  {"auth0", &Profile::Auth0},       {"cognito", &Profile::Cognito},
     {"entra-v2", &Profile::EntraV2}, {"keycloak", &Profile::Keycloak}, {"okta", &Profile::Okta},
 };
 
@@ -91,23 +91,28 @@ std::string Quoted(std::string_view text) {
 
 std::string_view VerdictName(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kAllow: return "allow";
-    case Verdict::kDeny: return "deny";
-    case Verdict::kUnavailable: return "unavailable";
+    case Verdict::kAllow:
+      return "allow";
+    case Verdict::kDeny:
+      return "deny";
+    case Verdict::kUnavailable:
+      return "unavailable";
   }
   return "deny";
 }
 
 void PrintJson(const Decision& decision, const Principal& principal) {
-  std::cout << "{\"verdict\":" << Quoted(VerdictName(decision.verdict)) << ",\"reason\":"
-            << Quoted(ReasonName(decision.reason)) << ",\"status\":" << decision.http_status()
+  std::cout << "{\"verdict\":" << Quoted(VerdictName(decision.verdict))
+            << ",\"reason\":" << Quoted(ReasonName(decision.reason))
+            << ",\"status\":" << decision.http_status()
             << ",\"error\":" << Quoted(BearerError(decision.category()))
             << ",\"freshness\":" << Quoted(FreshnessName(decision.freshness));
   if (decision.verdict == Verdict::kUnavailable) std::cout << ",\"retry_after_s\":" << decision.retry_after_s;
   if (!principal.issuer().empty()) {
     std::cout << ",\"algorithm\":" << Quoted(AlgorithmName(decision.algorithm))
               << ",\"valid_until\":" << decision.valid_until_s << ",\"iss\":" << Quoted(principal.issuer())
-              << ",\"sub\":" << Quoted(principal.subject()) << ",\"client_id\":" << Quoted(principal.client_id())
+              << ",\"sub\":" << Quoted(principal.subject())
+              << ",\"client_id\":" << Quoted(principal.client_id())
               << ",\"jti\":" << Quoted(principal.jwt_id()) << ",\"scope\":" << Quoted(principal.scope())
               << ",\"roles\":" << Quoted(principal.roles());
   }
@@ -126,7 +131,8 @@ void PrintText(const Decision& decision, const Principal& principal) {
     if (decision.evidence_bound != 0) {
       std::cout << "; " << decision.evidence_actual << " against " << decision.evidence_bound;
     }
-    if (decision.verdict == Verdict::kUnavailable) std::cout << "; retry after " << decision.retry_after_s << " s";
+    if (decision.verdict == Verdict::kUnavailable)
+      std::cout << "; retry after " << decision.retry_after_s << " s";
     std::cout << ')';
   }
   std::cout << '\n';
@@ -168,8 +174,8 @@ int RunCheck(const CheckOptions& options) {
     line.insert(0, "Bearer ");
     Decision decision;
     Principal principal;
-    (*engine)->CheckWithin(std::chrono::milliseconds(options.wait_ms), {.authorization = line, .tool = "check"},
-                           &decision, &principal);
+    (*engine)->CheckWithin(std::chrono::milliseconds(options.wait_ms),
+                           {.authorization = line, .tool = "check"}, &decision, &principal);
     options.json ? PrintJson(decision, principal) : PrintText(decision, principal);
     denied |= decision.verdict == Verdict::kDeny;
     unavailable |= decision.verdict == Verdict::kUnavailable;
@@ -206,31 +212,38 @@ int RunKeys(const std::string& path) {
 }
 
 int Run(int argc, char** argv) {
-  CLI::App app("Who is calling, and may they call this tool: checks OAuth access tokens as the engine does.", "tollgate");
+  CLI::App app("Who is calling, and may they call this tool: checks OAuth access tokens as the engine does.",
+               "tollgate");
   app.set_version_flag("--version", std::string(Version()));
   app.require_subcommand(1);
 
   CheckOptions check;
   CLI::App* check_command = app.add_subcommand("check", "Decide tokens from standard input, one a line.");
   check_command->add_option("--issuer", check.issuer, "The token's iss, exactly")->required();
-  CLI::Option* file = check_command->add_option("--jwks", check.jwks_file, "A file with the issuer's JWK Set");
+  CLI::Option* file =
+      check_command->add_option("--jwks", check.jwks_file, "A file with the issuer's JWK Set");
   check_command->add_option("--jwks-uri", check.jwks_uri, "Where to fetch it (https)")->excludes(file);
-  check_command->add_option("--resource", check.resource, "The canonical URI of this server: expected in aud")->required();
+  check_command->add_option("--resource", check.resource, "The canonical URI of this server: expected in aud")
+      ->required();
   check_command->add_option("--audience", check.audiences, "Further audience values that mean this server");
   check_command->add_option("--scope", check.scopes, "Scopes that are needed, all of them");
   check_command->add_option("--profile", check.profile, "How the issuer writes its tokens")
-      ->check(CLI::IsMember(kProfiles))->capture_default_str();
+      ->check(CLI::IsMember(kProfiles))
+      ->capture_default_str();
   check_command->add_option("--at", check.at, "Decide as at this time, seconds since 1970");
-  check_command->add_option("--leeway", check.leeway_s, "Clock skew granted, seconds (0-300)")->capture_default_str();
+  check_command->add_option("--leeway", check.leeway_s, "Clock skew granted, seconds (0-300)")
+      ->capture_default_str();
   check_command->add_option("--wait", check.wait_ms, "How long to wait for keys, milliseconds")
-      ->check(CLI::Range(0, 600'000))->capture_default_str();
+      ->check(CLI::Range(0, 600'000))
+      ->capture_default_str();
   check_command->add_option("--ca-file", check.ca_file, "CA certificates in PEM instead of the system's");
   check_command->add_flag("--dangerous-allow-http-on-loopback", check.allow_http_on_loopback,
                           "Fetch keys over plain http from this machine");
   check_command->add_flag("--json", check.json, "One JSON object a line");
 
   std::string keys_file;
-  CLI::App* keys_command = app.add_subcommand("keys", "Say which keys of a JWK Set can be used, and why not the others.");
+  CLI::App* keys_command =
+      app.add_subcommand("keys", "Say which keys of a JWK Set can be used, and why not the others.");
   keys_command->add_option("file", keys_file, "The JWK Set")->required();
 
   try {

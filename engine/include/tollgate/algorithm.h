@@ -8,25 +8,34 @@
 
 namespace tollgate {
 
-// Algorithm is a JWS signature algorithm that tollgate verifies (RFC 7518 section 3.1, RFC 8037, RFC 9864). HMAC
-// algorithms and `none` are not among them and cannot be configured. kEdDsa is the polymorphic name of RFC 8037 and
-// stands for Ed25519 here; kEd25519 is the fully specified name of RFC 9864. A key or an allow-list that has one of
-// these two names permits the other.
+// Algorithm is a JWS signature algorithm that tollgate verifies (RFC 7518 section 3.1, RFC 8037, RFC 9864).
+// HMAC algorithms and `none` are not among them and cannot be configured. kEdDsa is the polymorphic name of
+// RFC 8037 and stands for Ed25519 here; kEd25519 is the fully specified name of RFC 9864. A key or an
+// allow-list that has one of these two names permits the other.
 enum class Algorithm : uint8_t {
-  kRs256, kRs384, kRs512,
-  kPs256, kPs384, kPs512,
-  kEs256, kEs384, kEs512,
-  kEdDsa, kEd25519,
+  kRs256,
+  kRs384,
+  kRs512,
+  kPs256,
+  kPs384,
+  kPs512,
+  kEs256,
+  kEs384,
+  kEs512,
+  kEdDsa,
+  kEd25519,
 };
 inline constexpr int kAlgorithmCount = 11;
 
 // AlgorithmName returns the registered `alg` value, such as "RS256". Static storage.
 TOLLGATE_API std::string_view AlgorithmName(Algorithm algorithm);
 
-// AlgorithmFromName is the inverse, case-sensitive as RFC 7515 section 4.1.1 says; nullopt for any other string.
+// AlgorithmFromName is the inverse, case-sensitive as RFC 7515 section 4.1.1 says; nullopt for any other
+// string.
 TOLLGATE_API std::optional<Algorithm> AlgorithmFromName(std::string_view name);
 
-// AlgorithmSet is a set of algorithms, a value of one word. Inserting kEdDsa or kEd25519 inserts both. Thread-compatible.
+// AlgorithmSet is a set of algorithms, a value of one word. Inserting kEdDsa or kEd25519 inserts both.
+// Thread-compatible.
 class AlgorithmSet {
  public:
   constexpr AlgorithmSet() = default;

@@ -12,43 +12,47 @@
 
 namespace tollgate {
 
-// Timing holds every bound of time that the engine keeps towards identity providers. The defaults are part of the
-// contract. All in milliseconds of the monotonic clock.
+// Timing holds every bound of time that the engine keeps towards identity providers. The defaults are part of
+// the contract. All in milliseconds of the monotonic clock.
 struct TOLLGATE_API Timing {
-  int64_t refresh_min_ms = 60'000;          // Keys are not refreshed more often than this, whatever Cache-Control says,
-  int64_t refresh_max_ms = 900'000;         // nor less often than this.
-  int64_t cooldown_ms = 60'000;             // Least time between the begins of two fetches that an absent kid forces.
-  int64_t staleness_bound_ms = 3'600'000;   // Keys older than this, counted from the last good answer, serve nobody.
-  int64_t backoff_min_ms = 1'000;           // First ceiling of the full-jitter backoff after a failed fetch,
-  int64_t backoff_cap_ms = 60'000;          // and the last; it doubles between them.
-  int64_t verdict_age_max_ms = 600'000;     // A verified signature is verified again after this.
-  int64_t fetch_timeout_ms = 5'000;         // One exchange with an identity provider, in all.
-  int32_t jitter_percent = 20;              // Refreshes are moved by up to this much, either way. 0–50.
+  int64_t refresh_min_ms =
+      60'000;  // Keys are not refreshed more often than this, whatever Cache-Control says,
+  int64_t refresh_max_ms = 900'000;  // nor less often than this.
+  int64_t cooldown_ms = 60'000;  // Least time between the begins of two fetches that an absent kid forces.
+  int64_t staleness_bound_ms =
+      3'600'000;                    // Keys older than this, counted from the last good answer, serve nobody.
+  int64_t backoff_min_ms = 1'000;   // First ceiling of the full-jitter backoff after a failed fetch,
+  int64_t backoff_cap_ms = 60'000;  // and the last; it doubles between them.
+  int64_t verdict_age_max_ms = 600'000;  // A verified signature is verified again after this.
+  int64_t fetch_timeout_ms = 5'000;      // One exchange with an identity provider, in all.
+  int32_t jitter_percent = 20;           // Refreshes are moved by up to this much, either way. 0–50.
 
-  // Scaled returns the same contract with every duration multiplied by `factor` (> 0) and at least 1 ms, so that a test
-  // or benchmark of an hour's outage need not take an hour.
+  // Scaled returns the same contract with every duration multiplied by `factor` (> 0) and at least 1 ms, so
+  // that a test or benchmark of an hour's outage need not take an hour.
   Timing Scaled(double factor) const;
 };
 
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
 struct IssuerConfig {
-  std::string issuer;     // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
+  std::string issuer;  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
   // Where its keys come from: exactly one of the two.
-  std::string jwks_uri;   // An https URL; fetched and refreshed in the background.
-  std::string jwks;       // The JWK Set itself, RFC 7517 JSON; never ages.
+  std::string jwks_uri;  // An https URL; fetched and refreshed in the background.
+  std::string jwks;      // The JWK Set itself, RFC 7517 JSON; never ages.
   AlgorithmSet algorithms = AlgorithmSet::All();
   Profile profile = Profile::Rfc9068();
-  int64_t leeway_s = 60;                  // Clock skew granted on exp, nbf and iat. 0–300.
-  int64_t token_age_max_s = 86'400;       // now − iat. 0: no bound.
-  int64_t token_lifetime_max_s = 86'400;  // exp − iat. 0: no bound. Both bounds need an iat: with one set, a token
-                                          // without iat is refused even where the profile does not require it.
+  int64_t leeway_s = 60;             // Clock skew granted on exp, nbf and iat. 0–300.
+  int64_t token_age_max_s = 86'400;  // now − iat. 0: no bound.
+  int64_t token_lifetime_max_s =
+      86'400;  // exp − iat. 0: no bound. Both bounds need an iat: with one set, a token
+               // without iat is refused even where the profile does not require it.
 };
 
 // ResourceConfig is one protected resource: an MCP server, or any OAuth 2.1 resource server.
 struct ResourceConfig {
-  std::string uri;                     // Its canonical URI (RFC 8707). A token whose audience names it is for it.
+  std::string uri;  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
   std::vector<std::string> audiences;  // Further audience values that mean this resource. Compared exactly.
-  std::vector<std::string> issuers;    // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
+  std::vector<std::string>
+      issuers;  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
 };
 
 // Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 1–4096 issuers.

@@ -10,10 +10,10 @@ namespace tollgate {
 
 // Verdict is the three-way answer.
 enum class Verdict : uint8_t {
-  kDeny = 0,         // Answer with HttpStatus(category).
+  kDeny = 0,  // Answer with HttpStatus(category).
   kAllow = 1,
-  kUnavailable = 2,  // The engine cannot know right now: 503 with Retry-After. Never a 401, which would make clients
-                     // throw good tokens away.
+  kUnavailable = 2,  // The engine cannot know right now: 503 with Retry-After. Never a 401, which would make
+                     // clients throw good tokens away.
 };
 
 // Freshness says how far the issuer's keys may be trusted at this moment.
@@ -27,15 +27,15 @@ enum class Freshness : uint8_t {
 // FreshnessName returns "fresh", "stale", "degraded" or "unavailable". Static storage.
 TOLLGATE_API std::string_view FreshnessName(Freshness freshness);
 
-// Decision is the answer to one Request. A plain value without heap; it never points into the engine. A Decision that
-// nobody filled in is a denial. Thread-compatible.
+// Decision is the answer to one Request. A plain value without heap; it never points into the engine. A
+// Decision that nobody filled in is a denial. Thread-compatible.
 struct Decision {
   Verdict verdict = Verdict::kDeny;
   Reason reason = Reason::kUndecided;
   Freshness freshness = Freshness::kUnavailable;
-  bool from_cache = false;    // The signature was verified by an earlier check.
-  bool was_cached = false;    // This check verified the signature and the cache took the facts.
-  Algorithm algorithm{};      // Meaningful once the signature has been verified.
+  bool from_cache = false;      // The signature was verified by an earlier check.
+  bool was_cached = false;      // This check verified the signature and the cache took the facts.
+  Algorithm algorithm{};        // Meaningful once the signature has been verified.
   uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
   uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
   uint64_t ticket = 0;          // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.

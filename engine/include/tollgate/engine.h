@@ -33,52 +33,54 @@ struct Environment {
   uint64_t jitter_seed = 0;
 };
 
-// Engine decides, for each request, who is calling and whether they may call this tool. Create one for the life of the
-// process and call Check from any number of threads; no thread needs to be registered. Thread-safe.
+// Engine decides, for each request, who is calling and whether they may call this tool. Create one for the
+// life of the process and call Check from any number of threads; no thread needs to be registered.
+// Thread-safe.
 class TOLLGATE_API Engine {
  public:
-  // Create validates `config`, prepares the inline keys, begins to fetch the others in the background and returns
-  // without waiting for them: until an issuer's keys are there its tokens are answered with kUnavailable. Fails with
-  // InvalidArgument and one line that names the offending setting.
+  // Create validates `config`, prepares the inline keys, begins to fetch the others in the background and
+  // returns without waiting for them: until an issuer's keys are there its tokens are answered with
+  // kUnavailable. Fails with InvalidArgument and one line that names the offending setting.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Config& config, Environment environment = {});
 
-  // The destructor ends the background thread and drops pending callbacks without calling them. No Check may be in
-  // progress.
+  // The destructor ends the background thread and drops pending callbacks without calling them. No Check may
+  // be in progress.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Check decides `request` and fills `decision`, and `principal` unless it is null, with what is known of the caller:
-  // complete on an allow, and on a deny if the token itself was good; cleared otherwise. Never waits for the network or
-  // for another thread, never throws. Cost: a token seen before needs no allocation and no signature verification; any
-  // other one needs one verification at most.
+  // Check decides `request` and fills `decision`, and `principal` unless it is null, with what is known of
+  // the caller: complete on an allow, and on a deny if the token itself was good; cleared otherwise. Never
+  // waits for the network or for another thread, never throws. Cost: a token seen before needs no allocation
+  // and no signature verification; any other one needs one verification at most.
   void Check(const Request& request, Decision* decision, Principal* principal = nullptr) noexcept;
 
-  // CheckWithin is Check, but where the answer would be kUnavailable for want of a key, it waits up to `wait_max` for
-  // the fetch that is due or under way, and decides again. It waits for an issuer's first fetch and for the one fetch
-  // that an absent kid may force, for nothing else. Must not be called from the thread that runs RunBackground.
+  // CheckWithin is Check, but where the answer would be kUnavailable for want of a key, it waits up to
+  // `wait_max` for the fetch that is due or under way, and decides again. It waits for an issuer's first
+  // fetch and for the one fetch that an absent kid may force, for nothing else. Must not be called from the
+  // thread that runs RunBackground.
   void CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                    Principal* principal = nullptr);
 
-  // NotifyWhenSettled calls `callback` once, on the background thread, when the fetch for which `unavailable` (an answer
-  // of Check) waits has ended, well or badly: time to Check again. Returns false, and never calls it, if there is
-  // nothing to wait for. At most 65536 callbacks wait at a time.
+  // NotifyWhenSettled calls `callback` once, on the background thread, when the fetch for which `unavailable`
+  // (an answer of Check) waits has ended, well or badly: time to Check again. Returns false, and never calls
+  // it, if there is nothing to wait for. At most 65536 callbacks wait at a time.
   bool NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback);
 
   // FindResource returns the id of the configured resource with this URI.
   std::optional<ResourceId> FindResource(std::string_view uri) const;
 
-  // ScopesFor returns all scopes that `tool` needs, space-delimited, for an insufficient_scope challenge; empty for an
-  // unknown tool or one that needs none. Allocates.
+  // ScopesFor returns all scopes that `tool` needs, space-delimited, for an insufficient_scope challenge;
+  // empty for an unknown tool or one that needs none. Allocates.
   std::string ScopesFor(std::string_view tool) const;
 
-  // The revocations work on cached tokens too, at once: a Check that begins after the call has returned does not allow
-  // what it covers. Kept in memory until `until_wall_s` (seconds; give at least the longest token lifetime). Fails with
-  // InvalidArgument for an unknown issuer and ResourceExhausted when full (65536 entries); never evicts.
-  // RevokeKey takes the key's RFC 7638 SHA-256 thumbprint in base64url, or its kid.
+  // The revocations work on cached tokens too, at once: a Check that begins after the call has returned does
+  // not allow what it covers. Kept in memory until `until_wall_s` (seconds; give at least the longest token
+  // lifetime). Fails with InvalidArgument for an unknown issuer and ResourceExhausted when full (65536
+  // entries); never evicts. RevokeKey takes the key's RFC 7638 SHA-256 thumbprint in base64url, or its kid.
   absl::Status RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid, int64_t until_wall_s);
-  // RevokeSubject denies tokens of `subject` issued at or before now; a later login is not affected. A token without
-  // iat counts as issued before.
+  // RevokeSubject denies tokens of `subject` issued at or before now; a later login is not affected. A token
+  // without iat counts as issued before.
   absl::Status RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_wall_s);
   // RevokeToken denies the token with this `jti`, in whatever encoding it is presented.
   absl::Status RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_wall_s);
@@ -87,8 +89,9 @@ class TOLLGATE_API Engine {
   Metrics ReadMetrics() const;
   std::vector<IssuerHealth> ReadHealth() const;
 
-  // RunBackground does what is due (with own_thread = false): starts fetches, takes in answers, waits for the network up
-  // to `wait_max`. Returns how long from now nothing will be due unless the network stirs. One thread at a time.
+  // RunBackground does what is due (with own_thread = false): starts fetches, takes in answers, waits for the
+  // network up to `wait_max`. Returns how long from now nothing will be due unless the network stirs. One
+  // thread at a time.
   std::chrono::milliseconds RunBackground(std::chrono::milliseconds wait_max);
 
  private:

@@ -7,34 +7,34 @@
 
 namespace tollgate {
 
-// Metrics is one reading of the engine's counters since its start. Counters of threads that are in the middle of a check
-// may lag by that check.
+// Metrics is one reading of the engine's counters since its start. Counters of threads that are in the middle
+// of a check may lag by that check.
 struct Metrics {
   uint64_t checks = 0;
   uint64_t allowed = 0;
   uint64_t denied = 0;
   uint64_t unavailable = 0;
   uint64_t cache_hits = 0;
-  uint64_t signature_verifications = 0;   // Successful or not.
+  uint64_t signature_verifications = 0;  // Successful or not.
   uint64_t cache_inserts = 0;
-  uint64_t cache_evictions = 0;           // Inserts that displaced a live entry.
-  uint64_t not_cached_too_long = 0;       // Facts or token longer than a record; allowed, but verified each time.
-  uint64_t scope_sets_full = 0;           // Not cached, because the table of different scope sets is full.
-  uint64_t revocation_rechecks = 0;       // Hits re-examined after a revocation, without verifying again.
+  uint64_t cache_evictions = 0;      // Inserts that displaced a live entry.
+  uint64_t not_cached_too_long = 0;  // Facts or token longer than a record; allowed, but verified each time.
+  uint64_t scope_sets_full = 0;      // Not cached, because the table of different scope sets is full.
+  uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
 };
 
 // IssuerHealth is the state of one issuer's keys.
 struct IssuerHealth {
   std::string issuer;
   Freshness freshness = Freshness::kUnavailable;
-  int64_t keys_age_ms = -1;            // Since the last good answer; −1: never had one.
-  uint32_t num_keys = 0;               // Usable keys.
-  uint32_t num_keys_skipped = 0;       // Keys of the last good answer that tollgate cannot use or refuses.
-  uint64_t fetches = 0;                // Begun.
-  uint64_t fetch_failures = 0;         // Ended without a usable key set.
+  int64_t keys_age_ms = -1;       // Since the last good answer; −1: never had one.
+  uint32_t num_keys = 0;          // Usable keys.
+  uint32_t num_keys_skipped = 0;  // Keys of the last good answer that tollgate cannot use or refuses.
+  uint64_t fetches = 0;           // Begun.
+  uint64_t fetch_failures = 0;    // Ended without a usable key set.
   uint32_t consecutive_failures = 0;
-  int64_t next_fetch_in_ms = -1;       // −1: none is planned.
-  std::string last_error;              // One line about the last failure; empty if the last fetch was good.
+  int64_t next_fetch_in_ms = -1;  // −1: none is planned.
+  std::string last_error;         // One line about the last failure; empty if the last fetch was good.
 };
 
 }  // namespace tollgate

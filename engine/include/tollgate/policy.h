@@ -12,22 +12,24 @@ namespace tollgate {
 // ValidationMode says what has to be asked before a tool may be called.
 enum class ValidationMode : uint8_t {
   kSignature,   // The token's signature and claims.
-  kIntrospect,  // The issuer itself, by RFC 7662. Refused by Engine::Create as long as no issuer is configured for it.
+  kIntrospect,  // The issuer itself, by RFC 7662. Refused by Engine::Create as long as no issuer is
+                // configured for it.
 };
 
 // SensitivityClass is a named demand that many tools share.
 struct SensitivityClass {
   std::string name;
   ValidationMode mode = ValidationMode::kSignature;
-  // A token is too old for the class this long after its iat, in seconds; 0: no bound beyond the issuer's own.
+  // A token is too old for the class this long after its iat, in seconds; 0: no bound beyond the issuer's
+  // own.
   int64_t token_age_max_s = 0;
 };
 
 // ToolRule says what one tool needs.
 struct ToolRule {
   std::string tool;
-  std::vector<std::string> scopes;     // All are needed. Compared exactly; a `*` is a letter like any other.
-  bool any_valid_token = false;        // Says on purpose that `scopes` is empty.
+  std::vector<std::string> scopes;  // All are needed. Compared exactly; a `*` is a letter like any other.
+  bool any_valid_token = false;     // Says on purpose that `scopes` is empty.
   std::string sensitivity = "read";
 };
 
@@ -44,8 +46,8 @@ class TOLLGATE_API Policy {
   std::vector<ToolRule> tools_;
 };
 
-// PolicyBuilder collects rules and validates them together. The classes `read`, `write` and `privileged` exist from the
-// start, all with kSignature; AddClass with the same name replaces one. Thread-compatible.
+// PolicyBuilder collects rules and validates them together. The classes `read`, `write` and `privileged`
+// exist from the start, all with kSignature; AddClass with the same name replaces one. Thread-compatible.
 class TOLLGATE_API PolicyBuilder {
  public:
   static constexpr size_t kToolsMax = 16384;
@@ -55,9 +57,9 @@ class TOLLGATE_API PolicyBuilder {
   PolicyBuilder& AddClass(SensitivityClass sensitivity);
   PolicyBuilder& AddTool(ToolRule rule);
 
-  // Build returns the policy, or InvalidArgument naming the rule: no tool at all, an empty or repeated tool name, no
-  // scope without any_valid_token (or scopes with it), a scope that is not an RFC 6749 section 3.3 scope-token, an
-  // unknown class, a limit passed.
+  // Build returns the policy, or InvalidArgument naming the rule: no tool at all, an empty or repeated tool
+  // name, no scope without any_valid_token (or scopes with it), a scope that is not an RFC 6749 section 3.3
+  // scope-token, an unknown class, a limit passed.
   absl::StatusOr<Policy> Build() const;
 
  private:

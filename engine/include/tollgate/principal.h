@@ -10,22 +10,24 @@
 
 namespace tollgate {
 
-// Principal says who is calling. It owns its bytes: nothing in it points into the engine, so it may outlive the check,
-// the configuration and the engine. Up to kInlineBytes it needs no heap; longer ones (which the engine never caches)
-// allocate. Nothing is ever truncated. Reusing one Principal for many checks is cheapest. Thread-compatible.
+// Principal says who is calling. It owns its bytes: nothing in it points into the engine, so it may outlive
+// the check, the configuration and the engine. Up to kInlineBytes it needs no heap; longer ones (which the
+// engine never caches) allocate. Nothing is ever truncated. Reusing one Principal for many checks is
+// cheapest. Thread-compatible.
 class TOLLGATE_API Principal {
  public:
   static constexpr size_t kInlineBytes = 960;
 
   Principal() {}  // Not defaulted: `Principal{}` would zero the inline storage.
 
-  // The fields, empty where the token has none. The views are valid until the Principal is assigned to or destroyed.
-  std::string_view issuer() const { return Field(kIssuer); }        // `iss`
-  std::string_view subject() const { return Field(kSubject); }      // `sub`
-  std::string_view client_id() const { return Field(kClientId); }   // `client_id`, or what the IdP calls it
-  std::string_view jwt_id() const { return Field(kJwtId); }         // `jti`
-  std::string_view scope() const { return Field(kScope); }          // Space-delimited, RFC 6749 section 3.3
-  std::string_view roles() const { return Field(kRoles); }          // Space-delimited; roles hold no white space
+  // The fields, empty where the token has none. The views are valid until the Principal is assigned to or
+  // destroyed.
+  std::string_view issuer() const { return Field(kIssuer); }       // `iss`
+  std::string_view subject() const { return Field(kSubject); }     // `sub`
+  std::string_view client_id() const { return Field(kClientId); }  // `client_id`, or what the IdP calls it
+  std::string_view jwt_id() const { return Field(kJwtId); }        // `jti`
+  std::string_view scope() const { return Field(kScope); }         // Space-delimited, RFC 6749 section 3.3
+  std::string_view roles() const { return Field(kRoles); }  // Space-delimited; roles hold no white space
 
   // Clear empties all fields and keeps the storage.
   void Clear();

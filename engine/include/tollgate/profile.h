@@ -8,13 +8,13 @@
 
 namespace tollgate {
 
-// Profile says how one identity provider writes its JWT access tokens: data, no code. Claims are named by their
-// top-level member, or by an RFC 6901 JSON pointer ("/realm_access/roles") where they lie deeper. Start from one of the
-// factories and change what your tenant does differently. Thread-compatible.
+// Profile says how one identity provider writes its JWT access tokens: data, no code. Claims are named by
+// their top-level member, or by an RFC 6901 JSON pointer ("/realm_access/roles") where they lie deeper. Start
+// from one of the factories and change what your tenant does differently. Thread-compatible.
 struct TOLLGATE_API Profile {
   std::string name;
-  // Accepted `typ` header values, compared as media types: case-insensitive, with or without "application/" (RFC 7515
-  // section 4.1.9). RFC 8725 section 3.11: an explicit type keeps ID tokens and other JWTs out.
+  // Accepted `typ` header values, compared as media types: case-insensitive, with or without "application/"
+  // (RFC 7515 section 4.1.9). RFC 8725 section 3.11: an explicit type keeps ID tokens and other JWTs out.
   std::vector<std::string> types;
   bool missing_type_allowed = false;
   // Claims that must be present beside iss, exp and the audience, which always must.
@@ -24,13 +24,14 @@ struct TOLLGATE_API Profile {
   bool jwt_id_required = true;
   // Where the audience is found. Every provider but one uses "aud".
   std::string audience_claim = "aud";
-  // Tried in this order; the first one present counts, and if it is malformed the token is refused. A scope claim is a
-  // space-delimited string or an array of strings; a role claim the same.
+  // Tried in this order; the first one present counts, and if it is malformed the token is refused. A scope
+  // claim is a space-delimited string or an array of strings; a role claim the same.
   std::vector<std::string> client_claims;
   std::vector<std::string> scope_claims;
   // Roles of all of these claims are taken together.
   std::vector<std::string> role_claims;
-  // Claims that must be present with exactly this string, else the token is not an access token: {claim, value}.
+  // Claims that must be present with exactly this string, else the token is not an access token: {claim,
+  // value}.
   std::vector<std::pair<std::string, std::string>> must_equal;
 
   // Rfc9068 is the standard's own form (`typ: at+jwt`, all required claims): the default.

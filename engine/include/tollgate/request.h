@@ -5,14 +5,15 @@
 
 namespace tollgate {
 
-// ResourceId names one protected resource (RFC 8707, RFC 9728) of the configuration: its position in Config::resources.
-// Engine::FindResource looks one up by URI.
+// ResourceId names one protected resource (RFC 8707, RFC 9728) of the configuration: its position in
+// Config::resources. Engine::FindResource looks one up by URI.
 enum class ResourceId : uint32_t {};
 
-// Request is what the engine needs to know of one call. The views need to live until Check returns; nothing is kept.
+// Request is what the engine needs to know of one call. The views need to live until Check returns; nothing
+// is kept.
 struct Request {
-  // The value of the Authorization header field, as received and without the field's name; empty if there was none.
-  // An embedder that received several such fields sets `num_credentials` to their number.
+  // The value of the Authorization header field, as received and without the field's name; empty if there was
+  // none. An embedder that received several such fields sets `num_credentials` to their number.
   std::string_view authorization;
   // The MCP tool (or other operation) that is to be called, by its name in the policy. Matched exactly.
   std::string_view tool;

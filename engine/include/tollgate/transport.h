@@ -10,18 +10,18 @@ namespace tollgate {
 
 // FetchOutcome says how far one exchange got. Only kAnswered has an HTTP status.
 enum class FetchOutcome : uint8_t {
-  kAnswered,      // A complete HTTP response, whatever its status.
-  kNotAllowed,    // The URL's scheme or form is refused; nothing was sent.
-  kUnresolved,    // The host name did not resolve.
-  kUnreachable,   // Connection refused, reset or cut off before the response was complete.
+  kAnswered,     // A complete HTTP response, whatever its status.
+  kNotAllowed,   // The URL's scheme or form is refused; nothing was sent.
+  kUnresolved,   // The host name did not resolve.
+  kUnreachable,  // Connection refused, reset or cut off before the response was complete.
   kTlsFailed,
   kTimedOut,
-  kTooLarge,      // The body passed FetchRequest::body_bytes_max; the rest was not read.
+  kTooLarge,  // The body passed FetchRequest::body_bytes_max; the rest was not read.
 };
 
 // FetchRequest is one HTTP GET.
 struct FetchRequest {
-  uint64_t id = 0;             // Chosen by the caller; comes back in the result.
+  uint64_t id = 0;  // Chosen by the caller; comes back in the result.
   std::string url;
   std::string if_none_match;   // An ETag, or empty.
   uint32_t timeout_ms = 5000;  // For the whole exchange, name resolution included.
@@ -36,20 +36,24 @@ struct FetchResult {
   std::string body;
   std::string content_type;
   std::string etag;
-  int64_t max_age_s = -1;  // Freshness lifetime by Cache-Control: max-age (RFC 9111 section 5.2.2.1); −1: not given.
+  int64_t max_age_s =
+      -1;  // Freshness lifetime by Cache-Control: max-age (RFC 9111 section 5.2.2.1); −1: not given.
 };
 
-// Transport talks to identity providers. All methods but Wake are called by one thread, the engine's background thread
-// (or whoever calls Engine::RunBackground). Redirects are not followed; proxy environment variables are ignored. At
-// most the caller's own number of exchanges is under way. Owner thread only, but for Wake.
+// Transport talks to identity providers. All methods but Wake are called by one thread, the engine's
+// background thread (or whoever calls Engine::RunBackground). Redirects are not followed; proxy environment
+// variables are ignored. At most the caller's own number of exchanges is under way. Owner thread only, but
+// for Wake.
 class TOLLGATE_API Transport {
  public:
   virtual ~Transport() = default;
 
-  // Start begins an exchange and returns at once. Its result comes from a later Poll, exactly once, failures too.
+  // Start begins an exchange and returns at once. Its result comes from a later Poll, exactly once, failures
+  // too.
   virtual void Start(FetchRequest request) = 0;
 
-  // Poll waits until something happens, `timeout_ms` (≥ 0) passes or Wake is called, and appends what has ended.
+  // Poll waits until something happens, `timeout_ms` (≥ 0) passes or Wake is called, and appends what has
+  // ended.
   virtual void Poll(int timeout_ms, std::vector<FetchResult>* done) = 0;
 
   // Wake makes a Poll in progress, or else the next one, return at once. Any thread. Does not block.
