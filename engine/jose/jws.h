@@ -63,7 +63,7 @@ class ParsedJws {
   ParsedJws();
   // Parse reads `token`, which must live as long as this object is used. kNone, or the first reason found in the order:
   // split, header base64url, header JSON, header members, signature base64url, payload base64url, payload JSON, payload
-  // is an object.
+  // is an object. After a failure nothing of any token is left: the payload is absent and no signature fits.
   Reason Parse(std::string_view token);
 
   const JoseHeader& header() const { return header_; }
@@ -73,6 +73,9 @@ class ParsedJws {
   json::Value unverified_payload() const { return payload_.root(); }
 
  private:
+  Reason ParseParts(std::string_view token);
+  void Clear();
+
   CompactJws compact_;
   JoseHeader header_;
   json::Document header_document_;

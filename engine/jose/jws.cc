@@ -1,0 +1,156 @@
+#include "jose/jws.h"
+
+#include "jose/base64url.h"
+
+namespace tollgate::jose {
+namespace {
+
+// SplitOther tells a JWE (RFC 7516 section 7.1: five parts, some of which may be empty) from everything else
+// that is not three parts. `rest` begins behind the second dot.
+TOLLGATE_SLOW Reason SplitOther(std::string_view rest) {
+  int dots = 2;
+  for (size_t dot = rest.find('.'); dot != std::string_view::npos && dots < 6; dot = rest.find('.')) {
+    ++dots;
+    rest.remove_prefix(dot + 1);
+  }
+  return dots == 4 ? Reason::kEncryptedToken : Reason::kNotCompactJws;
+}
+
+bool EqualIgnoringCase(std::string_view a, std::string_view lower) {
+  if (a.size() != lower.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] + ('a' - 'A')) : a[i];
+    if (c != lower[i]) return false;
+  }
+  return true;
+}
+
+Reason ReadAlgorithm(std::string_view name, Algorithm* out) {
+  if (const std::optional<Algorithm> algorithm = AlgorithmFromName(name)) {
+    *out = *algorithm;
+    return Reason::kNone;
+  }
+  if (EqualIgnoringCase(name, "none")) return Reason::kAlgorithmNone;
+  if (name == "HS256" || name == "HS384" || name == "HS512") return Reason::kAlgorithmSymmetric;
+  return Reason::kAlgorithmUnsupported;
+}
+
+// DecodeInto decodes one part straight into the document's buffer and parses it there.
+Reason DecodeInto(std::string_view part, size_t bytes_max, json::Document* document) {
+  if (Base64UrlDecodedSize(part.size()) > bytes_max) return Reason::kTokenTooLong;
+  auto* buffer = reinterpret_cast<uint8_t*>(document->Buffer());
+  const std::optional<size_t> size = Base64UrlDecode(part, {buffer, bytes_max});
+  return size ? document->ParseBuffer(*size) : Reason::kBadBase64Url;
+}
+
+constexpr size_t kPayloadBytesMax = Base64UrlDecodedSize(limits::kTokenBytesMax);
+
+}  // namespace
+
+Reason SplitCompact(std::string_view token, CompactJws* out) {
+  if (token.size() > limits::kTokenBytesMax) return Reason::kTokenTooLong;
+  const size_t first = token.find('.');
+  if (first == std::string_view::npos) return Reason::kNotCompactJws;
+  const size_t second = token.find('.', first + 1);
+  if (second == std::string_view::npos) return Reason::kNotCompactJws;
+  out->header = token.substr(0, first);
+  out->payload = token.substr(first + 1, second - first - 1);
+  out->signature = token.substr(second + 1);
+  out->signing_input = token.substr(0, second);
+  if (out->signature.find('.') != std::string_view::npos) return SplitOther(out->signature);
+  if (out->header.empty() || out->payload.empty() || out->signature.empty()) return Reason::kNotCompactJws;
+  return Reason::kNone;
+}
+
+Reason ReadHeader(json::Value header, JoseHeader* out) {
+  *out = JoseHeader{};
+  if (!header.is_object()) return Reason::kNotAnObject;
+  json::Value alg, kid, typ, cty, crit, enc;
+  for (json::Value member = header.FirstChild(); member.present(); member = header.NextChild(member)) {
+    const std::string_view name = member.name();
+    if (name == "alg")
+      alg = member;
+    else if (name == "kid")
+      kid = member;
+    else if (name == "typ")
+      typ = member;
+    else if (name == "cty")
+      cty = member;
+    else if (name == "crit")
+      crit = member;
+    else if (name == "enc")
+      enc = member;
+  }
+  if (enc.present()) return Reason::kEncryptedToken;
+  for (const json::Value member : {alg, kid, typ, cty}) {
+    if (member.present() && !member.string()) return Reason::kBadHeaderMember;
+  }
+  if (kid.present()) {
+    out->has_key_id = true;
+    out->key_id = *kid.string();
+    if (out->key_id.size() > limits::kKeyIdBytesMax) return Reason::kBadHeaderMember;
+  }
+  if (typ.present()) {
+    out->has_type = true;
+    out->type = *typ.string();
+  }
+  if (!alg.present()) return Reason::kAlgorithmMissing;
+  if (const Reason reason = ReadAlgorithm(*alg.string(), &out->algorithm); reason != Reason::kNone)
+    return reason;
+  return crit.present() ? Reason::kUnknownCritical : Reason::kNone;
+}
+
+ParsedJws::ParsedJws() : header_document_(limits::kHeaderBytesMax), payload_(kPayloadBytesMax) {}
+
+Reason ParsedJws::Parse(std::string_view token) {
+  const Reason reason = ParseParts(token);
+  if (reason != Reason::kNone) Clear();
+  return reason;
+}
+
+// A part too long for its buffer is refused in the place of its base64url check, undecoded.
+Reason ParsedJws::ParseParts(std::string_view token) {
+  if (const Reason reason = SplitCompact(token, &compact_); reason != Reason::kNone) return reason;
+  if (const Reason reason = DecodeInto(compact_.header, limits::kHeaderBytesMax, &header_document_);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  if (const Reason reason = ReadHeader(header_document_.root(), &header_); reason != Reason::kNone)
+    return reason;
+  if (Base64UrlDecodedSize(compact_.signature.size()) > sizeof(signature_))
+    return Reason::kBadSignatureLength;
+  const std::optional<size_t> size = Base64UrlDecode(compact_.signature, signature_);
+  if (!size) return Reason::kBadBase64Url;
+  signature_size_ = *size;
+  if (const Reason reason = DecodeInto(compact_.payload, kPayloadBytesMax, &payload_);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  return payload_.root().is_object() ? Reason::kNone : Reason::kNotAnObject;
+}
+
+// Nothing of this token, nor of the one before, can be taken for a token that was read.
+void ParsedJws::Clear() {
+  compact_ = CompactJws{};
+  header_ = JoseHeader{};
+  signature_size_ = 0;
+  (void)payload_.ParseBuffer(0);
+}
+
+Reason Verify(const ParsedJws& jws, const crypto::VerifyKey& key, std::optional<VerifiedJws>* out) {
+  out->reset();
+  switch (key.Verify(jws.header().algorithm, jws.signing_input(), jws.signature())) {
+    case crypto::SignatureCheck::kGood:
+      *out = VerifiedJws(&jws.header(), jws.unverified_payload());
+      return Reason::kNone;
+    case crypto::SignatureCheck::kBadLength:
+      return Reason::kBadSignatureLength;
+    case crypto::SignatureCheck::kWrongKeyType:
+      return Reason::kKeyAlgorithmMismatch;
+    case crypto::SignatureCheck::kBad:
+      break;
+  }
+  return Reason::kBadSignature;
+}
+
+}  // namespace tollgate::jose
