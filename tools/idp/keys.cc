@@ -344,6 +344,13 @@ std::string SigningKey::Sign(std::string_view signing_input) const {
   return info.kty == Kty::kEc ? DerToFixed(out, info.coordinate_len) : out;
 }
 
+size_t SigningKey::SignatureLength() const {
+  const AlgInfo& info = MustFindAlg(alg_);
+  if (info.kty == Kty::kOct) return EVP_MD_size(info.digest());
+  if (info.kty == Kty::kEc) return 2 * info.coordinate_len;
+  return static_cast<size_t>(EVP_PKEY_size(material_->key.get()));
+}
+
 const SigningKey& TestKey(std::string_view alg, int n) {
   // Never destroyed: tests may sign from threads that outlive main's statics.
   static auto& mutex = *new std::mutex;

@@ -13,6 +13,15 @@ namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+size_t Base64UrlLength(size_t len) { return (len * 4 + 2) / 3; }
+
+std::string HeaderText(const SigningKey& key, const json& extra_header) {
+  json header = {{"alg", key.alg()}, {"kid", key.kid()}, {"typ", "at+jwt"}};
+  // A merge patch (RFC 7396) drops members that are null.
+  header.merge_patch(extra_header);
+  return header.dump();
+}
+
 template <typename Keys, typename Dereference>
 json MakeJwks(const Keys& keys, const JwkOptions& options, Dereference dereference) {
   json set = {{"keys", json::array()}};
@@ -24,7 +33,7 @@ json MakeJwks(const Keys& keys, const JwkOptions& options, Dereference dereferen
 
 std::string Base64Url(std::string_view bytes) {
   std::string out;
-  out.reserve((bytes.size() * 4 + 2) / 3);
+  out.reserve(Base64UrlLength(bytes.size()));
   uint32_t bits = 0;
   int num_bits = 0;
   for (const char c : bytes) {
@@ -94,27 +103,20 @@ std::string MintRaw(const SigningKey& key, std::string_view header_json, std::st
 }
 
 std::string Mint(const SigningKey& key, const json& claims, const json& extra_header) {
-  json header = {{"alg", key.alg()}, {"kid", key.kid()}, {"typ", "at+jwt"}};
-  // A merge patch (RFC 7396) drops members that are null.
-  header.merge_patch(extra_header);
-  return MintRaw(key, header.dump(), claims.dump());
+  return MintRaw(key, HeaderText(key, extra_header), claims.dump());
 }
 
 std::string MintToSize(const SigningKey& key, json claims, size_t bytes, const json& extra_header) {
+  const std::string header = HeaderText(key, extra_header);
+  const size_t other_len = Base64UrlLength(header.size()) + Base64UrlLength(key.SignatureLength()) + 2;
+  const std::string unpadded = claims.dump();
   claims["pad"] = "";
-  const std::string shortest = Mint(key, claims, extra_header);
-  if (shortest.size() >= bytes) {
-    if (shortest.size() == bytes) return shortest;
-    claims.erase("pad");
-    return Mint(key, claims, extra_header);
-  }
-  // Three payload bytes make four characters; start below the length wanted and approach it by single bytes.
-  const size_t payload_bytes = claims.dump().size();
-  const size_t other_bytes = shortest.size() - (payload_bytes * 4 + 2) / 3;
-  size_t pad = 0;
-  while (other_bytes + ((payload_bytes + pad) * 4 + 2) / 3 < bytes) ++pad;
-  claims["pad"] = Base64Url(RandomBytes(pad)).substr(0, pad);
-  return Mint(key, claims, extra_header);
+  const size_t payload_len = claims.dump().size();
+  if (other_len + Base64UrlLength(payload_len) > bytes) return MintRaw(key, header, unpadded);
+  size_t pad_len = 0;
+  while (other_len + Base64UrlLength(payload_len + pad_len) < bytes) ++pad_len;
+  claims["pad"] = Base64Url(RandomBytes(pad_len)).substr(0, pad_len);
+  return MintRaw(key, header, claims.dump());
 }
 
 json AccessTokenClaims(std::string_view issuer, std::string_view audience, std::string_view subject,

@@ -81,6 +81,7 @@ class SigningKey {
 
   // Sign returns the raw JWS signature: for ES* the fixed-length r || s of RFC 7518 section 3.4.
   std::string Sign(std::string_view signing_input) const;
+  size_t SignatureLength() const;  // in bytes
 
  private:
   struct Material;
