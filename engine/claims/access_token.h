@@ -1,13 +1,14 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/limits.h"
 #include "jose/jws.h"
-#include "tollgate/clock.h"
+#include "json/document.h"
 #include "tollgate/profile.h"
 #include "tollgate/reason.h"
 
@@ -46,7 +47,8 @@ struct Expectations {
   int64_t token_lifetime_max_s = 0;
 };
 
-// TimeEvidence tells what was compared when a token was refused by time.
+// TimeEvidence tells what was compared when a token was refused by time: the quantity of this moment (the time, the
+// token's age or its lifetime) and the bound that it broke, leeway included. All in seconds.
 struct TimeEvidence {
   int64_t actual = 0;
   int64_t bound = 0;
@@ -54,7 +56,8 @@ struct TimeEvidence {
 
 // CheckTimes is the time window, for a fresh token and for a cached one alike: kExpired at now ≥ exp + leeway,
 // kNotYetValid at now < nbf − leeway or now < iat − leeway, kTooOld at now − iat > token_age_max (+ leeway),
-// kLifetimeTooLong at exp − iat > token_lifetime_max. Pure.
+// kLifetimeTooLong at exp − iat > token_lifetime_max; the first of these in this order. Sums are held at the ends of the
+// range, so that no value of any argument wraps. Pure.
 struct TimeWindow {
   int64_t expires_at = 0;
   int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
@@ -77,10 +80,13 @@ class ValidatedClaims {
 };
 
 // Validate reads the claims of `jws` by the profile into `storage` and checks them in this order: typ (kWrongType); the
-// profile's must_equal marks (kNotAnAccessToken); types, ranges and lengths of all claims that are used (kBadClaim; a
-// claim of the wrong type is never taken as absent); issuer equal (kIssuerUnknown); required claims present
-// (kExpiryMissing, kAudienceMissing, kIssuedAtMissing, kSubjectMissing, kClientMissing, kJwtIdMissing); times
-// (`evidence` filled). RFC 7519 section 4.1, RFC 8725 section 3, RFC 9068 sections 2.2 and 4.
+// profile's must_equal marks, and, under any typ but at+jwt, at_hash and c_hash, which only ID tokens have
+// (kNotAnAccessToken); types, ranges and lengths of all claims that are used (kBadClaim; a claim of the wrong type, null
+// too, is never taken as absent); issuer equal (kIssuerMissing, kIssuerUnknown); required claims present (kExpiryMissing,
+// kAudienceMissing, also for an empty array, kIssuedAtMissing, also where a bound on age or lifetime needs it,
+// kSubjectMissing, kClientMissing, kJwtIdMissing); times (`evidence` filled). claim_values.h says how each value is read.
+// kNone and a proof, or that reason and none; `storage` is then unspecified. RFC 7519 section 4.1, RFC 8725 section 3,
+// RFC 9068 sections 2.2 and 4.
 Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s, AccessToken* storage,
                 TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
 

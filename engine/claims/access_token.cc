@@ -1,0 +1,241 @@
+#include "claims/access_token.h"
+
+#include <limits>
+
+#include "claims/claim_values.h"
+
+namespace tollgate::claims {
+namespace {
+
+using Limits = std::numeric_limits<int64_t>;
+
+// a + b and a − b, held at the ends of the range: a bound that far away is as good as none.
+int64_t SaturatingAdd(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) return b < 0 ? Limits::min() : Limits::max();
+  return sum;
+}
+
+int64_t SaturatingSubtract(int64_t a, int64_t b) {
+  int64_t difference = 0;
+  if (__builtin_sub_overflow(a, b, &difference)) return b < 0 ? Limits::max() : Limits::min();
+  return difference;
+}
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (Lower(a[i]) != Lower(b[i])) return false;
+  }
+  return true;
+}
+
+// ShortType leaves out "application/" where RFC 7515 section 4.1.9 lets it be left out: no other slash
+// follows.
+std::string_view ShortType(std::string_view type) {
+  constexpr std::string_view kPrefix = "application/";
+  if (!EqualsIgnoringCase(type.substr(0, kPrefix.size()), kPrefix)) return type;
+  const std::string_view rest = type.substr(kPrefix.size());
+  return rest.find('/') == rest.npos ? rest : type;
+}
+
+bool SameType(std::string_view a, std::string_view b) {
+  return EqualsIgnoringCase(ShortType(a), ShortType(b));
+}
+
+Reason CheckType(const jose::JoseHeader& header, const Profile& profile) {
+  if (!header.has_type) return profile.missing_type_allowed ? Reason::kNone : Reason::kWrongType;
+  for (const std::string& type : profile.types) {
+    if (SameType(header.type, type)) return Reason::kNone;
+  }
+  return Reason::kWrongType;
+}
+
+Reason CheckMarks(const jose::JoseHeader& header, json::Value payload, const Profile& profile) {
+  for (const auto& [name, value] : profile.must_equal) {
+    if (payload.Pointer(name).string() != value) return Reason::kNotAnAccessToken;
+  }
+  // A type that says no more than "JWT" does not rule out an ID token; these claims are of none but ID tokens
+  // (OpenID Connect Core sections 3.1.3.6 and 3.3.2.11).
+  const bool explicit_type = header.has_type && SameType(header.type, "at+jwt");
+  if (!explicit_type && (payload.Member("at_hash").present() || payload.Member("c_hash").present())) {
+    return Reason::kNotAnAccessToken;
+  }
+  return Reason::kNone;
+}
+
+void Clear(AccessToken* token) {
+  AccessToken fresh;
+  fresh.audiences.swap(token->audiences);
+  fresh.scopes.swap(token->scopes);
+  fresh.roles.swap(token->roles);
+  *token = std::move(fresh);
+  token->audiences.clear();
+  token->scopes.clear();
+  token->roles.clear();
+}
+
+// Reader reads one claim after the other and stays at the first failure.
+class Reader {
+ public:
+  explicit Reader(json::Value payload) : payload_(payload) {}
+  Reason reason() const { return reason_; }
+
+  void Date(std::string_view name, Rounding rounding, int64_t* seconds, bool* present) {
+    const json::Value value = Get(name);
+    *present = value.present();
+    if (*present) reason_ = ReadNumericDate(value, rounding, seconds);
+  }
+
+  void Text(std::string_view name, std::string_view* text) {
+    if (const json::Value value = Get(name); value.present()) reason_ = ReadText(value, text);
+  }
+
+  void FirstText(const std::vector<std::string>& names, std::string_view* text) {
+    if (const json::Value value = FirstPresent(names); value.present()) reason_ = ReadText(value, text);
+  }
+
+  void Audiences(std::string_view name, std::vector<std::string_view>* audiences) {
+    if (const json::Value value = Get(name); value.present()) {
+      reason_ = ReadStrings(value, limits::kAudiencesMax, audiences);
+    }
+  }
+
+  void Scopes(const std::vector<std::string>& names, std::vector<std::string_view>* scopes) {
+    const json::Value value = FirstPresent(names);
+    if (!value.present()) return;
+    reason_ = ReadWords(value, IsScopeToken, limits::kScopesPerTokenMax, scopes);
+    RemoveDuplicates(scopes);
+  }
+
+  void Roles(const std::vector<std::string>& names, std::vector<std::string_view>* roles) {
+    for (const std::string& name : names) {
+      const json::Value value = Get(name);
+      if (value.present()) reason_ = ReadWords(value, IsRole, limits::kRolesPerTokenMax, roles);
+    }
+    RemoveDuplicates(roles);
+  }
+
+  void Confirmation(bool* present) {
+    const json::Value value = Get("cnf");
+    *present = value.present();
+    if (*present && !value.is_object()) reason_ = Reason::kBadClaim;
+  }
+
+ private:
+  json::Value Get(std::string_view name) {
+    json::Value value;
+    if (reason_ == Reason::kNone) reason_ = Find(payload_, name, &value);
+    return reason_ == Reason::kNone ? value : json::Value();
+  }
+
+  json::Value FirstPresent(const std::vector<std::string>& names) {
+    json::Value value;
+    for (auto name = names.begin(); name != names.end() && !value.present(); ++name) value = Get(*name);
+    return value;
+  }
+
+  const json::Value payload_;
+  Reason reason_ = Reason::kNone;
+};
+
+Reason ReadClaims(json::Value payload, const Profile& profile, AccessToken* token, bool* has_expiry) {
+  if (const Reason reason = PeekIssuer(payload, &token->issuer); reason == Reason::kBadClaim) return reason;
+  Reader reader(payload);
+  reader.Date("exp", Rounding::kDown, &token->expires_at, has_expiry);
+  reader.Date("nbf", Rounding::kUp, &token->not_before, &token->has_not_before);
+  reader.Date("iat", Rounding::kDown, &token->issued_at, &token->has_issued_at);
+  reader.Text("sub", &token->subject);
+  reader.FirstText(profile.client_claims, &token->client_id);
+  reader.Text("jti", &token->jwt_id);
+  reader.Audiences(profile.audience_claim, &token->audiences);
+  reader.Scopes(profile.scope_claims, &token->scopes);
+  reader.Roles(profile.role_claims, &token->roles);
+  reader.Confirmation(&token->sender_constrained);
+  return reader.reason();
+}
+
+Reason CheckRequired(const AccessToken& token, bool has_expiry, const Expectations& expectations) {
+  const Profile& profile = expectations.profile;
+  if (!has_expiry) return Reason::kExpiryMissing;
+  if (token.audiences.empty()) return Reason::kAudienceMissing;
+  const bool issued_at_bounds = expectations.token_age_max_s > 0 || expectations.token_lifetime_max_s > 0;
+  if ((profile.issued_at_required || issued_at_bounds) && !token.has_issued_at)
+    return Reason::kIssuedAtMissing;
+  if (profile.subject_required && token.subject.empty()) return Reason::kSubjectMissing;
+  if (profile.client_required && token.client_id.empty()) return Reason::kClientMissing;
+  if (profile.jwt_id_required && token.jwt_id.empty()) return Reason::kJwtIdMissing;
+  return Reason::kNone;
+}
+
+}  // namespace
+
+Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer) {
+  const json::Value value = unverified_payload.Member("iss");
+  if (!value.present()) return Reason::kIssuerMissing;
+  const std::optional<std::string_view> text = value.string();
+  if (!text || text->empty() || text->size() > limits::kIssuerBytesMax) return Reason::kBadClaim;
+  *issuer = *text;
+  return Reason::kNone;
+}
+
+Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
+                  TimeEvidence* evidence) {
+  const auto refuse = [evidence](Reason reason, int64_t actual, int64_t bound) {
+    *evidence = {actual, bound};
+    return reason;
+  };
+  const int64_t leeway_s = expectations.leeway_s;
+  // RFC 7519 section 4.1.4: "on or after which" it must not be accepted, so that the second of exp itself is
+  // too late.
+  const int64_t end = SaturatingAdd(window.expires_at, leeway_s);
+  if (now_s >= end) return refuse(Reason::kExpired, now_s, end);
+  for (const int64_t start : {window.not_before, window.issued_at}) {
+    if (start == INT64_MIN) continue;
+    const int64_t begin = SaturatingSubtract(start, leeway_s);
+    if (now_s < begin) return refuse(Reason::kNotYetValid, now_s, begin);
+  }
+  if (window.issued_at == INT64_MIN) return Reason::kNone;
+  if (expectations.token_age_max_s > 0) {
+    const int64_t age = SaturatingSubtract(now_s, window.issued_at);
+    const int64_t age_max = SaturatingAdd(expectations.token_age_max_s, leeway_s);
+    if (age > age_max) return refuse(Reason::kTooOld, age, age_max);
+  }
+  if (expectations.token_lifetime_max_s > 0) {
+    const int64_t lifetime = SaturatingSubtract(window.expires_at, window.issued_at);
+    if (lifetime > expectations.token_lifetime_max_s) {
+      return refuse(Reason::kLifetimeTooLong, lifetime, expectations.token_lifetime_max_s);
+    }
+  }
+  return Reason::kNone;
+}
+
+Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s,
+                AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out) {
+  out->reset();
+  *evidence = {};
+  Clear(storage);
+  const Profile& profile = expectations.profile;
+  if (const Reason reason = CheckType(jws.header(), profile); reason != Reason::kNone) return reason;
+  if (const Reason reason = CheckMarks(jws.header(), jws.payload(), profile); reason != Reason::kNone)
+    return reason;
+  bool has_expiry = false;
+  if (const Reason reason = ReadClaims(jws.payload(), profile, storage, &has_expiry);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  if (storage->issuer.empty()) return Reason::kIssuerMissing;
+  if (storage->issuer != expectations.issuer) return Reason::kIssuerUnknown;
+  if (const Reason reason = CheckRequired(*storage, has_expiry, expectations); reason != Reason::kNone)
+    return reason;
+  const TimeWindow window = {storage->expires_at, storage->has_not_before ? storage->not_before : INT64_MIN,
+                             storage->has_issued_at ? storage->issued_at : INT64_MIN};
+  if (const Reason reason = CheckTimes(window, expectations, now_s, evidence); reason != Reason::kNone)
+    return reason;
+  *out = ValidatedClaims(storage);
+  return Reason::kNone;
+}
+
+}  // namespace tollgate::claims

@@ -1,0 +1,47 @@
+#include "claims/authorization_header.h"
+
+namespace tollgate::claims {
+namespace {
+
+constexpr std::string_view kScheme = "bearer";
+
+bool IsAlphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// RFC 9110 section 5.6.2.
+bool IsTokenChar(char c) {
+  return IsAlphanumeric(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+// RFC 9110 section 11.2.
+bool IsToken68Char(char c) {
+  return IsAlphanumeric(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos;
+}
+
+bool StartsWithBearer(std::string_view value) {
+  if (value.size() < kScheme.size()) return false;
+  for (size_t i = 0; i < kScheme.size(); ++i) {
+    if ((value[i] | 0x20) != kScheme[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Reason ReadAuthorization(std::string_view value, std::string_view* token) {
+  if (value.empty()) return Reason::kNoCredential;
+  if (!StartsWithBearer(value) || (value.size() > kScheme.size() && IsTokenChar(value[kScheme.size()]))) {
+    return IsTokenChar(value.front()) ? Reason::kUnsupportedScheme : Reason::kMalformedAuthorization;
+  }
+  value.remove_prefix(kScheme.size());
+  // Both ends tell whether there is more than one space, or white space behind; the JWS reader looks at the
+  // rest.
+  if (value.size() < 2 || value.front() != ' ' || !IsToken68Char(value[1]) || !IsToken68Char(value.back())) {
+    return Reason::kMalformedAuthorization;
+  }
+  *token = value.substr(1);
+  return Reason::kNone;
+}
+
+}  // namespace tollgate::claims
