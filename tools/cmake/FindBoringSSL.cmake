@@ -6,6 +6,7 @@
 #
 # Sets BoringSSL_FOUND, BoringSSL_INCLUDE_DIR, BoringSSL_CRYPTO_LIBRARY.
 
+set(BoringSSL_ROOT "" CACHE PATH "A BoringSSL of yours; empty: tools/boringssl builds Debian's source package")
 set(_BoringSSL_dir "${BoringSSL_ROOT}")
 if(NOT _BoringSSL_dir)
   if(CMAKE_CROSSCOMPILING)
@@ -22,14 +23,18 @@ endif()
 # Not cached: with another BoringSSL_ROOT, or a changed recipe, the next configure must see the other library.
 unset(BoringSSL_INCLUDE_DIR CACHE)
 unset(BoringSSL_CRYPTO_LIBRARY CACHE)
-find_path(BoringSSL_INCLUDE_DIR openssl/base.h PATHS "${_BoringSSL_dir}/include" NO_DEFAULT_PATH NO_CACHE)
+find_path(BoringSSL_INCLUDE_DIR openssl/crypto.h PATHS "${_BoringSSL_dir}/include" NO_DEFAULT_PATH NO_CACHE)
 find_library(BoringSSL_CRYPTO_LIBRARY libcrypto.a PATHS "${_BoringSSL_dir}"
   PATH_SUFFIXES lib build build/crypto NO_DEFAULT_PATH NO_CACHE)
 
 set(_BoringSSL_reason "")
 if(BoringSSL_INCLUDE_DIR)
-  file(STRINGS "${BoringSSL_INCLUDE_DIR}/openssl/base.h" _BoringSSL_marks REGEX "define[ \t]+OPENSSL_IS_BORINGSSL")
-  if(NOT _BoringSSL_marks)
+  set(_BoringSSL_base "${BoringSSL_INCLUDE_DIR}/openssl/base.h")
+  set(_BoringSSL_mark "")
+  if(EXISTS "${_BoringSSL_base}")
+    file(STRINGS "${_BoringSSL_base}" _BoringSSL_mark REGEX "define[ \t]+OPENSSL_IS_BORINGSSL")
+  endif()
+  if(NOT _BoringSSL_mark)
     set(_BoringSSL_reason "the headers in ${BoringSSL_INCLUDE_DIR} are not BoringSSL's (no OPENSSL_IS_BORINGSSL)")
     unset(BoringSSL_INCLUDE_DIR)
   endif()
