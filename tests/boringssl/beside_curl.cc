@@ -36,8 +36,8 @@ bool VerifiesEs256() {
   if (!key.ok()) return false;
   std::array<uint8_t, 64> forged = kSignature;
   forged[40] ^= 1;
-  return key->Verify(tollgate::Algorithm::kES256, kSigningInput, kSignature) == SignatureCheck::kGood &&
-         key->Verify(tollgate::Algorithm::kES256, kSigningInput, forged) == SignatureCheck::kBad;
+  return key->Verify(tollgate::Algorithm::kEs256, kSigningInput, kSignature) == SignatureCheck::kGood &&
+         key->Verify(tollgate::Algorithm::kEs256, kSigningInput, forged) == SignatureCheck::kBad;
 }
 
 size_t Append(char* data, size_t size, size_t count, void* body) {
