@@ -17,12 +17,13 @@ struct Candidate {
   std::string_view key_thumbprint;  // RFC 7638, base64url.
   std::string_view subject;
   std::string_view jwt_id;
-  int64_t issued_at = INT64_MIN;    // INT64_MIN: absent, counts as before any revocation.
+  int64_t issued_at = INT64_MIN;  // INT64_MIN: absent, counts as before any revocation.
 };
 
-// RevocationList keeps what was revoked until it no longer matters, at most limits::kRevocationsMax entries; full means
-// that Revoke… fails, never that an entry is forgotten early. Every change raises the epoch *after* it is in force and
-// before Revoke… returns: facts stamped with an epoch that is still current need no further look. Thread-safe.
+// RevocationList keeps what was revoked until it no longer matters, at most limits::kRevocationsMax entries;
+// full means that Revoke… fails, never that an entry is forgotten early. Every change raises the epoch
+// *after* it is in force and before Revoke… returns: facts stamped with an epoch that is still current need
+// no further look. Thread-safe.
 class RevocationList {
  public:
   RevocationList();
@@ -32,21 +33,22 @@ class RevocationList {
   uint64_t epoch() const;
 
   // InvalidArgument for an empty name or until ≤ now, ResourceExhausted when full. Revoking again extends.
-  absl::Status RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id, int64_t until_s, int64_t now_s);
+  absl::Status RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id, int64_t until_s,
+                         int64_t now_s);
   // Covers tokens of the subject with iat ≤ now_s.
   absl::Status RevokeSubject(uint32_t issuer, std::string_view subject, int64_t until_s, int64_t now_s);
   absl::Status RevokeToken(uint32_t issuer, std::string_view jwt_id, int64_t until_s, int64_t now_s);
 
-  // Covers returns kKeyRevoked, kSubjectRevoked, kTokenRevoked or kNone. Takes a shared lock: off the hot path. Callers
-  // read epoch() first and stamp with that.
+  // Covers returns kKeyRevoked, kSubjectRevoked, kTokenRevoked or kNone. Takes a shared lock: off the hot
+  // path. Callers read epoch() first and stamp with that.
   Reason Covers(const Candidate& candidate) const;
 
   // Empty is one load: true if nothing was ever revoked or all has expired.
   bool Empty() const;
   size_t size() const;
 
-  // Expire drops entries whose `until` has passed, at wall time `now_s`. Does not raise the epoch: nothing becomes
-  // forbidden by it.
+  // Expire drops entries whose `until` has passed, at wall time `now_s`. Does not raise the epoch: nothing
+  // becomes forbidden by it.
   void Expire(int64_t now_s);
 
  private:

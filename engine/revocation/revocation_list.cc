@@ -1,0 +1,131 @@
+#include "revocation/revocation_list.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "base/limits.h"
+
+namespace tollgate::revocation {
+namespace {
+
+struct Entry {
+  int64_t until_s = 0;
+  int64_t issued_until_s = INT64_MAX;  // Covers tokens with iat up to here; absent iat always.
+};
+
+// By the name itself; the issuer is in front of it, fixed in length, so that no two pairs share a key.
+using Entries = absl::flat_hash_map<std::string, Entry>;
+
+std::string KeyOf(uint32_t issuer, std::string_view name) {
+  std::string key(sizeof issuer, '\0');
+  for (size_t i = 0; i < sizeof issuer; ++i) key[i] = static_cast<char>(issuer >> (8 * i));
+  key.append(name);
+  return key;
+}
+
+bool Covers(const Entries& entries, uint32_t issuer, std::string_view name, int64_t issued_at) {
+  if (name.empty() || entries.empty()) return false;
+  const auto found = entries.find(KeyOf(issuer, name));
+  return found != entries.end() && issued_at <= found->second.issued_until_s;
+}
+
+}  // namespace
+
+struct RevocationList::State {
+  // Ordering: every load acquires and every store releases, in pairs: who sees an epoch sees the entry that
+  // raised it.
+  std::atomic<uint64_t> epoch{1};
+  // Ordering: the same pairing; written under the lock.
+  std::atomic<size_t> size{0};
+
+  mutable std::shared_mutex mutex;  // Guards what follows.
+  Entries keys;
+  Entries subjects;
+  Entries tokens;
+
+  absl::Status Add(Entries* entries, uint32_t issuer, std::string_view name, Entry entry, int64_t now_s) {
+    if (name.empty()) return absl::InvalidArgumentError("nothing is named");
+    if (entry.until_s <= now_s) return absl::InvalidArgumentError("the revocation would have ended already");
+    const std::lock_guard lock(mutex);
+    std::string key = KeyOf(issuer, name);
+    auto found = entries->find(key);
+    if (found == entries->end()) {
+      if (Total() >= limits::kRevocationsMax) {
+        return absl::ResourceExhaustedError("the revocation list is full");
+      }
+      entries->emplace(std::move(key), entry);
+    } else {
+      // Never shorter, never narrower.
+      found->second.until_s = std::max(found->second.until_s, entry.until_s);
+      found->second.issued_until_s = std::max(found->second.issued_until_s, entry.issued_until_s);
+    }
+    size.store(Total(), std::memory_order_release);  // Ordering: pairs with the acquire in Empty and size.
+    // In force first, then the new epoch: whoever stamps facts with it has seen the entry.
+    epoch.fetch_add(1,
+                    std::memory_order_release);  // Ordering: pairs with the acquire in RevocationList::epoch.
+    return absl::OkStatus();
+  }
+
+  size_t Total() const { return keys.size() + subjects.size() + tokens.size(); }
+};
+
+RevocationList::RevocationList() : state_(std::make_unique<State>()) {}
+RevocationList::~RevocationList() = default;
+
+uint64_t RevocationList::epoch() const {
+  return state_->epoch.load(std::memory_order_acquire);  // Ordering: pairs with the release in State::Add.
+}
+
+absl::Status RevocationList::RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id,
+                                       int64_t until_s, int64_t now_s) {
+  return state_->Add(&state_->keys, issuer, thumbprint_or_key_id, {.until_s = until_s}, now_s);
+}
+
+absl::Status RevocationList::RevokeSubject(uint32_t issuer, std::string_view subject, int64_t until_s,
+                                           int64_t now_s) {
+  return state_->Add(&state_->subjects, issuer, subject, {.until_s = until_s, .issued_until_s = now_s},
+                     now_s);
+}
+
+absl::Status RevocationList::RevokeToken(uint32_t issuer, std::string_view jwt_id, int64_t until_s,
+                                         int64_t now_s) {
+  return state_->Add(&state_->tokens, issuer, jwt_id, {.until_s = until_s}, now_s);
+}
+
+Reason RevocationList::Covers(const Candidate& candidate) const {
+  if (Empty()) return Reason::kNone;
+  const std::shared_lock lock(state_->mutex);
+  const auto covers = [&candidate](const Entries& entries, std::string_view name) {
+    return revocation::Covers(entries, candidate.issuer, name, candidate.issued_at);
+  };
+  if (covers(state_->keys, candidate.key_thumbprint) || covers(state_->keys, candidate.key_id)) {
+    return Reason::kKeyRevoked;
+  }
+  if (covers(state_->subjects, candidate.subject)) return Reason::kSubjectRevoked;
+  if (covers(state_->tokens, candidate.jwt_id)) return Reason::kTokenRevoked;
+  return Reason::kNone;
+}
+
+bool RevocationList::Empty() const { return size() == 0; }
+
+size_t RevocationList::size() const {
+  return state_->size.load(
+      std::memory_order_acquire);  // Ordering: pairs with the releases in Add and Expire.
+}
+
+void RevocationList::Expire(int64_t now_s) {
+  if (Empty()) return;
+  const std::lock_guard lock(state_->mutex);
+  for (Entries* entries : {&state_->keys, &state_->subjects, &state_->tokens}) {
+    absl::erase_if(*entries, [now_s](const auto& entry) { return entry.second.until_s <= now_s; });
+  }
+  state_->size.store(state_->Total(),
+                     std::memory_order_release);  // Ordering: pairs with the acquire in size.
+}
+
+}  // namespace tollgate::revocation
