@@ -30,7 +30,8 @@ class CompiledPolicy {
   explicit CompiledPolicy(const Policy& policy);
   ~CompiledPolicy();
 
-  // FindTool returns null for a tool that the policy does not name. Valid as long as the policy. Does not allocate.
+  // FindTool returns null for a tool that the policy does not name. Valid as long as the policy. Does not
+  // allocate.
   const CompiledTool* FindTool(std::string_view tool) const;
 
   // MaskOf returns the bits of those `scopes` that the policy knows; others have none. Does not allocate.

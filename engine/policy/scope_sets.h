@@ -11,10 +11,10 @@
 
 namespace tollgate::policy {
 
-// ScopeSets gives each different set of scopes that tokens carry a small number, once and for all, independently of any
-// policy, and keeps its mask under the current policy. Bounded by limits::kScopeSetsMax sets and a total of 1 MiB of
-// scope text; entries are never removed. Find-side calls (Mask, Text) are wait-free and allocate nothing; Intern takes a
-// lock. Thread-safe.
+// ScopeSets gives each different set of scopes that tokens carry a small number, once and for all,
+// independently of any policy, and keeps its mask under the current policy. Bounded by limits::kScopeSetsMax
+// sets and a total of 1 MiB of scope text; entries are never removed. Find-side calls (Mask, Text) are
+// wait-free and allocate nothing; Intern takes a lock. Thread-safe.
 class ScopeSets {
  public:
   explicit ScopeSets(const CompiledPolicy& policy);  // `policy` must outlive this.
