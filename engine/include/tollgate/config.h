@@ -34,10 +34,10 @@ struct TOLLGATE_API Timing {
 
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
 struct IssuerConfig {
-  std::string issuer;  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
+  std::string issuer{};  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
   // Where its keys come from: exactly one of the two.
-  std::string jwks_uri;  // An https URL; fetched and refreshed in the background.
-  std::string jwks;      // The JWK Set itself, RFC 7517 JSON; never ages.
+  std::string jwks_uri{};  // An https URL; fetched and refreshed in the background.
+  std::string jwks{};      // The JWK Set itself, RFC 7517 JSON; never ages.
   AlgorithmSet algorithms = AlgorithmSet::All();
   Profile profile = Profile::Rfc9068();
   int64_t leeway_s = 60;             // Clock skew granted on exp, nbf and iat. 0–300.
@@ -49,20 +49,20 @@ struct IssuerConfig {
 
 // ResourceConfig is one protected resource: an MCP server, or any OAuth 2.1 resource server.
 struct ResourceConfig {
-  std::string uri;  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
-  std::vector<std::string> audiences;  // Further audience values that mean this resource. Compared exactly.
+  std::string uri{};  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
+  std::vector<std::string> audiences{};  // Further audience values that mean this resource. Compared exactly.
   std::vector<std::string>
       issuers;  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
 };
 
 // Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 1–4096 issuers.
 struct Config {
-  std::vector<IssuerConfig> issuers;
-  std::vector<ResourceConfig> resources;
-  Policy policy;
-  Timing timing;
+  std::vector<IssuerConfig> issuers{};
+  std::vector<ResourceConfig> resources{};
+  Policy policy{};
+  Timing timing{};
   size_t verdict_cache_bytes = size_t{64} << 20;  // All memory of the verdict cache. 0: nothing is cached.
-  DangerousOptions dangerous;
+  DangerousOptions dangerous{};
 };
 
 }  // namespace tollgate

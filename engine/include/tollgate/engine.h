@@ -23,10 +23,10 @@ namespace tollgate {
 
 // Environment is everything outside of the engine that it touches. The defaults are the real ones.
 struct Environment {
-  const Clock* clock = nullptr;          // Null: SystemClock(). Must outlive the engine.
-  std::unique_ptr<Transport> transport;  // Null: HTTP by libcurl.
+  const Clock* clock = nullptr;            // Null: SystemClock(). Must outlive the engine.
+  std::unique_ptr<Transport> transport{};  // Null: HTTP by libcurl.
   // A file of CA certificates in PEM for the built-in transport; empty: the system's.
-  std::string ca_file;
+  std::string ca_file{};
   // False: the engine starts no thread; the embedder calls RunBackground whenever it says that there is work.
   bool own_thread = true;
   // Seeds the jitter of refreshes and backoff; 0: from the operating system.

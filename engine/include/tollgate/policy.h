@@ -18,7 +18,7 @@ enum class ValidationMode : uint8_t {
 
 // SensitivityClass is a named demand that many tools share.
 struct SensitivityClass {
-  std::string name;
+  std::string name{};
   ValidationMode mode = ValidationMode::kSignature;
   // A token is too old for the class this long after its iat, in seconds; 0: no bound beyond the issuer's
   // own.
@@ -27,9 +27,9 @@ struct SensitivityClass {
 
 // ToolRule says what one tool needs.
 struct ToolRule {
-  std::string tool;
-  std::vector<std::string> scopes;  // All are needed. Compared exactly; a `*` is a letter like any other.
-  bool any_valid_token = false;     // Says on purpose that `scopes` is empty.
+  std::string tool{};
+  std::vector<std::string> scopes{};  // All are needed. Compared exactly; a `*` is a letter like any other.
+  bool any_valid_token = false;       // Says on purpose that `scopes` is empty.
   std::string sensitivity = "read";
 };
 

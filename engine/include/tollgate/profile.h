@@ -12,10 +12,10 @@ namespace tollgate {
 // their top-level member, or by an RFC 6901 JSON pointer ("/realm_access/roles") where they lie deeper. Start
 // from one of the factories and change what your tenant does differently. Thread-compatible.
 struct TOLLGATE_API Profile {
-  std::string name;
+  std::string name{};
   // Accepted `typ` header values, compared as media types: case-insensitive, with or without "application/"
   // (RFC 7515 section 4.1.9). RFC 8725 section 3.11: an explicit type keeps ID tokens and other JWTs out.
-  std::vector<std::string> types;
+  std::vector<std::string> types{};
   bool missing_type_allowed = false;
   // Claims that must be present beside iss, exp and the audience, which always must.
   bool issued_at_required = true;
@@ -26,13 +26,13 @@ struct TOLLGATE_API Profile {
   std::string audience_claim = "aud";
   // Tried in this order; the first one present counts, and if it is malformed the token is refused. A scope
   // claim is a space-delimited string or an array of strings; a role claim the same.
-  std::vector<std::string> client_claims;
-  std::vector<std::string> scope_claims;
+  std::vector<std::string> client_claims{};
+  std::vector<std::string> scope_claims{};
   // Roles of all of these claims are taken together.
-  std::vector<std::string> role_claims;
+  std::vector<std::string> role_claims{};
   // Claims that must be present with exactly this string, else the token is not an access token: {claim,
   // value}.
-  std::vector<std::pair<std::string, std::string>> must_equal;
+  std::vector<std::pair<std::string, std::string>> must_equal{};
 
   // Rfc9068 is the standard's own form (`typ: at+jwt`, all required claims): the default.
   static Profile Rfc9068();

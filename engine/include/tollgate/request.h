@@ -14,9 +14,9 @@ enum class ResourceId : uint32_t {};
 struct Request {
   // The value of the Authorization header field, as received and without the field's name; empty if there was
   // none. An embedder that received several such fields sets `num_credentials` to their number.
-  std::string_view authorization;
+  std::string_view authorization{};
   // The MCP tool (or other operation) that is to be called, by its name in the policy. Matched exactly.
-  std::string_view tool;
+  std::string_view tool{};
   // The resource at which the request arrived: the token's audience must contain it.
   ResourceId resource{0};
   uint32_t num_credentials = 1;

@@ -22,9 +22,9 @@ enum class FetchOutcome : uint8_t {
 // FetchRequest is one HTTP GET.
 struct FetchRequest {
   uint64_t id = 0;  // Chosen by the caller; comes back in the result.
-  std::string url;
-  std::string if_none_match;   // An ETag, or empty.
-  uint32_t timeout_ms = 5000;  // For the whole exchange, name resolution included.
+  std::string url{};
+  std::string if_none_match{};  // An ETag, or empty.
+  uint32_t timeout_ms = 5000;   // For the whole exchange, name resolution included.
   uint32_t body_bytes_max = 1 << 20;
 };
 
@@ -33,9 +33,9 @@ struct FetchResult {
   uint64_t id = 0;
   FetchOutcome outcome = FetchOutcome::kUnreachable;
   int http_status = 0;
-  std::string body;
-  std::string content_type;
-  std::string etag;
+  std::string body{};
+  std::string content_type{};
+  std::string etag{};
   int64_t max_age_s =
       -1;  // Freshness lifetime by Cache-Control: max-age (RFC 9111 section 5.2.2.1); −1: not given.
 };
