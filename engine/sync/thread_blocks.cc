@@ -6,11 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace tollgate::sync {
 namespace {
@@ -47,12 +45,12 @@ Barrier BestBarrier() {
 
 // State outlives its ThreadBlocks while a thread that ends is folding its counters.
 struct ThreadBlocks::State {
-  absl::Mutex mutex;
-  std::vector<std::shared_ptr<ThreadBlock>> blocks ABSL_GUARDED_BY(mutex);
-  std::array<uint64_t, ThreadBlock::kCounters> ended ABSL_GUARDED_BY(mutex){};
+  std::mutex mutex;  // Guards what follows.
+  std::vector<std::shared_ptr<ThreadBlock>> blocks;
+  std::array<uint64_t, ThreadBlock::kCounters> ended{};  // Sums of the threads that have gone.
 
   void Fold(const std::shared_ptr<ThreadBlock>& block) {
-    absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     for (size_t i = 0; i < ended.size(); ++i) {
       ended[i] +=
           block->counters[i].load(std::memory_order_relaxed);  // Ordering: written by this very thread.
@@ -116,7 +114,7 @@ ThreadBlock& ThreadBlocks::MakeMine(EntryList* list) {
   auto block = std::make_shared<ThreadBlock>();
   ThreadBlock& mine = *block;
   {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     state_->blocks.push_back(block);
   }
   if (list != nullptr) {
@@ -129,7 +127,7 @@ ThreadBlock& ThreadBlocks::MakeMine(EntryList* list) {
 }
 
 uint64_t ThreadBlocks::Sum(size_t counter) const {
-  absl::MutexLock lock(&state_->mutex);
+  const std::lock_guard lock(state_->mutex);
   uint64_t sum = state_->ended[counter];
   for (const auto& block : state_->blocks) {
     sum += block->counters[counter].load(std::memory_order_relaxed);  // Ordering: a statistic; see Add.
@@ -138,7 +136,7 @@ uint64_t ThreadBlocks::Sum(size_t counter) const {
 }
 
 size_t ThreadBlocks::num_blocks() const {
-  absl::MutexLock lock(&state_->mutex);
+  const std::lock_guard lock(state_->mutex);
   return state_->blocks.size();
 }
 
@@ -152,7 +150,7 @@ bool ThreadBlocks::WaitForReaders() {
   // it.
   std::vector<std::shared_ptr<ThreadBlock>> blocks;
   {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     blocks = state_->blocks;
   }
   for (const auto& block : blocks) {

@@ -21,7 +21,12 @@ if(TOLLGATE_WERROR)
   target_compile_options(tollgate_options INTERFACE -Werror)
 endif()
 # No BoringSSL symbol leaves anything that we link: the host may have an OpenSSL of its own.
-target_link_options(tollgate_options INTERFACE -Wl,--exclude-libs,ALL)
+# Clang's sanitizer runtimes are archives too, whose interceptors must stay visible to every shared library.
+if(TOLLGATE_SANITIZE)
+  target_link_options(tollgate_options INTERFACE -Wl,--exclude-libs,libcrypto.a)
+else()
+  target_link_options(tollgate_options INTERFACE -Wl,--exclude-libs,ALL)
+endif()
 if(TOLLGATE_SANITIZE)
   add_compile_options(-fsanitize=${TOLLGATE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TOLLGATE_SANITIZE})
