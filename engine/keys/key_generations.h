@@ -10,9 +10,9 @@
 
 namespace tollgate::keys {
 
-// KeyGenerations says in one load whether a key that some token was verified with is still in its issuer's set. Slots
-// are limited (limits::kKeySlotsMax) and reused; generations are not. IsCurrent is thread-safe; Acquire and Retire are
-// for one thread at a time.
+// KeyGenerations says in one load whether a key that some token was verified with is still in its issuer's
+// set. Slots are limited (limits::kKeySlotsMax) and reused; generations are not. IsCurrent is thread-safe;
+// Acquire and Retire are for one thread at a time.
 class KeyGenerations {
  public:
   KeyGenerations();
@@ -24,7 +24,8 @@ class KeyGenerations {
   void Retire(KeyRef key);
 
   bool IsCurrent(KeyRef key) const {
-    // Ordering: acquire pairs with the release in Retire, so that whoever sees the new generation sees the new key set.
+    // Ordering: acquire pairs with the release in Retire, so that whoever sees the new generation sees the
+    // new key set.
     return generations_[key.slot].load(std::memory_order_acquire) == key.generation;
   }
 

@@ -12,7 +12,8 @@
 
 namespace tollgate::keys {
 
-// IssuerKey is a usable key together with the name of its generation. Identity is (issuer, thumbprint, algorithms).
+// IssuerKey is a usable key together with the name of its generation. Identity is (issuer, thumbprint,
+// algorithms).
 struct IssuerKey {
   std::shared_ptr<const jose::Jwk> jwk;  // Shared between successive sets that both have the key.
   std::string thumbprint;                // RFC 7638, base64url.
@@ -24,9 +25,10 @@ class KeySet {
  public:
   explicit KeySet(std::vector<IssuerKey> keys);
 
-  // Select finds the key for a header with this kid (or without one) and algorithm: kNone and the key; kKeyUnknown if no
-  // key has the kid (or there is no kid and no key permits the algorithm); kKeyAlgorithmMismatch if keys have the kid but
-  // none permits the algorithm; kKeyAmbiguous if several do. Does not allocate.
+  // Select finds the key for a header with this kid (or without one) and algorithm: kNone and the key;
+  // kKeyUnknown if no key has the kid (or there is no kid and no key permits the algorithm);
+  // kKeyAlgorithmMismatch if keys have the kid but none permits the algorithm; kKeyAmbiguous if several do.
+  // Does not allocate.
   Reason Select(bool has_key_id, std::string_view key_id, Algorithm algorithm, const IssuerKey** key) const;
 
   const std::vector<IssuerKey>& keys() const { return keys_; }

@@ -19,15 +19,16 @@
 
 namespace tollgate::keys {
 
-// KeyStore holds every issuer's keys: configured ones for ever, fetched ones as long as the staleness bound allows. The
-// request side never waits for the network; the background side runs on one thread and does all fetching.
-// A refused, empty, garbled or truncated answer never shrinks a set; a good answer without a key retires it at once.
-// The request side is thread-safe; the background side is owner thread only.
+// KeyStore holds every issuer's keys: configured ones for ever, fetched ones as long as the staleness bound
+// allows. The request side never waits for the network; the background side runs on one thread and does all
+// fetching. A refused, empty, garbled or truncated answer never shrinks a set; a good answer without a key
+// retires it at once. The request side is thread-safe; the background side is owner thread only.
 class KeyStore {
  public:
-  // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or a URL is
-  // refused by transport::CheckFetchUrl) and plans the first fetches at once. `blocks` must outlive the store.
-  // `on_settled` is called on the background side after each fetch has ended, with the issuer's position.
+  // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or a
+  // URL is refused by transport::CheckFetchUrl) and plans the first fetches at once. `blocks` must outlive
+  // the store. `on_settled` is called on the background side after each fetch has ended, with the issuer's
+  // position.
   static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
                                                           sync::ThreadBlocks& blocks,
                                                           std::function<void(uint32_t issuer)> on_settled);
@@ -47,18 +48,20 @@ class KeyStore {
   // StandingAt says how far the issuer's keys may be trusted. A few loads.
   Standing StandingAt(uint32_t issuer, int64_t now_ms) const;
 
-  // Find selects the key for a token's header. Reasons of KeySet::Select, but for kKeyUnknown of fetched keys: that is
-  // answered only if a good answer whose fetch began after this kid was first asked for lacks it; until then it is
-  // kKeyPending, and a fetch is requested through the gate (one per cooldown). Memory of absent kids is bounded, expires
-  // and is cleared when the set changes; while it is full, new ones stay kKeyPending. Also kKeysNeverFetched,
-  // kKeysTooStale. The key is valid as long as the ReadScope. Takes a lock only for absent kids.
+  // Find selects the key for a token's header. Reasons of KeySet::Select, but for kKeyUnknown of fetched
+  // keys: that is answered only if a good answer whose fetch began after this kid was first asked for lacks
+  // it; until then it is kKeyPending, and a fetch is requested through the gate (one per cooldown). Memory of
+  // absent kids is bounded, expires and is cleared when the set changes; while it is full, new ones stay
+  // kKeyPending. Also kKeysNeverFetched, kKeysTooStale. The key is valid as long as the ReadScope. Takes a
+  // lock only for absent kids.
   Reason Find(const sync::ReadScope& scope, uint32_t issuer, bool has_key_id, std::string_view key_id,
               Algorithm algorithm, int64_t now_ms, const IssuerKey** key);
 
   // IsCurrent: see KeyGenerations.
   bool IsCurrent(KeyRef key) const { return generations_.IsCurrent(key); }
 
-  // FindByRef returns the current key of this name, or null; for what a cached token needs to know of its key.
+  // FindByRef returns the current key of this name, or null; for what a cached token needs to know of its
+  // key.
   const IssuerKey* FindByRef(const sync::ReadScope& scope, uint32_t issuer, KeyRef key) const;
 
   // WaitsForFetch: whether a fetch of this issuer is under way or will come without anybody's doing.
@@ -66,7 +69,8 @@ class KeyStore {
 
   std::vector<IssuerHealth> Health(int64_t now_ms) const;  // Allocates, locks.
 
-  // SetWaker: called, on request threads, when the background side has something to do earlier than it planned.
+  // SetWaker: called, on request threads, when the background side has something to do earlier than it
+  // planned.
   void SetWaker(std::function<void()> waker);
 
   // --- Background side ---

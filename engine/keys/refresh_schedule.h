@@ -7,31 +7,36 @@
 
 namespace tollgate::keys {
 
-// ScheduleState is all that decides when one issuer's keys are fetched. Changed by the pure functions below alone: no
-// clock, no randomness of its own (`random` is any uniformly distributed 64-bit number).
+// ScheduleState is all that decides when one issuer's keys are fetched. Changed by the pure functions below
+// alone: no clock, no randomness of its own (`random` is any uniformly distributed 64-bit number).
 struct ScheduleState {
   static constexpr int64_t kNever = INT64_MIN;
-  int64_t due_ms = kNever;         // The next fetch by plan (kNever: at once).
-  int64_t last_begin_ms = kNever;  // Stamped before the fetch: failures and empty sets count for the cooldown too.
-  int64_t last_good_ms = kNever;   // End of the last good answer's exchange: where staleness counts from.
-  int64_t last_good_begin_ms = kNever;  // Begin of the fetch that brought it: where "asked since" counts from.
-  uint32_t failures = 0;           // Consecutive.
+  int64_t due_ms = kNever;  // The next fetch by plan (kNever: at once).
+  int64_t last_begin_ms =
+      kNever;  // Stamped before the fetch: failures and empty sets count for the cooldown too.
+  int64_t last_good_ms = kNever;  // End of the last good answer's exchange: where staleness counts from.
+  int64_t last_good_begin_ms =
+      kNever;             // Begin of the fetch that brought it: where "asked since" counts from.
+  uint32_t failures = 0;  // Consecutive.
   bool in_flight = false;
-  bool forced = false;             // Somebody waits for a kid that the set lacks.
+  bool forced = false;  // Somebody waits for a kid that the set lacks.
 };
 
 // NextFetchMs returns when the next fetch may begin: never before the jittered plan or, if forced, not before
-// last_begin + cooldown, and not before the backoff's end while fetches are failing. INT64_MAX while one is in flight.
+// last_begin + cooldown, and not before the backoff's end while fetches are failing. INT64_MAX while one is
+// in flight.
 int64_t NextFetchMs(const ScheduleState& state, const Timing& timing);
 
 // The three events. OnGood plans the next fetch at max_age (−1: not given → refresh_max) within [refresh_min,
-// refresh_max], moved by the jitter. OnFailure plans it by full-jitter backoff: uniform in (0, min(cap, min·2^failures)].
+// refresh_max], moved by the jitter. OnFailure plans it by full-jitter backoff: uniform in (0, min(cap,
+// min·2^failures)].
 ScheduleState OnBegin(ScheduleState state, int64_t now_ms);
-ScheduleState OnGood(ScheduleState state, const Timing& timing, int64_t now_ms, int64_t max_age_s, uint64_t random);
+ScheduleState OnGood(ScheduleState state, const Timing& timing, int64_t now_ms, int64_t max_age_s,
+                     uint64_t random);
 ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_ms, uint64_t random);
 
-// FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures > 0; else
-// kStale if the plan is overdue or a fetch is in flight; else kFresh.
+// FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures >
+// 0; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms);
 
 }  // namespace tollgate::keys

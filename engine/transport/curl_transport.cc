@@ -1,9 +1,7 @@
 #include "transport/curl_transport.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <strings.h>
@@ -17,6 +15,7 @@
 #include <vector>
 
 #include "tollgate/version.h"
+#include "transport/address.h"
 #include "transport/cache_control.h"
 #include "transport/url.h"
 
@@ -77,15 +76,6 @@ struct Exchange {
   std::unique_ptr<curl_slist, ListDeleter> headers;
   std::unique_ptr<CURL, EasyDeleter> easy;  // Destroyed first: it points to all the others.
 };
-
-bool IsLoopbackAddress(const sockaddr& address) {
-  const void* raw = &address;
-  if (address.sa_family == AF_INET)
-    return ntohl(static_cast<const sockaddr_in*>(raw)->sin_addr.s_addr) >> 24 == 127;
-  if (address.sa_family != AF_INET6) return false;
-  const in6_addr& v6 = static_cast<const sockaddr_in6*>(raw)->sin6_addr;
-  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
-}
 
 // OnOpenSocket is asked before each connect, with the address that a name has resolved to.
 curl_socket_t OnOpenSocket(void* user, curlsocktype /*purpose*/, curl_sockaddr* to) {
