@@ -24,8 +24,10 @@ ASSEMBLY = (
 
 def symbols(*arguments):
     """Returns {(type, name)} of the global symbols that nm prints for `arguments`."""
-    output = subprocess.run(["nm", "--format=posix", *arguments], check=True, capture_output=True, text=True).stdout
-    lines = (line.rsplit(" ", 3) for line in output.splitlines() if not line.endswith(":"))
+    nm = subprocess.run(["nm", "--format=posix", *arguments], check=False, capture_output=True, text=True)
+    if nm.returncode != 0:
+        sys.exit(nm.stderr.strip())
+    lines = (line.rsplit(" ", 3) for line in nm.stdout.splitlines() if not line.endswith(":"))
     return {(fields[1], fields[0]) for fields in lines if len(fields) == 4 and fields[1] not in "Uwv"}
 
 
