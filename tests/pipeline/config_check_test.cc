@@ -6,14 +6,14 @@
 namespace tollgate {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 struct BadConfig {
   const char* why;  // Part of the message.
   std::function<void(Config&)> spoil;
 };
 
-class ConfigTest : public testing::TestWithParam<BadConfig> {};
+class ConfigTest : public ::testing::TestWithParam<BadConfig> {};
 
 TEST_P(ConfigTest, IsRefusedWithTheNameOfTheSetting) {
   Config config = TestConfig(idp::Jwks({&idp::TestKey("ES256")}).dump());
@@ -33,7 +33,7 @@ TEST_P(ConfigTest, IsRefusedWithTheNameOfTheSetting) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, ConfigTest,
-    testing::Values(
+    ::testing::Values(
         // An empty list of expected audiences would silently check nothing.
         BadConfig{"resources", [](Config& c) { c.resources.clear(); }},
         BadConfig{"resource", [](Config& c) { c.resources[0].uri = ""; }},

@@ -54,7 +54,7 @@ inline Config TestConfig(std::string jwks) {
 
 // EngineTest has one issuer whose only key is TestKey("ES256"), configured inline. Tests that want another
 // configuration call Restart.
-class EngineTest : public testing::Test {
+class EngineTest : public ::testing::Test {
  protected:
   EngineTest() { Restart(TestConfig(idp::Jwks({&key_}).dump())); }
 

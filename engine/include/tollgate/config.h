@@ -51,8 +51,8 @@ struct IssuerConfig {
 struct ResourceConfig {
   std::string uri{};  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
   std::vector<std::string> audiences{};  // Further audience values that mean this resource. Compared exactly.
-  std::vector<std::string>
-      issuers;  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
+  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
+  std::vector<std::string> issuers{};
 };
 
 // Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 1–4096 issuers.
