@@ -37,16 +37,16 @@ struct Fault {
   FaultMode mode = FaultMode::kNone;
   std::chrono::milliseconds delay{1000};
   int status = 500;
-  size_t bytes = 8 << 20;   // at most 64 MiB
-  std::string location;     // default: /redirected on this server
-  std::string retry_after;  // sent with `status` unless empty
+  size_t bytes = 8 << 20;     // at most 64 MiB
+  std::string location{};     // default: /redirected on this server
+  std::string retry_after{};  // sent with `status` unless empty
 };
 
 struct ServerOptions {
   uint16_t port = 0;  // 0: any free one
   // A second port on which nothing but /admin and /stats answers and that stays up while the server is
   // "down"; 0: any free one. Absent: none.
-  std::optional<uint16_t> admin_port;
+  std::optional<uint16_t> admin_port{};
   size_t num_connections_max = 512;  // more are closed at once
   EndpointOptions endpoints;
 };
