@@ -36,9 +36,12 @@ def defined(library):
 
 
 def exported(file):
-    """Names that others can see: of an archive all that is global, else what the dynamic linker sees."""
+    """Names that others can see: of an archive all that is global, else what the dynamic linker sees.
+
+    Not those that are one in the whole process by their kind (STB_GNU_UNIQUE: static members of headers' templates).
+    """
     table = defined(file) if file.endswith(".a") else symbols("--dynamic", "--defined-only", file)
-    return {name.split("@")[0] for _, name in table}
+    return {name.split("@")[0] for kind, name in table if kind != "u"}
 
 
 def check_assembly(libcrypto):
