@@ -60,9 +60,9 @@ INSTANTIATE_TEST_SUITE_P(Barriers, PublishedStressTest, ::testing::Values(Barrie
 
 TEST_P(PublishedStressTest, NoReaderEverSeesADestroyedValue) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  constexpr int kReplacements = 2'000;
+  constexpr uint64_t kReplacements = 2'000, kReads = 20'000;
 #else
-  constexpr int kReplacements = 20'000;
+  constexpr uint64_t kReplacements = 20'000, kReads = 1'000'000;
 #endif
   ThreadBlocks blocks(GetParam());
   std::array<Cell, 3> cells;  // Taken in turn: a value is made anew long after its cell was poisoned.
@@ -97,7 +97,7 @@ TEST_P(PublishedStressTest, NoReaderEverSeesADestroyedValue) {
       }).join();
     }
   });
-  for (int i = 1; i <= kReplacements; ++i) {
+  for (uint64_t i = 1; i <= kReplacements || blocks.Sum(0) < kReads; ++i) {
     published.Replace(std::make_unique<const Canary>(&cells[i % cells.size()]), blocks);
   }
   end.store(true, std::memory_order_relaxed);
