@@ -50,9 +50,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"issuer", [](Config& c) { c.issuers[0].issuer = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks_uri = "https://idp.example/jwks"; }},
-        BadConfig{"idp.example", [](Config& c) { c.issuers[0].jwks = "{\"keys\":[]}"; }},
-        BadConfig{"idp.example", [](Config& c) { c.issuers[0].jwks = "nonsense"; }},
-        BadConfig{"idp.example", [](Config& c) { c.issuers.push_back(c.issuers[0]); }},
+        BadConfig{"issuers[0].jwks", [](Config& c) { c.issuers[0].jwks = "{\"keys\":[]}"; }},
+        BadConfig{"issuers[0].jwks", [](Config& c) { c.issuers[0].jwks = "nonsense"; }},
+        BadConfig{"named twice", [](Config& c) { c.issuers.push_back(c.issuers[0]); }},
         BadConfig{"https",
                   [](Config& c) {
                     c.issuers[0].jwks = "";
