@@ -142,6 +142,7 @@ std::string EcdsaTwin(std::string_view token) {
   const std::string alg = header.is_object() ? header.value("alg", json()).dump() : "";
   if (!alg.starts_with("\"ES")) return "";  // an Ed25519 signature is as long as a P-256 one
   const size_t dot = token.rfind('.');
+  if (dot == std::string_view::npos) return "";
   std::optional<std::string> signature = Base64UrlDecode(token.substr(dot + 1));
   if (!signature) return "";
   const size_t half = signature->size() / 2;
