@@ -1,0 +1,15 @@
+#pragma once
+
+#include "bench/lib/token_pool.h"
+
+namespace tollgate::bench {
+
+// RegisterCheckBenchmarks registers the floors and the whole checks (BM_Floor_…, BM_Miss…, BM_Hit…) over the
+// pool, which must live until the benchmarks have run. Every one of them first makes sure that the answer is
+// the right one, and ends with an error if any timed answer was not.
+void RegisterCheckBenchmarks(const TokenPool& pool);
+
+// RegisterStageBenchmarks registers the parts of a miss, one at a time (BM_Stage_…).
+void RegisterStageBenchmarks(const TokenPool& pool);
+
+}  // namespace tollgate::bench

@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "bench/micro/benchmarks.h"
+#include "claims/access_token.h"
+#include "claims/authorization_header.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
+#include "json/document.h"
+#include "verdicts/verdict_cache.h"
+
+namespace tollgate::bench {
+namespace {
+
+// Few enough to stay in the second-level cache: a stage is measured for its instructions. The whole checks,
+// over many tokens, measure memory.
+constexpr size_t kNumTokens = 64;
+
+using StageBody = void (*)(benchmark::State&, const std::vector<std::string>& tokens, const TokenPool& pool);
+
+void StageAuthorization(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  std::vector<std::string> values;
+  for (const std::string& token : tokens) values.push_back("Bearer " + token);
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    std::string_view token;
+    good &= claims::ReadAuthorization(values[i], &token) == Reason::kNone;
+    benchmark::DoNotOptimize(token);
+    if (++i == values.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a header value was refused");
+}
+
+void StageSplit(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    jose::CompactJws cut;
+    good &= jose::SplitCompact(tokens[i], &cut) == Reason::kNone;
+    benchmark::DoNotOptimize(cut);
+    if (++i == tokens.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a token was refused");
+}
+
+void StageBase64url(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  std::vector<jose::CompactJws> cuts(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) jose::SplitCompact(tokens[i], &cuts[i]);
+  std::vector<uint8_t> out(4096);
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    good &= jose::Base64UrlDecode(cuts[i].payload, out).has_value();
+    benchmark::ClobberMemory();
+    if (++i == cuts.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a payload was refused");
+}
+
+void StageHeader(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  std::vector<std::string> headers;
+  for (const std::string& token : tokens) {
+    jose::CompactJws cut;
+    jose::SplitCompact(token, &cut);
+    std::vector<uint8_t> bytes(jose::Base64UrlDecodedSize(cut.header.size()));
+    jose::Base64UrlDecode(cut.header, bytes);
+    headers.emplace_back(bytes.begin(), bytes.end());
+  }
+  json::Document document(4096);
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    jose::JoseHeader header;
+    good &= document.Parse(headers[i]) == Reason::kNone;
+    good &= jose::ReadHeader(document.root(), &header) == Reason::kNone;
+    benchmark::DoNotOptimize(header);
+    if (++i == headers.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a header was refused");
+}
+
+void StageParse(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  jose::ParsedJws parsed;
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    good &= parsed.Parse(tokens[i]) == Reason::kNone;
+    if (++i == tokens.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a token was refused");
+}
+
+void StageClaims(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool& pool) {
+  const absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(pool.jwks);
+  if (!set.ok()) return state.SkipWithError("the JWK Set was refused");
+  std::vector<std::unique_ptr<jose::ParsedJws>> parsed;
+  std::vector<jose::VerifiedJws> verified;
+  for (const std::string& token : tokens) {
+    parsed.push_back(std::make_unique<jose::ParsedJws>());
+    if (parsed.back()->Parse(token) != Reason::kNone) return state.SkipWithError("a token was refused");
+    for (const jose::Jwk& jwk : set->keys) {
+      std::optional<jose::VerifiedJws> proof;
+      if (jwk.key_id == parsed.back()->header().key_id &&
+          jose::Verify(*parsed.back(), jwk.key, &proof) == Reason::kNone) {
+        verified.push_back(*proof);
+      }
+    }
+  }
+  if (verified.size() != tokens.size()) return state.SkipWithError("a token did not verify");
+  claims::Expectations expectations;
+  expectations.profile = Profile::Rfc9068();
+  expectations.issuer = pool.issuer;
+  const int64_t now_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  claims::AccessToken storage;
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    claims::TimeEvidence evidence;
+    std::optional<claims::ValidatedClaims> proof;
+    good &= claims::Validate(verified[i], expectations, now_s, &storage, &evidence, &proof) == Reason::kNone;
+    benchmark::DoNotOptimize(proof);
+    if (++i == verified.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a token's claims were refused");
+}
+
+void StageCacheFind(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  verdicts::VerdictCache cache(size_t{16} << 20);
+  for (const std::string& token : tokens) cache.Insert(token, {}, {});
+  verdicts::Facts facts;
+  size_t i = 0;
+  bool good = true;
+  for (auto _ : state) {
+    good &= cache.Find(tokens[i], &facts, nullptr);
+    benchmark::DoNotOptimize(facts);
+    if (++i == tokens.size()) i = 0;
+  }
+  if (!good) state.SkipWithError("a token was not found");
+}
+
+void StageCacheInsert(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
+  verdicts::VerdictCache cache(size_t{16} << 20);
+  size_t i = 0;
+  for (auto _ : state) {
+    cache.Insert(tokens[i], {}, {});
+    if (++i == tokens.size()) i = 0;
+  }
+  verdicts::Facts facts;
+  if (!cache.Find(tokens.front(), &facts, nullptr)) state.SkipWithError("a token was not found");
+}
+
+}  // namespace
+
+void RegisterStageBenchmarks(const TokenPool& pool) {
+  static constexpr std::pair<const char*, StageBody> kStages[] = {
+      {"Authorization", StageAuthorization},
+      {"Split", StageSplit},
+      {"Base64url", StageBase64url},
+      {"Header", StageHeader},
+      {"Parse", StageParse},
+      {"Claims", StageClaims},
+      {"CacheFind", StageCacheFind},
+      {"CacheInsert", StageCacheInsert},
+  };
+  const TokenPool* p = &pool;
+  for (const auto& [name, body] : kStages) {
+    const StageBody run = body;
+    benchmark::RegisterBenchmark((std::string("BM_Stage_") + name).c_str(), [p,
+                                                                             run](benchmark::State& state) {
+      const std::vector<std::string>& all = p->Of("RS256");
+      run(state, {all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min(kNumTokens, all.size()))}, *p);
+    });
+  }
+}
+
+}  // namespace tollgate::bench

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/lib/gates.h"
+
+namespace tollgate::bench {
+
+// CollectInput is what one run of the benchmark left behind.
+struct CollectInput {
+  std::vector<nlohmann::json>
+      micro;  // Files of bench_micro; the repetitions of several runs are taken together.
+  std::vector<nlohmann::json> outage;  // Files of bench_outage.
+  std::vector<Gate> gates;
+  std::string mode;     // "quick", "plain" or "full".
+  std::string command;  // As typed.
+  std::string commit;
+  nlohmann::json machine;
+};
+
+// Collect makes results.json (bench/README.md documents it) and judges it: `passed` is false if a benchmark
+// or an objective failed, or a gate was missed or not measured. In quick mode there are too few repetitions
+// to trust a ratio: there a missed gate is a warning.
+nlohmann::json Collect(const CollectInput& input);
+
+// DescribeMachine reads what this machine and this build are.
+nlohmann::json DescribeMachine();
+
+}  // namespace tollgate::bench

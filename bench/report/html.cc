@@ -1,0 +1,461 @@
+#include "bench/report/html.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "bench/report/chart.h"
+#include "bench/report/style.h"
+
+namespace tollgate::bench {
+namespace {
+
+using nlohmann::json;
+
+// A run of minutes has more bins than a page has pixels: neighbours are drawn together.
+constexpr size_t kStepsMax = 320;
+
+std::string Number(double value, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+std::string Times(double ratio) { return Number(ratio, ratio < 1.995 ? 3 : ratio < 10 ? 2 : 1) + " ×"; }
+
+// A duration of the contract: 900000 → "15 min".
+std::string Duration(double ms) {
+  if (ms < 1000) return Number(ms, 0) + " ms";
+  if (ms < 60'000) return Number(ms / 1000, std::fmod(ms, 1000) == 0 ? 0 : 1) + " s";
+  if (ms < 3'600'000) return Number(ms / 60'000, std::fmod(ms, 60'000) == 0 ? 0 : 1) + " min";
+  return Number(ms / 3'600'000, std::fmod(ms, 3'600'000) == 0 ? 0 : 1) + " h";
+}
+
+std::string Cell(const std::string& text, const char* css_class = "") {
+  return std::string("<td") + (*css_class ? std::string(" class='") + css_class + "'" : "") + ">" + text +
+         "</td>";
+}
+
+std::string Badge(bool good, const char* yes, const char* no) {
+  return std::string("<span class='badge ") + (good ? "good'>" : "bad'>") + (good ? yes : no) + "</span>";
+}
+
+class Report {
+ public:
+  explicit Report(const json& results) : results_(results) {
+    for (const json& benchmark : results.at("benchmarks"))
+      medians_[benchmark.at("name")] = benchmark.at("median");
+    for (const auto& [name, median] : medians_) {
+      if (name.starts_with("BM_Miss/")) algorithms_.push_back(name.substr(8));
+      if (name.starts_with("BM_Hit/tokens:") && Tokens(name) >= Tokens(hit_)) hit_ = name;
+    }
+    const std::vector<std::string> usual = {"RS256", "ES256", "EdDSA"};
+    std::stable_sort(
+        algorithms_.begin(), algorithms_.end(), [&usual](const std::string& a, const std::string& b) {
+          return std::find(usual.begin(), usual.end(), a) < std::find(usual.begin(), usual.end(), b);
+        });
+  }
+
+  std::string Render() const {
+    std::string page =
+        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
+        "<meta name='color-scheme' content='light dark'>\n<title>tollgate benchmark report</title>\n<style>";
+    page += kStyle;
+    page += "</style></head>\n<body><main>\n";
+    page += Head() + InShort() + Speed();
+    for (const json& outage : results_.at("outages")) page += Outage(outage);
+    page += Contract() + HowMeasured() + AllFigures();
+    return page + "</main></body></html>\n";
+  }
+
+ private:
+  static int Tokens(const std::string& name) {
+    const size_t at = name.find("tokens:");
+    return at == std::string::npos ? -1 : std::atoi(name.c_str() + at + 7);
+  }
+
+  std::optional<double> MedianOf(const std::string& name) const {
+    const auto it = medians_.find(name);
+    return it == medians_.end() ? std::nullopt : std::optional<double>(it->second);
+  }
+
+  // The limit that a gate sets on a benchmark.
+  std::string Demand(const std::string& numerator) const {
+    for (const json& gate : results_.at("gates")) {
+      if (gate.at("numerator") != numerator) continue;
+      const std::string outcome = gate.at("outcome");
+      return "at most " + Times(gate.at("limit").get<double>()) + " " +
+             (outcome == "met" ? Badge(true, "met", "")
+                               : Badge(false, "", outcome == "missed" ? "missed" : "not measured"));
+    }
+    return "<span class='muted'>none</span>";
+  }
+
+  std::string Head() const {
+    const json& machine = results_.at("machine");
+    std::string html =
+        "<header><p class='eyebrow'>tollgate " +
+        EscapeXml(results_.at("tollgate").at("version").get<std::string>()) + " · benchmark report · " +
+        EscapeXml(results_.at("when").get<std::string>()) + "</p>\n<h1>" +
+        (results_.at("passed").get<bool>() ? "All demands met" : "Some demands were not met") + "</h1>\n";
+    html +=
+        "<p class='lead'>tollgate decides, inside a server, who is calling and whether they may call this "
+        "tool: an "
+        "access token and the name of a tool go in; <em>allow</em>, <em>deny</em> or <em>unavailable</em> "
+        "comes out. "
+        "This page shows what such a decision costs, compared with the least that it could cost on the same "
+        "machine, "
+        "and what callers see while the identity provider is down.</p>\n";
+    html += "<p class='muted'>" + EscapeXml(machine.at("cpu").get<std::string>()) + ", " +
+            machine.at("cores").dump() + " cores · " + EscapeXml(machine.at("os").get<std::string>()) +
+            " · " + EscapeXml(machine.at("compiler").get<std::string>()) + " · <code>" +
+            EscapeXml(results_.at("command").get<std::string>()) + "</code></p>\n";
+    for (const char* kind : {"failures", "warnings"}) {
+      if (results_.at(kind).empty()) continue;
+      html +=
+          std::string("<div class='note ") + kind + "'><strong>" +
+          (kind[0] == 'f' ? "Not met" : "Warnings: a quick run has too few repetitions to judge a ratio") +
+          "</strong><ul>";
+      for (const json& line : results_.at(kind))
+        html += "<li>" + EscapeXml(line.get<std::string>()) + "</li>";
+      html += "</ul></div>\n";
+    }
+    return html + "</header>\n";
+  }
+
+  std::string SpeedRow(const std::string& what, const std::string& name, const std::string& floor,
+                       const std::string& words) const {
+    const std::optional<double> value = MedianOf(name), least = MedianOf(floor);
+    if (!value || !least) return "";
+    return "<tr>" + Cell(what) + Cell(FormatNs(*value), "num") + Cell(FormatNs(*least), "num muted") +
+           Cell("<strong>" + Times(*value / *least) + "</strong>", "num") + Cell(Demand(name)) +
+           Cell(words, "words") + "</tr>\n";
+  }
+
+  std::string InShort() const {
+    std::string html =
+        "<section><h2>In short</h2>\n<div class='scroll'><table class='headline'><thead><tr><th>A whole "
+        "decision</th>"
+        "<th class='num'>takes</th><th class='num'>its floor takes</th><th class='num'>ratio</th>"
+        "<th>demanded</th><th>in words</th></tr></thead><tbody>\n";
+    html += SpeedRow("<strong>Hit</strong>: a token seen before", hit_, "BM_Floor_Pass/bytes:800",
+                     "The floor is one pass of the hash XXH3-128 over the token: about what it costs to look "
+                     "at its bytes once.");
+    bool first = true;
+    for (const std::string& algorithm : algorithms_) {
+      html += SpeedRow("<strong>Miss</strong>: a token never seen, " + EscapeXml(algorithm),
+                       "BM_Miss/" + algorithm, "BM_Floor_Verify/" + algorithm,
+                       first ? "The floor is BoringSSL's digest and signature verification alone, on a "
+                               "prepared key. All else "
+                               "(parsing, claims, policy) is what exceeds 1."
+                             : "");
+      first = false;
+    }
+    html += "</tbody></table></div>\n";
+    for (const json& outage : results_.at("outages")) {
+      uint64_t answered = 0;
+      double wrong = 0;
+      for (const json& phase : outage.at("phases")) answered += phase.at("offered").get<uint64_t>();
+      bool met = true;
+      for (const json& objective : outage.at("objectives")) {
+        met &= objective.at("met").get<bool>();
+        if (objective.at("name").get<std::string>().starts_with("wrongly_"))
+          wrong += objective.at("observed").get<double>();
+      }
+      html += "<p><strong>Outage</strong>: while the identity provider was killed and brought back, " +
+              FormatCount(static_cast<double>(answered)) + " questions about good tokens were answered, " +
+              (wrong == 0 ? "none of them wrongly"
+                          : "<strong>" + FormatCount(wrong) + " answers were wrong</strong>") +
+              ". " + Badge(met, "all objectives met", "an objective was missed") + "</p>\n";
+    }
+    return html + "</section>\n";
+  }
+
+  std::string Speed() const {
+    std::vector<BarGroup> hit(1), miss, stages(1);
+    const auto add = [this](BarGroup* group, const std::string& label, const std::string& name,
+                            const char* color, std::optional<double> floor) {
+      const std::optional<double> value = MedianOf(name);
+      if (!value) return;
+      group->bars.push_back(
+          {label, *value, FormatNs(*value) + (floor ? "  (" + Times(*value / *floor) + ")" : ""), color});
+    };
+    const std::optional<double> pass = MedianOf("BM_Floor_Pass/bytes:800");
+    std::string with_principal = hit_;
+    with_principal.replace(0, 6, "BM_HitPrincipal");
+    add(&hit[0], "floor: one pass of XXH3-128", "BM_Floor_Pass/bytes:800", "var(--floor)", std::nullopt);
+    add(&hit[0], "hit, one token", "BM_Hit/tokens:1/bytes:800", "var(--series-1)", pass);
+    if (Tokens(hit_) > 1)
+      add(&hit[0], "hit, " + FormatCount(Tokens(hit_)) + " tokens in turn", hit_, "var(--series-1)", pass);
+    add(&hit[0], "… and who is calling", with_principal, "var(--series-2)", pass);
+    for (const std::string& algorithm : algorithms_) {
+      BarGroup group{algorithm, {}};
+      const std::optional<double> floor = MedianOf("BM_Floor_Verify/" + algorithm);
+      add(&group, "floor: verification alone", "BM_Floor_Verify/" + algorithm, "var(--floor)", std::nullopt);
+      add(&group, "miss, no cache", "BM_Miss/" + algorithm, "var(--series-1)", floor);
+      add(&group, "miss, put into the cache", "BM_MissInsert/" + algorithm, "var(--series-2)", floor);
+      miss.push_back(std::move(group));
+    }
+    for (const auto& [name, median] : medians_) {
+      if (name.starts_with("BM_Stage_")) {
+        stages[0].bars.push_back({name.substr(9), median, FormatNs(median), "var(--series-1)"});
+      }
+    }
+    std::sort(stages[0].bars.begin(), stages[0].bars.end(),
+              [](const Bar& a, const Bar& b) { return a.value > b.value; });
+    std::string html =
+        "<section><h2>Speed</h2>\n<h3>A token seen before</h3>\n<p>The whole decision: the value of the "
+        "<code>Authorization</code> header and the tool's name in, the decision out, tokens visited in a "
+        "shuffled order. Time for one decision, lower is better.</p>\n";
+    html += HorizontalBars(hit);
+    html +=
+        "<h3>A token never seen</h3>\n<p>One signature must be verified, and that sets the scale. The bars "
+        "are to be "
+        "compared inside each algorithm: the distance from the floor is everything that tollgate adds.</p>\n";
+    html += HorizontalBars(miss);
+    if (!stages[0].bars.empty()) {
+      html +=
+          "<h3>Where a miss spends the rest</h3>\n<p>Parts of the work measured one at a time, on RS256 "
+          "tokens whose "
+          "bytes are already in the processor's cache. Parse contains Split, Base64url and Header.</p>\n" +
+          HorizontalBars(stages);
+    }
+    return html + "</section>\n";
+  }
+
+  static const char* BandColor(const std::string& freshness) {
+    if (freshness == "stale") return "var(--stale)";
+    if (freshness == "degraded") return "var(--degraded)";
+    if (freshness == "unavailable") return "var(--unavailable)";
+    return "var(--fresh)";
+  }
+
+  static Timeline MakeTimeline(const json& outage) {
+    const json& bins = outage.at("bins");
+    const double bin_s = outage.at("bin_ms").get<double>() / 1000;
+    const size_t per_step = (bins.size() + kStepsMax - 1) / kStepsMax;
+    Timeline timeline;
+    timeline.step_s = bin_s * static_cast<double>(per_step);
+    Panel verdicts{
+        "Answers a second, good tokens",
+        {{"allow", "var(--allow)", {}}, {"unavailable", "var(--warn)", {}}, {"deny", "var(--deny)", {}}},
+        false,
+        true,
+        150};
+    Panel latency{
+        "Latency of known tokens from the intended start, µs",
+        {{"p50", "var(--series-1)", {}}, {"p99", "var(--series-2)", {}}, {"p99.9", "var(--series-3)", {}}},
+        true,
+        false,
+        150};
+    Panel requests{"Requests to the identity provider a second",
+                   {{"answered", "var(--allow)", {}}, {"failed", "var(--deny)", {}}},
+                   false,
+                   true,
+                   80};
+    for (size_t begin = 0; begin < bins.size(); begin += per_step) {
+      const size_t end = std::min(begin + per_step, bins.size());
+      const double seconds = static_cast<double>(end - begin) * bin_s;
+      std::map<std::string, double> sum, most;
+      for (size_t i = begin; i < end; ++i) {
+        for (const char* name : {"allow", "deny", "unavailable", "idp_requests", "idp_failures"}) {
+          sum[name] += bins[i].at(name).get<double>();
+        }
+        for (const char* name : {"p50_us", "p99_us", "p999_us"}) {
+          most[name] = std::max(most[name], bins[i].at(name).get<double>());
+        }
+        const std::string freshness = bins[i].at("freshness");
+        const double at_s = static_cast<double>(i) * bin_s;
+        if (timeline.bands.empty() || timeline.bands.back().color != BandColor(freshness)) {
+          timeline.bands.push_back({at_s, at_s + bin_s, BandColor(freshness)});
+        }
+        timeline.bands.back().end_s = at_s + bin_s;
+      }
+      for (Line& line : verdicts.lines) line.values.push_back(sum[line.name] / seconds);
+      latency.lines[0].values.push_back(most["p50_us"]);
+      latency.lines[1].values.push_back(most["p99_us"]);
+      latency.lines[2].values.push_back(most["p999_us"]);
+      requests.lines[0].values.push_back((sum["idp_requests"] - sum["idp_failures"]) / seconds);
+      requests.lines[1].values.push_back(sum["idp_failures"] / seconds);
+      timeline.tooltips.push_back(
+          Number(static_cast<double>(begin) * bin_s, 1) + " s: keys " +
+          bins[begin].at("freshness").get<std::string>() + ", " +
+          Number(bins[begin].at("keys_age_ms").get<double>() / 1000, 1) + " s old\nallow " +
+          FormatCount(sum["allow"]) + " · unavailable " + FormatCount(sum["unavailable"]) + " · deny " +
+          FormatCount(sum["deny"]) + "\np50 " + Number(most["p50_us"], 1) + " µs · p99 " +
+          Number(most["p99_us"], 1) + " µs · p99.9 " + Number(most["p999_us"], 1) +
+          " µs\nrequests to the identity provider: " + FormatCount(sum["idp_requests"]) + ", failed " +
+          FormatCount(sum["idp_failures"]));
+    }
+    timeline.panels = {verdicts, latency, requests};
+    for (const json& event : outage.at("events"))
+      timeline.events.emplace_back(event.at("t_s"), event.at("what"));
+    return timeline;
+  }
+
+  std::string Outage(const json& outage) const {
+    const json& rates = outage.at("rates");
+    const double bound_ms = outage.at("timing").at("scaled").at("staleness_bound_ms");
+    std::string html =
+        "<section><h2>An outage of the identity provider</h2>\n<p>The identity provider (" +
+        EscapeXml(outage.at("tokens").get<std::string>()) +
+        ") is killed while requests keep coming, and later brought back. Within the staleness bound, here " +
+        Duration(bound_ms) +
+        " after its last good answer, tokens go on being decided with the keys at hand. "
+        "Beyond it the engine cannot know, and says so: <em>unavailable</em>, HTTP 503 with Retry-After, "
+        "neither allow nor deny. " +
+        FormatCount(rates.at("known_hz")) + " checks a second of " + FormatCount(rates.at("known_tokens")) +
+        " known tokens, " + Number(rates.at("fresh_hz"), 0) + " of tokens never seen and " +
+        Number(rates.at("forged_hz"), 0) + " of forged ones are offered on schedule, answered or not.</p>\n";
+    html +=
+        "<p class='legend'>Behind the curves, how far the keys may be trusted: <span class='swatch' "
+        "style='background:var(--fresh)'></span>fresh <span class='swatch' "
+        "style='background:var(--stale)'></span>stale "
+        "(refreshing) <span class='swatch' style='background:var(--degraded)'></span>degraded (refreshes "
+        "fail, within the "
+        "bound) <span class='swatch' style='background:var(--unavailable)'></span>unavailable</p>\n";
+    html += "<div class='scroll'>" + DrawTimeline(MakeTimeline(outage)) + "</div>\n";
+    html +=
+        "<div class='scroll'><table><thead><tr><th>phase</th><th class='num'>seconds</th><th "
+        "class='num'>allow</th><th class='num'>deny</th>"
+        "<th class='num'>unavailable</th><th class='num'>requests to the IdP</th><th class='num'>p50</th>"
+        "<th class='num'>p99</th><th class='num'>p99.9</th></tr></thead><tbody>\n";
+    for (const json& phase : outage.at("phases")) {
+      const auto us = [&phase](const char* name) { return FormatNs(phase.at(name).get<double>() * 1000); };
+      html += "<tr>" + Cell(EscapeXml(phase.at("name").get<std::string>())) +
+              Cell(Number(phase.at("end_s").get<double>() - phase.at("begin_s").get<double>(), 1), "num");
+      for (const char* name : {"allow", "deny", "unavailable", "idp_requests"})
+        html += Cell(FormatCount(phase.at(name)), "num");
+      html += Cell(us("p50_us"), "num") + Cell(us("p99_us"), "num") + Cell(us("p999_us"), "num") + "</tr>\n";
+    }
+    html +=
+        "</tbody></table></div>\n<h3>What had to hold</h3>\n<div "
+        "class='scroll'><table><thead><tr><th>objective</th><th class='num'>observed</th>"
+        "<th class='num'>limit</th><th></th></tr></thead><tbody>\n";
+    for (const json& objective : outage.at("objectives")) {
+      const std::string name = objective.at("name");
+      const double observed = objective.at("observed"), limit = objective.at("limit");
+      const bool whole = observed == std::floor(observed) && limit == std::floor(limit);
+      html += "<tr>" + Cell(EscapeXml(objective.at("text").get<std::string>())) +
+              Cell(whole ? FormatCount(observed) : Number(observed, 2), "num") +
+              Cell((name.starts_with("saw_") ? "≥ " : "≤ ") + (whole ? FormatCount(limit) : Number(limit, 2)),
+                   "num") +
+              Cell(Badge(objective.at("met").get<bool>(), "met", "missed")) + "</tr>\n";
+    }
+    const json& slip = outage.at("slip");
+    return html + "</tbody></table></div>\n<p class='muted'>Pacing: the load sustained " +
+           FormatCount(rates.at("known_sustained_hz")) +
+           " known-token checks a second; half of all calls started within " + Number(slip.at("p50_us"), 1) +
+           " µs of their intended time, 99.9 % within " + Number(slip.at("p999_us"), 0) + " µs, the latest " +
+           FormatNs(slip.at("max_us").get<double>() * 1000) +
+           " late. Latency counts from the intended time, so such delays of the machine are in "
+           "it.</p></section>\n";
+  }
+
+  std::string Contract() const {
+    if (results_.at("outages").empty()) return "";
+    const json& outage = results_.at("outages").front();
+    const json &defaults = outage.at("timing").at("defaults"), &scaled = outage.at("timing").at("scaled");
+    static constexpr std::pair<const char*, const char*> kTexts[] = {
+        {"refresh_min_ms", "Keys are refreshed no more often than this"},
+        {"refresh_max_ms", "… and no less often than this"},
+        {"cooldown_ms", "Least time between fetches that an unknown key id forces"},
+        {"staleness_bound_ms", "Keys older than this serve nobody"},
+        {"backoff_min_ms", "First ceiling of the random backoff after a failed fetch"},
+        {"backoff_cap_ms", "… and the last"},
+        {"verdict_age_max_ms", "A verified signature is verified again after this"},
+        {"fetch_timeout_ms", "One exchange with an identity provider (here never below 250 ms)"},
+    };
+    const double factor = outage.at("factor");
+    std::string html =
+        "<section><h2>The timing contract</h2>\n<p>What the engine promises towards identity providers, as "
+        "shipped, and as scaled for this run: every duration × " +
+        (factor < 1 ? "1/" + Number(1 / factor, 0) : Number(factor, 2)) +
+        ", so that an hour's outage need not take an hour. Refreshes are moved by up to ±" +
+        scaled.at("jitter_percent").dump() +
+        " %.</p>\n<div class='scroll'><table><thead><tr><th>setting</th><th>meaning</th>"
+        "<th class='num'>default</th><th class='num'>in this run</th></tr></thead><tbody>\n";
+    for (const auto& [name, text] : kTexts) {
+      html += "<tr>" + Cell("<code>" + std::string(name) + "</code>") + Cell(text) +
+              Cell(Duration(defaults.at(name)), "num") + Cell(Duration(scaled.at(name)), "num") + "</tr>\n";
+    }
+    return html + "</tbody></table></div></section>\n";
+  }
+
+  std::string HowMeasured() const {
+    const json &machine = results_.at("machine"), &tokens = results_.at("tokens");
+    std::string html =
+        "<section><h2>How it was measured, and what not to conclude</h2>\n<ul class='prose'>\n";
+    if (tokens.contains("source")) {
+      html += "<li>Tokens were issued by " + EscapeXml(tokens.at("source").get<std::string>()) + ":";
+      std::string separator = " ";
+      for (const auto& [algorithm, of] : tokens.at("algorithms").items()) {
+        html += separator + FormatCount(of.at("count")) + " of " + EscapeXml(algorithm) + " (" +
+                of.at("bytes_mean").dump() + " bytes)";
+        separator = ", ";
+      }
+      html += ". Every one is different. They expire long after the run; the clock is the system's.</li>\n";
+    }
+    html +=
+        "<li>Floors and checks ran in one process, their repetitions shuffled among each other, so that both "
+        "met the same "
+        "machine. The figures are medians of CPU time over the repetitions.</li>\n"
+        "<li>Absolute times belong to this machine on this day and may differ by tens of percent tomorrow. "
+        "Ratios inside "
+        "one run are what can be compared.</li>\n"
+        "<li>Before a check is timed it is made sure that the answer is <em>allow</em>, and after timing "
+        "that every timed "
+        "answer was, from the cache for hits and by verification for misses.</li>\n"
+        "<li>“Miss, put into the cache” makes every cached verdict too old between two rounds, so each token "
+        "is verified and "
+        "stored as if it were new.</li>\n"
+        "<li>In the outage, an account kept outside of the engine says for each answer how old its keys "
+        "were, hence what it had "
+        "to be. Answers within 20 ms of the bound may be either.</li>\n"
+        "<li>Load generator, engine and identity provider share the machine.</li>\n</ul>\n";
+    html += "<div class='scroll'><table><tbody>\n";
+    const auto row = [&html](const char* name, const std::string& value) {
+      html += "<tr>" + Cell(name, "muted") + Cell(EscapeXml(value)) + "</tr>\n";
+    };
+    row("Processor", machine.at("cpu").get<std::string>() + ", " + machine.at("cores").dump() + " cores");
+    std::string features;
+    for (const json& feature : machine.at("cpu_features")) features += feature.get<std::string>() + " ";
+    row("Instruction sets", features);
+    row("Memory", FormatCount(machine.at("memory_mib")) + " MiB");
+    row("System", machine.at("os").get<std::string>() + ", " + machine.at("kernel").get<std::string>());
+    row("Build",
+        machine.at("compiler").get<std::string>() + ", " + machine.at("build_type").get<std::string>());
+    row("Commit", results_.at("tollgate").at("commit").get<std::string>());
+    row("Command", results_.at("command").get<std::string>());
+    return html + "</tbody></table></div></section>\n";
+  }
+
+  std::string AllFigures() const {
+    std::string html =
+        "<section><details><summary>All figures</summary>\n<div "
+        "class='scroll'><table><thead><tr><th>benchmark</th>"
+        "<th class='num'>median</th><th class='num'>least</th><th class='num'>most</th>"
+        "<th class='num'>repetitions</th></tr></thead><tbody>\n";
+    for (const json& benchmark : results_.at("benchmarks")) {
+      html += "<tr>" + Cell("<code>" + EscapeXml(benchmark.at("name").get<std::string>()) + "</code>");
+      for (const char* name : {"median", "min", "max"}) html += Cell(FormatNs(benchmark.at(name)), "num");
+      html += Cell(std::to_string(benchmark.at("repetitions").size()), "num") + "</tr>\n";
+    }
+    return html + "</tbody></table></div></details></section>\n";
+  }
+
+  const json& results_;
+  std::map<std::string, double> medians_;
+  std::vector<std::string> algorithms_;
+  std::string hit_;
+};
+
+}  // namespace
+
+std::string RenderHtml(const json& results) { return Report(results).Render(); }
+
+}  // namespace tollgate::bench
