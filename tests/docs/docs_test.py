@@ -28,7 +28,7 @@ def problems_of(root, path, text, defined):
     for command in re.findall(r"^(tools/[\w-]+)", text, re.M):
         if not (root / command).exists():
             yield f"{where} calls {command}, which does not exist"
-    for name in re.findall(r"`(\w+Test\.\w+)`", text):
+    for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", text):
         if name not in defined:
             yield f"{where} names the test {name}, which does not exist"
     for name in re.findall(r"`((?:engine|tests|tools|bench|fuzz)/[\w./-]+\.\w+)`", text):
