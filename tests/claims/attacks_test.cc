@@ -1,17 +1,19 @@
 // Attacks on claims that have worked elsewhere, each tried here with a token whose signature is good.
 //
-//   advisory                       product         what went wrong                              test
-//   CVE-2026-25537                 jsonwebtoken    exp, nbf of a wrong type taken as absent
-//   TimesOfTheWrongTypeAre… CVE-2026-107723                fast-jwt        an array as payload skipped the
-//   checks       ArrayPayload… (several)                      -               infinite or huge tolerance
-//   NoLeewayRevives… (several)                      -               negative and huge timestamps wrapped
-//   TimestampsThatWrap… (several)                      -               exp of 1e300 never expires
-//   HugeExponent… CVE-2026-107719, liboauth2     fast-jwt        no iat, so that no age could be bounded
-//   MissingIssuedAt… CVE-2026-116684, 2025-69196    MCP SDKs        no audience check Audience… RFC 8725
-//   sections 2.8, 3.11    -               ID token or other JWT as access token        IdToken…, OtherKinds…
-//   RFC 8725 section 2.4           -               two parsers, duplicate members DuplicateClaims… RFC 6749
-//   section 10.12 et al.  -               header and log injection through claims      NamesCannotCarry…
-//   CVE-2018-1000539 and kin       -               a claim nested elsewhere taken as the claim  NestedClaims…
+// clang-format off
+//   advisory                     what went wrong there                          test
+//   CVE-2026-25537               exp, nbf of a wrong type taken as absent       TimesOfTheWrongTypeAreNotTakenAsAbsent
+//   CVE-2026-107723              an array as payload skipped the checks         ArrayPayloadSkipsNoCheck
+//   CVE-2026-107719, liboauth2   no iat, so that no age could be bounded        MissingIssuedAtEscapesNoAgeBound
+//   CVE-2026-116684              audience not checked, hence any shape of it    AudienceOfTheWrongShapeIsNoAudience
+//   (several libraries)          infinite or huge tolerance                     NoLeewayRevivesWhatThisTimeCannot
+//   (several libraries)          negative and huge timestamps wrapped           TimestampsThatWrapAreOutOfRange
+//   (several libraries)          exp of 1e300 never expires                     HugeExponentIsNoExpiry
+//   RFC 8725 sections 2.8, 3.11  ID token or other JWT taken as access token    IdTokenIsNoAccessToken, OtherKinds…
+//   RFC 7519 section 4           two parsers, duplicate members                 DuplicateClaimsAreRefused…
+//   CWE-93, CWE-117              header and log injection through claims        NamesCannotCarryHeadersOrLogLines
+//   CWE-436                      another member taken as the claim              NestedClaims…, NamesOfClaimsAreExact
+// clang-format on
 
 #include <gtest/gtest.h>
 
@@ -175,7 +177,8 @@ TEST_F(Attack, DuplicateClaimsAreRefusedHoweverTheyAreWritten) {
   const std::string tail = TokenReader::GoodClaims().dump().substr(1);
   for (const char* again : {"\"exp\":4102444800", "\"e\\u0078p\":4102444800", "\"aud\":\"x\"",
                             "\"sub\":\"admin\"", "\"\\u0069ss\":\"x\""}) {
-    EXPECT_EQ(reader.ReadRaw("{" + std::string(again) + "," + tail, expectations), Reason::kDuplicateMember)
+    EXPECT_EQ(reader.ReadRaw(std::string("{").append(again).append(",").append(tail), expectations),
+              Reason::kDuplicateMember)
         << again;
   }
 }

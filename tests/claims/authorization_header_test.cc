@@ -10,7 +10,7 @@ namespace {
 std::string Token(std::string_view value) {
   std::string_view token = "unset";
   const Reason reason = ReadAuthorization(value, &token);
-  return reason == Reason::kNone ? std::string(token) : std::string("!") + std::string(ReasonName(reason));
+  return reason == Reason::kNone ? std::string(token) : std::string("!").append(ReasonName(reason));
 }
 
 TEST(ReadAuthorization, TakesTheTokenWhole) {

@@ -94,7 +94,7 @@ TEST(ScopeToken, AlphabetIsThatOfRfc6749) {
     const bool legal = c == 0x21 || (c >= 0x23 && c <= 0x5B) || (c >= 0x5D && c <= 0x7E);
     const char byte = static_cast<char>(c);
     EXPECT_EQ(IsScopeToken(std::string_view(&byte, 1)), legal) << c;
-    EXPECT_EQ(IsScopeToken("a" + std::string(1, byte) + "b"), legal) << c;
+    EXPECT_EQ(IsScopeToken(std::string({'a', byte, 'b'})), legal) << c;
   }
   EXPECT_FALSE(IsScopeToken(""));
   EXPECT_TRUE(IsScopeToken("https://graph.microsoft.com/.default"));

@@ -93,13 +93,10 @@ TEST(CheckTimes, EvidenceIsTheQuantityAndTheBoundItBroke) {
     return Pair(out.actual, out.bound);
   };
   EXPECT_EQ(evidence({.expires_at = kNow - 100}, With(60)), Pair(kNow, kNow - 40));
-  EXPECT_EQ(evidence({.expires_at = kNow + 1, .not_before = kNow + 100}, With(60)),
-            Pair(kNow, kNow + 40));
+  EXPECT_EQ(evidence({.expires_at = kNow + 1, .not_before = kNow + 100}, With(60)), Pair(kNow, kNow + 40));
   EXPECT_EQ(evidence({.expires_at = kNow + 1, .issued_at = kNow + 90}, With(60)), Pair(kNow, kNow + 30));
-  EXPECT_EQ(evidence({.expires_at = kNow + 1, .issued_at = kNow - 90}, With(60, 10)),
-            Pair(90, 70));
-  EXPECT_EQ(evidence({.expires_at = kNow + 10, .issued_at = kNow - 90}, With(60, 0, 50)),
-            Pair(100, 50));
+  EXPECT_EQ(evidence({.expires_at = kNow + 1, .issued_at = kNow - 90}, With(60, 10)), Pair(90, 70));
+  EXPECT_EQ(evidence({.expires_at = kNow + 10, .issued_at = kNow - 90}, With(60, 0, 50)), Pair(100, 50));
   EXPECT_EQ(evidence({.expires_at = kNow + 10}, With(60)), Pair(0, 0));
 }
 

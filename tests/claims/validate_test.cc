@@ -99,6 +99,9 @@ TEST_F(Validate, TypeIsComparedAsAMediaType) {
   expectations.profile.missing_type_allowed = true;
   EXPECT_EQ(WithType(nullptr), Reason::kNone);
   EXPECT_EQ(WithType("JWT"), Reason::kWrongType) << "a missing type is not any type";
+  expectations.profile.types = {"text/x"};
+  EXPECT_EQ(WithType("TEXT/x"), Reason::kNone);
+  EXPECT_EQ(WithType("application/text/x"), Reason::kWrongType) << "only a value without a slash may lack it";
   expectations.profile.types = {"application/vnd.example+jwt"};
   EXPECT_EQ(WithType("vnd.Example+jwt"), Reason::kNone);
   EXPECT_EQ(WithType("at+jwt"), Reason::kWrongType);
@@ -299,7 +302,7 @@ TEST_F(Validate, FractionsRoundToTheSafeSide) {
   expectations.leeway_s = 0;
   expectations.profile.jwt_id_required = expectations.profile.client_required = false;
   const auto payload = [](std::string_view times) {
-    return R"({"iss":"https://idp.example.com/","aud":"a","sub":"s",)" + std::string(times) + "}";
+    return std::string(R"({"iss":"https://idp.example.com/","aud":"a","sub":"s",)").append(times).append("}");
   };
   const std::string fraction = payload(R"("iat":1767225500.9,"nbf":1767225599.1,"exp":1767225601.9)");
   EXPECT_EQ(reader.ReadRaw(fraction, expectations, kNow), Reason::kNone);
@@ -327,7 +330,7 @@ TEST(PeekIssuer, ReadsAnUnverifiedPayload) {
     EXPECT_EQ(document.Parse(text), Reason::kNone);
     std::string_view issuer = "unset";
     const Reason reason = claims::PeekIssuer(document.root(), &issuer);
-    return reason == Reason::kNone ? std::string(issuer) : "!" + std::string(ReasonName(reason));
+    return reason == Reason::kNone ? std::string(issuer) : std::string("!").append(ReasonName(reason));
   };
   EXPECT_EQ(peek(R"({"iss":"https://a"})"), "https://a");
   EXPECT_EQ(peek(R"({"sub":"https://a"})"), "!issuer_missing");
