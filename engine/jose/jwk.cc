@@ -18,9 +18,8 @@ struct Number {
   std::array<uint8_t, limits::kRsaModulusBitsMax / 8> bytes;
   size_t size = 0;
   std::string_view text;  // As it stands in the JWK.
-  operator std::span<const uint8_t>() const {
-    return {bytes.data(), size};
-  }  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::span<const uint8_t>() const { return {bytes.data(), size}; }
 };
 
 absl::Status ReadNumber(json::Value jwk, std::string_view name, Number* out) {
