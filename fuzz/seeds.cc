@@ -1,0 +1,330 @@
+// Writes the seed corpora, fuzz/corpus/TARGET/NAME, or checks that they are what this program writes.
+// Everything in them is fixed: keys printed in RFCs, a clock that stands still, signatures that are
+// deterministic or copied from one run.
+//
+//   fuzz_seeds --write DIR     fuzz_seeds --check DIR
+//
+// Files that this program does not know (findings that became seeds) are left alone.
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+
+#include "fuzz/world.h"
+
+namespace tollgate::fuzz {
+namespace {
+
+using nlohmann::json;
+using Seeds = std::map<std::string, std::map<std::string, std::string>>;
+
+json With(json object, const json& patch) {
+  object.merge_patch(patch);
+  return object;
+}
+
+std::string Token(const json& claims_patch = json::object(), const json& header_patch = json::object(),
+                  const idp::SigningKey& key = EdKey()) {
+  return idp::Mint(key, With(GoodClaims(), claims_patch), header_patch);
+}
+
+// A token that kid "ec" signed: ECDSA signatures are random, this one is kept.
+constexpr char kEs256Token[] =
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImVjIiwidHlwIjoiYXQrand0In0.eyJhdWQiOiJodHRwczovL21jcC5leGFtcGxlL21j"
+    "cCIsImNsaWVudF9pZCI6ImFnZW50LTEiLCJleHAiOjE4MDAwMDA2MDAsImlhdCI6MTc5OTk5OTk5MCwiaXNzIjoiaHR0cHM6"
+    "Ly9pZHAuZXhhbXBsZSIsImp0aSI6ImlkLTEiLCJzY29wZSI6ImZpbGVzOnJlYWQgeCIsInN1YiI6ImFsaWNlIn0.QWJbCoX-"
+    "tPxhYTtSJUmmMp14Qkm49W8Jvj7-n_enyS1ddgXAFFk-8Vfp3dasx1QwA7yj_oIddIJs_2JPvTHhzA";
+
+void AddBase64Url(Seeds& seeds) {
+  seeds["base64url_roundtrip"] = {
+      {"empty", ""},
+      {"one-byte", "AA"},
+      {"two-bytes", "AAA"},
+      {"three-bytes", "AAAA"},
+      {"alphabet", "-_azAZ09"},
+      {"lone-letter", "A"},
+      {"padded", "AA=="},
+      {"trailing-bits", "AB"},
+      {"trailing-bits-of-three", "AAB"},
+      {"alien", "AA+/"},
+      {"line-break", "AAAA\n"},
+      {"long", std::string(200, 'Q')},
+      {"bad-behind-a-long-start", std::string(130, 'Q') + "!" + std::string(65, 'Q')}};
+}
+
+void AddJson(Seeds& seeds) {
+  std::string deepest = "0", too_deep = "0";
+  for (int i = 0; i < 32; ++i) deepest = "[" + deepest + "]";
+  for (int i = 0; i < 33; ++i) too_deep = "[" + too_deep + "]";
+  std::string wide = "{";
+  for (int i = 0; i < 40; ++i) wide += "\"m" + std::to_string(i) + "\":" + std::to_string(i) + ",";
+  seeds["json_oracle"] = {{"claims", GoodClaims().dump()},
+                          {"spaced", " { \"a\" : [ 1 , -2.5e3 , true , false , null ] }\r\n"},
+                          {"escapes", R"({"\u0061\ud83d\ude00\n\"":"\/\b\f\t\\"})"},
+                          {"scalar", "-0.0"},
+                          {"largest", "[18446744073709551615,-9223372036854775808,1.7976931348623157e308]"},
+                          {"deepest", deepest},
+                          {"many-members", wide + "\"z\":0}"},
+                          {"many-members-one-twice", wide + "\"m7\":0}"},
+                          {"too-deep", too_deep},
+                          {"integer-too-large", "[18446744073709551616]"},
+                          {"not-finite", "[1e400]"},
+                          {"twice", R"({"a":1,"b":2,"\u0061":3})"},
+                          {"lone-surrogate", R"(["\ud83d"])"},
+                          {"bad-utf8", "[\"\xC0\xAF\"]"},
+                          {"byte-order-mark", "\xEF\xBB\xBF{}"},
+                          {"trailing", "{} x"},
+                          {"trailing-comma", "[1,]"},
+                          {"leading-zero", "[01]"},
+                          {"control", "[\"\x01\"]"},
+                          {"nul", std::string("[1]\0", 4)}};
+}
+
+void AddJws(Seeds& seeds) {
+  const std::string good = Token();
+  const size_t first = good.find('.'), last = good.rfind('.');
+  const std::string payload = idp::Base64Url(GoodClaims().dump()), signature = good.substr(last);
+  const auto with_header = [&](const std::string& header) {
+    return idp::Base64Url(header) + "." + payload + signature;
+  };
+  seeds["jws_rejoin"] = {
+      {"good", good},
+      {"es256", kEs256Token},
+      {"no-kid", Token(json::object(), {{"kid", nullptr}})},
+      {"unsigned-none", idp::Base64Url(R"({"alg":"none"})") + "." + payload + "."},
+      {"hmac", with_header(R"({"alg":"HS256"})")},
+      {"header-twice-alg", with_header(R"({"alg":"EdDSA","alg":"none"})")},
+      {"header-is-array", with_header("[]")},
+      {"payload-is-array", idp::Base64Url(R"({"alg":"EdDSA"})") + "." + idp::Base64Url("[]") + signature},
+      {"jwe", "eyJhbGciOiJkaXIifQ..AA.AA.AA"},
+      {"two-parts", good.substr(0, last)},
+      {"four-parts", good + ".AA"},
+      {"leading-dot", "." + good},
+      {"doubled-dot", good.substr(0, first) + "." + good.substr(first)},
+      {"padded", good + "=="},
+      {"many-dots", std::string(200, '.')}};
+}
+
+void AddHeader(Seeds& seeds) {
+  seeds["jose_header_rules"] = {
+      {"good", R"({"alg":"EdDSA","kid":"ed","typ":"at+jwt"})"},
+      {"alg-alone", R"({"alg":"ES256"})"},
+      {"ignored-members", R"({"alg":"RS256","jwk":{"kty":"oct"},"jku":"https://x","x5c":["AA"]})"},
+      {"fully-specified", R"({"alg":"Ed25519","cty":"json"})"},
+      {"none", R"({"alg":"none"})"},
+      {"none-mixed", R"({"alg":"nOnE"})"},
+      {"hmac", R"({"alg":"HS256"})"},
+      {"unknown-alg", R"({"alg":"ES256K"})"},
+      {"no-alg", R"({"kid":"ed"})"},
+      {"critical", R"({"alg":"EdDSA","crit":["exp"],"exp":1})"},
+      {"critical-empty", R"({"alg":"EdDSA","crit":[]})"},
+      {"encrypted", R"({"alg":"dir","enc":"A128GCM"})"},
+      {"kid-number", R"({"alg":"EdDSA","kid":1})"},
+      {"kid-too-long", json{{"alg", "EdDSA"}, {"kid", std::string(513, 'k')}}.dump()},
+      {"array", "[]"}};
+}
+
+void AddJwks(Seeds& seeds) {
+  json ec = EcKey().PublicJwk(), ed = EdKey().PublicJwk();
+  const json rsa = {
+      {"kty", "RSA"},
+      {"kid", "rsa"},
+      {"use", "sig"},
+      {"key_ops", {"verify"}},
+      {"e", "AQAB"},
+      {"n",
+       "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRX"
+       "jBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaS"
+       "qzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksIN"
+       "HaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}};
+  const auto set = [](const json& keys) { return json{{"keys", keys}}.dump(); };
+  seeds["jwks_identity"] = {{"three", set({ec, ed, rsa})},
+                            {"one-odd-one", set({ec, {{"kty", "new"}}, 7, ed})},
+                            {"no-kid", set(json::array({With(ed, {{"kid", nullptr}, {"alg", nullptr}})}))},
+                            {"same-kid", set({ec, With(ed, {{"kid", "ec"}})})},
+                            {"empty", set(json::array())},
+                            {"private", set(json::array({EdKey().PrivateJwk()}))},
+                            {"secret", set(json::array({{{"kty", "oct"}, {"k", "AAAA"}}}))},
+                            {"off-the-curve", set(json::array({With(ec, {{"x", ec["y"]}})}))},
+                            {"small-order", set(json::array({With(ed, {{"x", std::string(43, 'A')}})}))},
+                            {"weak-rsa", set(json::array({With(rsa, {{"n", "3q2-7w"}})}))},
+                            {"for-encryption", set(json::array({With(ec, {{"use", "enc"}})}))},
+                            {"alg-of-another-type", set(json::array({With(ec, {{"alg", "RS256"}})}))},
+                            {"keys-is-object", R"({"keys":{}})"},
+                            {"keys-twice", R"({"keys":[],"keys":[]})"},
+                            {"no-json", "<html>"}};
+}
+
+void AddClaims(Seeds& seeds) {
+  const json good = GoodClaims();
+  auto& claims = seeds["claims_model"];
+  const auto add = [&](const char* name, const char* prefix, const json& patch) {
+    claims[name] = prefix + With(good, patch).dump();
+  };
+  // Profile '0' + 6n (Rfc9068 is '0': 48 % 6 == 0), settings, typ ('0' is at+jwt: 48 % 6 == 0).
+  add("rfc9068", "030", json::object());
+  add("auth0", "110", {{"permissions", {"read:files"}}});
+  add("cognito", "205", {{"aud", nullptr}, {"token_use", "access"}, {"cognito:groups", {"staff"}}});
+  add("entra", "331", {{"azp", "agent"}, {"scp", "Files.Read"}, {"ver", "2.0"}, {"roles", {"Admin"}}});
+  add("keycloak", "431",
+      {{"azp", "agent"}, {"typ", "Bearer"}, {"realm_access", {{"roles", {"staff", "staff"}}}}});
+  add("okta", "530", {{"cid", "agent"}, {"scp", {"files:read"}}});
+  add("all-bounds", "070", {{"nbf", kNow + 60}, {"iat", kNow + 60}});
+  add("fractions", "010",
+      {{"exp", static_cast<double>(kNow) - 58.5}, {"iat", static_cast<double>(kNow) - 0.5}});
+  add("audience-list", "010", {{"aud", {kOtherResource, kResource}}});
+  add("bound", "010", {{"cnf", {{"jkt", "x"}}}});
+  add("expired", "010", {{"exp", kNow - 60}});
+  add("not-yet", "010", {{"nbf", kNow + 61}});
+  add("wrong-issuer", "010", {{"iss", kSecondIssuer}});
+  add("no-audience", "010", {{"aud", json::array()}});
+  add("exp-string", "010", {{"exp", "1900000000"}});
+  add("exp-huge", "010", {{"exp", 1e300}});
+  add("wrong-typ", "013", json::object());
+  add("id-token", "431", {{"azp", "agent"}, {"typ", "ID"}, {"at_hash", "x"}});
+  add("control-in-sub", "010", {{"sub", "a\nb"}});
+  add("realm-access-no-object", "431", {{"azp", "agent"}, {"typ", "Bearer"}, {"realm_access", "staff"}});
+  claims["no-object"] = "010[]";
+  claims["short"] = "0";
+}
+
+void AddAuthorization(Seeds& seeds) {
+  seeds["authorization_reference"] = {{"good", "Bearer " + Token()},
+                                      {"lower", "bearer abc.def.ghi"},
+                                      {"mixed", "bEaReR a"},
+                                      {"token68", "Bearer az09-._~+/=="},
+                                      {"empty", ""},
+                                      {"no-token", "Bearer"},
+                                      {"no-token-space", "Bearer "},
+                                      {"two-spaces", "Bearer  abc"},
+                                      {"tab", "Bearer\tabc"},
+                                      {"behind", "Bearer abc "},
+                                      {"leading-space", " Bearer abc"},
+                                      {"basic", "Basic QWxhZGRpbg=="},
+                                      {"longer-scheme", "Bearers abc"},
+                                      {"list", "Bearer abc, Bearer def"}};
+}
+
+void AddEngine(Seeds& seeds) {
+  // Tool ('0' is 48 % 5: pay; '2' search... see kTools), resource.
+  const std::string search = "20", remove = "30", ping = "40", pay = "00", unknown = "10";
+  const std::string wide = "files:read files:write";
+  const json keycloak = {{"iss", kSecondIssuer}, {"azp", "agent"}, {"typ", "Bearer"}};
+  auto& engine = seeds["engine_model"];
+  engine["search"] = search + Token();
+  engine["delete"] = remove + Token({{"scope", wide}});
+  engine["ping"] = ping + Token({{"scope", nullptr}});
+  engine["pay"] = pay + Token();
+  engine["es256"] = search + kEs256Token;
+  engine["no-kid"] = search + Token(json::object(), {{"kid", nullptr}, {"alg", "Ed25519"}});
+  engine["other-resource"] = "21" + Token({{"aud", {kOtherResource, "x"}}});
+  engine["alias"] = search + Token({{"aud", "api://alias"}, {"roles", {"a", "b"}}});
+  engine["second-issuer"] = search + Token(keycloak, {{"typ", "JWT"}}, SecondEdKey());
+  engine["second-issuers-key"] = search + Token(json::object(), json::object(), SecondEdKey());
+  engine["second-issuer-other-resource"] =
+      "21" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+  engine["insufficient-scope"] = remove + Token();
+  engine["unknown-tool"] = unknown + Token();
+  engine["too-old-for-pay"] = pay + Token({{"iat", kNow - 121}});
+  engine["expired"] = search + Token({{"exp", kNow - 60}});
+  engine["other-audience"] = search + Token({{"aud", "https://elsewhere.example"}});
+  engine["bound"] = search + Token({{"cnf", {{"jkt", "x"}}}});
+  engine["typ"] = search + Token(json::object(), {{"typ", "JWT"}});
+  engine["alg-of-another-key"] = search + Token(json::object(), {{"alg", "RS256"}, {"kid", "rsa"}});
+  engine["none"] = search + Token(json::object(), {{"alg", "none"}});
+  engine["unknown-kid"] = search + Token(json::object(), {{"kid", "new"}});
+}
+
+void AddRefresh(Seeds& seeds) {
+  // Five durations of three bytes, the jitter, the time; then events.
+  const std::string settings("\x75\x30\x01\x75\x30\x03\x75\x30\x01\x03\xE8\x00\x75\x30\x01\x14\x10\x00\x00",
+                             19);
+  const std::string number("\x12\x34\x56\x78\x9A\xBC\xDE\xF0", 8), minute("\0\0\0\0\0\0\0\x3C", 8);
+  const std::string none(8, '\xFF');
+  const std::string begin = "\x03", good = "\x04", bad = "\x05", force = "\x02";
+  const std::string due("\x01\x00", 2), nearly("\x01\x01", 2), later("\x00\x10\x00\x05", 4);
+  auto& refresh = seeds["refresh_schedule_bounds"];
+  refresh["good"] = settings + begin + good + minute + number + due + begin + good + none + number;
+  refresh["recovers"] = settings + begin + bad + number + nearly + begin + due + begin + bad + number +
+                        later + due + begin + good + minute + number + later + later;
+  refresh["forced"] = settings + begin + good + none + number + force + begin + nearly + begin + due + begin +
+                      bad + number + force + begin + due + begin + good + minute + number;
+  refresh["never-good"] =
+      settings + begin + bad + number + due + begin + bad + none + due + begin + bad + number + force;
+  refresh["nothing"] = "";
+}
+
+void AddPolicy(Seeds& seeds) {
+  seeds["policy_sets"] = {
+      {"small", "tool search read - files:read\ntool ping read any\nheld files:read\nheld other"},
+      {"classes",
+       "class young signature 120\nclass read introspect 0\ntool pay young - a b a\ntool get read - b\nheld "
+       "b a"},
+      {"shared-scopes",
+       "tool a read - x y\ntool b write - y z\ntool c privileged - z\nheld y z\nheld x\nheld z y x"},
+      {"empty", ""},
+      {"twice", "tool a read - x\ntool a read - y"},
+      {"no-scope", "tool a read -"},
+      {"both", "tool a read any x"},
+      {"unknown-class", "tool a writes - x"},
+      {"bad-scope", "tool a read - x\"y"},
+      {"empty-scope", "tool a read - x "},
+      {"no-name", "tool  read any"},
+      {"negative-age", "class young signature -1\ntool a young any"}};
+}
+
+void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
+
+Seeds All() {
+  Seeds seeds;
+  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddJwks, AddClaims, AddAuthorization,
+                         AddEngine, AddRefresh, AddPolicy, AddCanary}) {
+    add(seeds);
+  }
+  return seeds;
+}
+
+int Write(const std::filesystem::path& root) {
+  for (const auto& [target, files] : All()) {
+    std::filesystem::create_directories(root / target);
+    for (const auto& [name, content] : files) {
+      std::ofstream file(root / target / name, std::ios::binary);
+      if (!(file << content).flush()) {
+        std::fprintf(stderr, "cannot write %s\n", (root / target / name).c_str());
+        return 2;
+      }
+    }
+  }
+  return 0;
+}
+
+int Check(const std::filesystem::path& root) {
+  constexpr size_t kSeedBytesMax = 4096;
+  int wrong = 0;
+  for (const auto& [target, files] : All()) {
+    for (const auto& [name, content] : files) {
+      std::ifstream file(root / target / name, std::ios::binary);
+      const std::string found(std::istreambuf_iterator<char>(file), {});
+      if (file && found == content && content.size() < kSeedBytesMax) continue;
+      std::fprintf(stderr, "%s: missing, too long or not what fuzz_seeds writes\n",
+                   (root / target / name).c_str());
+      ++wrong;
+    }
+  }
+  return wrong == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tollgate::fuzz
+
+int main(int argc, char** argv) {
+  const std::string mode = argc == 3 ? argv[1] : "";
+  if (mode == "--write") return tollgate::fuzz::Write(argv[2]);
+  if (mode == "--check") return tollgate::fuzz::Check(argv[2]);
+  std::fprintf(stderr, "usage: %s --write|--check DIR\n", argv[0]);
+  return 2;
+}
