@@ -144,15 +144,14 @@ size_t OnBody(char* data, size_t size, size_t count, void* user) {
 FetchOutcome OutcomeOf(CURLcode code, const Exchange& exchange) {
   if (exchange.too_large) return FetchOutcome::kTooLarge;
   switch (code) {
-    case CURLE_OK:
-      return FetchOutcome::kAnswered;
+    case CURLE_OK:  // To libcurl, a connection that ends among the headers is an answer without a body.
+      return exchange.headers_complete ? FetchOutcome::kAnswered : FetchOutcome::kUnreachable;
     case CURLE_FILESIZE_EXCEEDED:
       return FetchOutcome::kTooLarge;
     case CURLE_OPERATION_TIMEDOUT:
       return FetchOutcome::kTimedOut;
     case CURLE_COULDNT_RESOLVE_HOST:
       return FetchOutcome::kUnresolved;
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
       return FetchOutcome::kNotAllowed;
     case CURLE_SSL_CONNECT_ERROR:

@@ -70,7 +70,7 @@ TEST(KeySetSelect, FindsTheKeyByKid) {
 
 TEST(KeySetSelect, KidIsComparedExactly) {
   const KeySet set = SetOf({Es256(0, "a")});
-  for (const std::string_view kid : {"A", "a ", "", "aa", std::string_view("a\0", 2)}) {
+  for (const std::string& kid : {std::string("A"), std::string("a "), std::string(), std::string("a\0", 2)}) {
     EXPECT_EQ(Ask(set, kid, Algorithm::kEs256), (Answer{Reason::kKeyUnknown, -1}));
   }
 }

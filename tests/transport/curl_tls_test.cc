@@ -20,8 +20,9 @@ extern char** environ;
 namespace tollgate::transport {
 namespace {
 
-// Run starts `openssl` with these arguments, its standard output going to `out`, and returns its process id.
-pid_t Run(std::vector<std::string> arguments, int out) {
+// RunOpenssl starts `openssl` with these arguments, its standard output going to `out`, and returns its
+// process id.
+pid_t RunOpenssl(std::vector<std::string> arguments, int out) {
   arguments.insert(arguments.begin(), "openssl");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -45,10 +46,11 @@ class CurlTls : public ::testing::Test {
     folder_ = name;
     const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     for (const std::string who : {"server", "other"}) {
-      const pid_t pid = Run({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                             "-days", "2", "-subj", "/CN=" + who, "-addext", "subjectAltName=DNS:localhost",
-                             "-keyout", folder_ + "/" + who + ".key", "-out", folder_ + "/" + who + ".pem"},
-                            null);
+      const pid_t pid =
+          RunOpenssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                      "-days", "2", "-subj", "/CN=" + who, "-addext", "subjectAltName=DNS:localhost",
+                      "-keyout", folder_ + "/" + who + ".key", "-out", folder_ + "/" + who + ".pem"},
+                     null);
       int status = -1;
       ASSERT_EQ(waitpid(pid, &status, 0), pid);
       ASSERT_EQ(status, 0);
@@ -56,9 +58,9 @@ class CurlTls : public ::testing::Test {
     close(null);
     int out[2];
     ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-    server_ = Run({"s_server", "-accept", "127.0.0.1:0", "-www", "-cert", folder_ + "/server.pem", "-key",
-                   folder_ + "/server.key"},
-                  out[1]);
+    server_ = RunOpenssl({"s_server", "-accept", "127.0.0.1:0", "-www", "-cert", folder_ + "/server.pem",
+                          "-key", folder_ + "/server.key"},
+                         out[1]);
     close(out[1]);
     // "ACCEPT 127.0.0.1:PORT" once it listens.
     std::string said;

@@ -118,9 +118,9 @@ TEST(CurlTransport, NoUrlBeyondTheRulesIsAsked) {
   FetchRequest request;
   request.url = server.url();
   EXPECT_EQ(Fetch(*strict, request).outcome, FetchOutcome::kNotAllowed);
-  for (const std::string& url :
-       {"http://user:password@127.0.0.1:" + port + "/", "http://127.1:" + port + "/",
-        "ftp://127.0.0.1:" + port + "/", "file:///etc/passwd", std::string("http://idp.example/")}) {
+  for (const std::string& url : {"http://user:password@127.0.0.1:" + port + "/", "http://127.1:" + port + "/",
+                                 "ftp://127.0.0.1:" + port + "/", std::string("file:///etc/passwd"),
+                                 std::string("http://idp.example/")}) {
     request.url = url;
     EXPECT_EQ(Fetch(*lenient, request).outcome, FetchOutcome::kNotAllowed) << url;
   }
