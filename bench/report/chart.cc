@@ -122,8 +122,9 @@ std::string DrawColumns(const Panel& panel, const Scale& x, const Scale& y, doub
       if (std::isnan(line.values[i]) || line.values[i] <= 0) continue;
       const double left = x(static_cast<double>(i) * step_s), right = x(static_cast<double>(i + 1) * step_s);
       const double top = y(base[i] + line.values[i]), bottom = y(base[i]);
+      const double gap = right - left > 6 ? 1 : -0.2;  // Narrow columns touch: stripes would draw the eye.
       svg += Format("<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' fill='%s'/>\n", left, top,
-                    std::max(1.0, right - left - 0.4), bottom - top, line.color.c_str());
+                    right - left - gap, bottom - top, line.color.c_str());
       base[i] += line.values[i];
     }
   }
@@ -191,15 +192,16 @@ std::string FormatCount(double count) {
 
 std::string HorizontalBars(const std::vector<BarGroup>& groups) {
   constexpr double kLabels = 210, kRow = 23, kBar = 15, kGap = 30, kValues = 190;
-  double most = 0, height = 4;
+  double height = 4;
   for (const BarGroup& group : groups) {
-    for (const Bar& bar : group.bars) most = std::max(most, bar.value);
     height += kRow * static_cast<double>(group.bars.size()) + (group.caption.empty() ? 8 : kGap);
   }
-  const Scale x{.low = 0, .high = most, .from = kLabels, .to = kWidth - kValues};
   std::string svg = OpenSvg(height, "bar chart");
   double y = 4;
   for (const BarGroup& group : groups) {
+    double most = 0;
+    for (const Bar& bar : group.bars) most = std::max(most, bar.value);
+    const Scale x{.low = 0, .high = most, .from = kLabels, .to = kWidth - kValues};
     if (!group.caption.empty()) {
       svg += Text(0, y + 14, "strong", "start", group.caption);
       y += 22;
@@ -244,14 +246,16 @@ std::string DrawTimeline(const Timeline& timeline) {
     } else {
       for (const Line& line : panel.lines) svg += DrawLine(line, x, y, timeline.step_s);
     }
+    for (const auto& event : timeline.events) {
+      svg += Format("<line x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f' class='event'/>\n", x(event.first),
+                    x(event.first), top, bottom);
+    }
     svg += Text(0, top - 10, "strong", "start", panel.title) + DrawLegend(panel, kRight, top - 10);
     top = bottom;
   }
   double last_end = -1;
   int row = 0;
   for (const auto& [at_s, what] : timeline.events) {
-    svg += Format("<line x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f' class='event'/>\n", x(at_s), x(at_s),
-                  kHead - 2, top);
     // Near the right edge the text stands before its mark.
     const double width = 6.4 * static_cast<double>(what.size());
     const bool before = x(at_s) + width > kRight;

@@ -88,20 +88,25 @@ class Report {
     for (const json& gate : results_.at("gates")) {
       if (gate.at("numerator") != numerator) continue;
       const std::string outcome = gate.at("outcome");
-      return "at most " + Times(gate.at("limit").get<double>()) + " " +
+      return "at most " + gate.at("limit").dump() + " × " +
              (outcome == "met" ? Badge(true, "met", "")
                                : Badge(false, "", outcome == "missed" ? "missed" : "not measured"));
     }
     return "<span class='muted'>none</span>";
   }
 
+  const char* Headline() const {
+    if (!results_.at("passed").get<bool>()) return "Some demands were not met";
+    return results_.at("warnings").empty() ? "All demands met"
+                                           : "Every answer was right; speed was not judged";
+  }
+
   std::string Head() const {
     const json& machine = results_.at("machine");
-    std::string html =
-        "<header><p class='eyebrow'>tollgate " +
-        EscapeXml(results_.at("tollgate").at("version").get<std::string>()) + " · benchmark report · " +
-        EscapeXml(results_.at("when").get<std::string>()) + "</p>\n<h1>" +
-        (results_.at("passed").get<bool>() ? "All demands met" : "Some demands were not met") + "</h1>\n";
+    std::string html = "<header><p class='eyebrow'>tollgate " +
+                       EscapeXml(results_.at("tollgate").at("version").get<std::string>()) +
+                       " · benchmark report · " + EscapeXml(results_.at("when").get<std::string>()) +
+                       "</p>\n<h1>" + Headline() + "</h1>\n";
     html +=
         "<p class='lead'>tollgate decides, inside a server, who is calling and whether they may call this "
         "tool: an "
@@ -118,7 +123,8 @@ class Report {
       if (results_.at(kind).empty()) continue;
       html +=
           std::string("<div class='note ") + kind + "'><strong>" +
-          (kind[0] == 'f' ? "Not met" : "Warnings: a quick run has too few repetitions to judge a ratio") +
+          (kind[0] == 'f' ? "Not met"
+                          : "A quick run has too few repetitions to judge a ratio, so these are warnings") +
           "</strong><ul>";
       for (const json& line : results_.at(kind))
         html += "<li>" + EscapeXml(line.get<std::string>()) + "</li>";

@@ -51,7 +51,7 @@ tbody tr:last-child td { border-bottom: 0; }
 .note.failures { border-color: var(--deny); }
 .note ul, ul.prose { margin: 4px 0 12px; padding-left: 20px; max-width: 80ch; }
 ul.prose li { margin: 6px 0; }
-.legend { font-size: 13.5px; color: var(--muted); }
+.legend { font-size: 13.5px; color: var(--muted); max-width: none; }
 .swatch { display: inline-block; width: 13px; height: 13px; border-radius: 3px; border: 1px solid var(--line); margin: 0 5px 0 12px; vertical-align: -2px; }
 svg { display: block; width: 100%; min-width: 640px; height: auto; margin: 8px 0 10px; }
 svg text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: var(--ink); }
