@@ -1,12 +1,29 @@
 #include "sync/published.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
+
+namespace {
+
+thread_local bool t_is_writer = false;
+std::atomic<bool> g_writer_waits{false};
+
+}  // namespace
+
+// Takes the place of the C library's: a writer that yields is waiting for readers, and tests can wait for
+// that.
+extern "C" int sched_yield() noexcept {
+  if (t_is_writer) g_writer_waits.store(true);
+  return static_cast<int>(syscall(SYS_sched_yield));
+}
 
 namespace tollgate::sync {
 namespace {
@@ -27,6 +44,15 @@ class Traced {
 
 class PublishedTest : public ::testing::TestWithParam<Barrier> {
  protected:
+  void ReplaceAsWriter(int value) {
+    t_is_writer = true;
+    published_.Replace(Make(value), blocks_);
+    t_is_writer = false;
+  }
+  static void UntilTheWriterWaits() {
+    while (!g_writer_waits) std::this_thread::yield();
+  }
+
   std::unique_ptr<const Traced> Make(int value) { return std::make_unique<const Traced>(value, &destroyed_); }
 
   ThreadBlocks blocks_{GetParam()};
@@ -76,19 +102,20 @@ TEST_P(PublishedTest, KeepsTheOldValueForAReaderThatCameBefore) {
   published_.Replace(Make(1), blocks_);
   std::atomic<bool> reading{false};
   std::atomic<bool> replaced{false};
+  g_writer_waits = false;
   std::thread reader([&] {
     const ReadScope scope(blocks_);
     const Traced* const old = published_.Load(scope);
     reading = true;
-    // Once the new value is visible the writer is waiting for this thread, or about to.
-    while (published_.Load(scope) == old) std::this_thread::yield();
-    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    UntilTheWriterWaits();
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();
     EXPECT_FALSE(replaced);
     EXPECT_EQ(destroyed_, 0);
     EXPECT_EQ(old->value(), 1);
+    EXPECT_EQ(published_.Load(scope)->value(), 2) << "readers do not wait for the writer";
   });
   while (!reading) std::this_thread::yield();
-  published_.Replace(Make(2), blocks_);
+  ReplaceAsWriter(2);
   replaced = true;
   reader.join();
   EXPECT_EQ(destroyed_, 1);
@@ -96,22 +123,22 @@ TEST_P(PublishedTest, KeepsTheOldValueForAReaderThatCameBefore) {
 
 TEST_P(PublishedTest, DoesNotWaitForReadersThatCameLater) {
   published_.Replace(Make(1), blocks_);
-  std::atomic<int> state{0};
+  std::atomic<bool> reading{false};
+  std::atomic<bool> replaced{false};
+  g_writer_waits = false;
   std::thread reader([&] {
     {
       const ReadScope before(blocks_);
-      const Traced* const old = published_.Load(before);
-      state = 1;
-      while (published_.Load(before) == old) std::this_thread::yield();
+      reading = true;
+      UntilTheWriterWaits();
     }
-    const ReadScope after(
-        blocks_);  // Entered while the writer may be waiting, and kept until it has returned.
+    const ReadScope after(blocks_);  // Entered while the writer waits, and kept until it has returned.
     EXPECT_EQ(published_.Load(after)->value(), 2);
-    while (state != 2) std::this_thread::yield();
+    while (!replaced) std::this_thread::yield();
   });
-  while (state != 1) std::this_thread::yield();
-  published_.Replace(Make(2), blocks_);
-  state = 2;
+  while (!reading) std::this_thread::yield();
+  ReplaceAsWriter(2);
+  replaced = true;
   reader.join();
 }
 
@@ -136,16 +163,16 @@ TEST_P(PublishedTest, CountsOnlyTheOutermostScope) {
 TEST_P(PublishedTest, AReaderMayAskForItsFirstBlockAndForSumsWhileAWriterWaits) {
   published_.Replace(Make(1), blocks_);
   std::atomic<bool> reading{false};
+  g_writer_waits = false;
   std::thread reader([&] {
     const ReadScope scope(blocks_);
-    const Traced* const old = published_.Load(scope);
     reading = true;
-    while (published_.Load(scope) == old) std::this_thread::yield();
+    UntilTheWriterWaits();
     std::thread([&] { blocks_.Mine().Add(0); }).join();
     EXPECT_EQ(blocks_.Sum(0), 1u);
   });
   while (!reading) std::this_thread::yield();
-  published_.Replace(Make(2), blocks_);
+  ReplaceAsWriter(2);
   reader.join();
 }
 
