@@ -18,11 +18,12 @@ Sha256Digest HmacSha256(std::span<const uint8_t> key, std::string_view bytes);
 // EqualInConstantTime compares without a data-dependent branch; different lengths are unequal at once.
 bool EqualInConstantTime(std::span<const uint8_t> a, std::span<const uint8_t> b);
 
-// RandomBytes fills `out` from the operating system's generator, as seeded and reseeded by BoringSSL. Cannot fail.
+// RandomBytes fills `out` from the operating system's generator, as seeded and reseeded by BoringSSL. Cannot
+// fail.
 void RandomBytes(std::span<uint8_t> out);
 
-// KeyedHash64 is SipHash-2-4 of `bytes` under a 128-bit secret key: an index for tables that strangers may try to
-// fill with collisions. Not a tag: nothing may be taken for equal because its hash is.
+// KeyedHash64 is SipHash-2-4 of `bytes` under a 128-bit secret key: an index for tables that strangers may
+// try to fill with collisions. Not a tag: nothing may be taken for equal because its hash is.
 uint64_t KeyedHash64(const std::array<uint64_t, 2>& key, std::string_view bytes);
 
 }  // namespace tollgate::crypto

@@ -13,17 +13,18 @@ namespace tollgate::crypto {
 
 enum class KeyType : uint8_t { kRsa, kP256, kP384, kP521, kEd25519 };
 
-// SignatureCheck is the outcome of one verification. A wrong length is told apart because RFC 7518 sections 3.3–3.5 and
-// RFC 8032 fix it, and it is found without any arithmetic.
+// SignatureCheck is the outcome of one verification. A wrong length is told apart because RFC 7518
+// sections 3.3–3.5 and RFC 8032 fix it, and it is found without any arithmetic.
 enum class SignatureCheck : uint8_t { kBad = 0, kBadLength, kWrongKeyType, kGood };
 
-// VerifyKey is a public key, parsed, checked and prepared once (RSA: Montgomery context built; EC: point on the curve),
-// so that a verification parses nothing and makes no key object. Immutable. Thread-safe.
+// VerifyKey is a public key, parsed, checked and prepared once (RSA: Montgomery context built; EC: point on
+// the curve), so that a verification parses nothing and makes no key object. Immutable. Thread-safe.
 class VerifyKey {
  public:
-  // The factories take big-endian unsigned integers as in RFC 7518 section 6. InvalidArgument, with one line that holds
-  // no key material, if a value is out of its range (limits.h), not canonical (leading zero octet in RSA values; EC
-  // coordinates not exactly as long as the field), not on the curve, the point at infinity, or (Ed25519) not 32 bytes.
+  // The factories take big-endian unsigned integers as in RFC 7518 section 6. InvalidArgument, with one line
+  // that holds no key material, if a value is out of its range (limits.h), not canonical (leading zero octet
+  // in RSA values; EC coordinates not exactly as long as the field), not on the curve, the point at infinity,
+  // or (Ed25519) not 32 bytes.
   static absl::StatusOr<VerifyKey> Rsa(std::span<const uint8_t> modulus, std::span<const uint8_t> exponent);
   // `type` is kP256, kP384 or kP521.
   static absl::StatusOr<VerifyKey> Ec(KeyType type, std::span<const uint8_t> x, std::span<const uint8_t> y);
@@ -37,8 +38,8 @@ class VerifyKey {
   // Algorithms that this kind of key can verify.
   AlgorithmSet algorithms() const;
 
-  // Verify checks `signature` over `signing_input` (RFC 7515 section 5.2). Never blocks, does not throw; BoringSSL
-  // allocates for RSA alone. Leaves BoringSSL's thread-local error queue empty.
+  // Verify checks `signature` over `signing_input` (RFC 7515 section 5.2). Never blocks, does not throw;
+  // BoringSSL allocates for RSA alone. Leaves BoringSSL's thread-local error queue empty.
   SignatureCheck Verify(Algorithm algorithm, std::string_view signing_input,
                         std::span<const uint8_t> signature) const;
 

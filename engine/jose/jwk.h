@@ -18,13 +18,14 @@ struct Jwk {
   std::string key_id;  // Empty with has_key_id false: the key has none.
   bool has_key_id = false;
   crypto::Sha256Digest thumbprint;  // RFC 7638, SHA-256.
-  // What the key may verify: its `alg` alone if it has one, else what kty and crv can; nothing is in here that its `use`
-  // or `key_ops` exclude.
+  // What the key may verify: its `alg` alone if it has one, else what kty and crv can; nothing is in here
+  // that its `use` or `key_ops` exclude.
   AlgorithmSet algorithms;
   crypto::VerifyKey key;
 };
 
-// SkippedJwk says why a member of the set is not used. The text names the member's position and the rule, nothing else.
+// SkippedJwk says why a member of the set is not used. The text names the member's position and the rule,
+// nothing else.
 struct SkippedJwk {
   size_t position = 0;
   std::string why;
@@ -35,15 +36,16 @@ struct JwkSet {
   std::vector<SkippedJwk> skipped;
 };
 
-// ParseJwk reads one JWK. InvalidArgument with one line for: a missing or mistyped member, an unknown kty or crv, kty
-// "oct", a private key (d, p, q, … present: whoever publishes those has lost them), base64url that is not strict, a `use`
-// other than "sig", key_ops without "verify", an `alg` that does not fit the kty, a key that VerifyKey refuses.
+// ParseJwk reads one JWK. InvalidArgument with one line for: a missing or mistyped member, an unknown kty or
+// crv, kty "oct", a private key (d, p, q, … present: whoever publishes those has lost them), base64url that
+// is not strict, a `use` other than "sig", key_ops without "verify", an `alg` that does not fit the kty, a
+// key that VerifyKey refuses.
 absl::StatusOr<Jwk> ParseJwk(json::Value jwk);
 
-// ParseJwkSet reads an RFC 7517 section 5 document strictly. One odd key is skipped and reported and does not spoil the
-// others; keys beyond limits::kKeysPerSetMax are skipped. InvalidArgument if the text is no JSON object with an array
-// `keys`, is longer than limits::kJwksBytesMax, or fails the strict reader. A set without usable keys is not an error
-// here. Allocates.
+// ParseJwkSet reads an RFC 7517 section 5 document strictly. One odd key is skipped and reported and does not
+// spoil the others; keys beyond limits::kKeysPerSetMax are skipped. InvalidArgument if the text is no JSON
+// object with an array `keys`, is longer than limits::kJwksBytesMax, or fails the strict reader. A set
+// without usable keys is not an error here. Allocates.
 absl::StatusOr<JwkSet> ParseJwkSet(std::string_view text);
 
 }  // namespace tollgate::jose

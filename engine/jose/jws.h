@@ -20,12 +20,13 @@ struct CompactJws {
   std::string_view signing_input;  // header '.' payload
 };
 
-// SplitCompact cuts `token`. kTokenTooLong, kEncryptedToken (five parts), kNotCompactJws (any other number of parts, or
-// an empty part); the work is bounded by the first six dots. Does not allocate.
+// SplitCompact cuts `token`. kTokenTooLong, kEncryptedToken (five parts), kNotCompactJws (any other number of
+// parts, or an empty part); the work is bounded by the first six dots. Does not allocate.
 Reason SplitCompact(std::string_view token, CompactJws* out);
 
-// JoseHeader holds the members of the protected header that a verifier uses; all others are read strictly and ignored
-// (RFC 7515 section 4), `jwk`, `jku`, `x5u` and `x5c` among them: a key that a token brings along proves nothing.
+// JoseHeader holds the members of the protected header that a verifier uses; all others are read strictly and
+// ignored (RFC 7515 section 4), `jwk`, `jku`, `x5u` and `x5c` among them: a key that a token brings along
+// proves nothing.
 struct JoseHeader {
   Algorithm algorithm{};
   bool has_key_id = false;
@@ -34,16 +35,16 @@ struct JoseHeader {
   std::string_view type;
 };
 
-// ReadHeader interprets a decoded header. kNotAnObject, kBadHeaderMember (a known member of the wrong type or over its
-// limit; `kid`, `typ`, `cty` are strings), kAlgorithmMissing, kAlgorithmNone (compared without case, RFC 8725 section
-// 3.2), kAlgorithmSymmetric, kAlgorithmUnsupported, kEncryptedToken (`enc` is present), kUnknownCritical (`crit` is
-// present, whatever it says). The views of `out` point into the document.
+// ReadHeader interprets a decoded header. kNotAnObject, kBadHeaderMember (a known member of the wrong type or
+// over its limit; `kid`, `typ`, `cty` are strings), kAlgorithmMissing, kAlgorithmNone (compared without case,
+// RFC 8725 section 3.2), kAlgorithmSymmetric, kAlgorithmUnsupported, kEncryptedToken (`enc` is present),
+// kUnknownCritical (`crit` is present, whatever it says). The views of `out` point into the document.
 Reason ReadHeader(json::Value header, JoseHeader* out);
 
 class ParsedJws;
 
-// VerifiedJws proves that a signature was verified: only Verify makes one. It refers to the ParsedJws that it came from
-// and is valid until that parses again. Thread-compatible.
+// VerifiedJws proves that a signature was verified: only Verify makes one. It refers to the ParsedJws that it
+// came from and is valid until that parses again. Thread-compatible.
 class VerifiedJws {
  public:
   const JoseHeader& header() const { return *header_; }
@@ -56,14 +57,16 @@ class VerifiedJws {
   json::Value payload_;
 };
 
-// ParsedJws is one token read strictly but not yet believed: cut, decoded, its header interpreted, its payload parsed.
-// Holds the buffers for that and is meant to be reused: after a few tokens it allocates no more. Owner thread only.
+// ParsedJws is one token read strictly but not yet believed: cut, decoded, its header interpreted, its
+// payload parsed. Holds the buffers for that and is meant to be reused: after a few tokens it allocates no
+// more. Owner thread only.
 class ParsedJws {
  public:
   ParsedJws();
-  // Parse reads `token`, which must live as long as this object is used. kNone, or the first reason found in the order:
-  // split, header base64url, header JSON, header members, signature base64url, payload base64url, payload JSON, payload
-  // is an object. After a failure nothing of any token is left: the payload is absent and no signature fits.
+  // Parse reads `token`, which must live as long as this object is used. kNone, or the first reason found in
+  // the order: split, header base64url, header JSON, header members, signature base64url, payload base64url,
+  // payload JSON, payload is an object. After a failure nothing of any token is left: the payload is absent
+  // and no signature fits.
   Reason Parse(std::string_view token);
 
   const JoseHeader& header() const { return header_; }
@@ -84,9 +87,9 @@ class ParsedJws {
   uint8_t signature_[1024];  // Longer than any signature under limits::kRsaModulusBitsMax.
 };
 
-// Verify checks the signature of `jws` with `key` by the algorithm of its header. The caller has made sure that the
-// algorithm is allowed for the issuer and for the key. kNone and a proof, or kBadSignatureLength, kBadSignature,
-// kKeyAlgorithmMismatch. Costs one signature verification.
+// Verify checks the signature of `jws` with `key` by the algorithm of its header. The caller has made sure
+// that the algorithm is allowed for the issuer and for the key. kNone and a proof, or kBadSignatureLength,
+// kBadSignature, kKeyAlgorithmMismatch. Costs one signature verification.
 Reason Verify(const ParsedJws& jws, const crypto::VerifyKey& key, std::optional<VerifiedJws>* out);
 
 }  // namespace tollgate::jose

@@ -16,8 +16,8 @@
 //   MarksAnExtensionAsCritical                          PyJWT CVE-2026-32597, Authlib CVE-2025-59420
 //   ClaimsAnUnencodedPayload                            RFC 7797 b64, claimed but not done
 //   SendsManyDots                                       golang-jwt CVE-2025-30204, go-jose CVE-2025-27144
-//   SendsAHugeHeader                                    Envoy CVE-2026-48042
-//   NestsDeeply                                         Nimbus CVE-2025-53864
+//   SendsAHugeHeader                                    resource exhaustion, among others Envoy
+//   CVE-2026-48042 NestsDeeply                                         Nimbus CVE-2025-53864
 //   WrapsAnUnsignedTokenInAnEncryptedOne                pac4j, JWE around alg none
 //   NestsATokenInAToken                                 RFC 7519 section 5.2, cty JWT
 //   SendsAPayloadThatIsNoObject                         fast-jwt CVE-2026-107723
