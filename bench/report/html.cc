@@ -352,12 +352,13 @@ class Report {
                    "num") +
               Cell(Badge(objective.at("met").get<bool>(), "met", "missed")) + "</tr>\n";
     }
-    const json& slip = outage.at("slip");
+    const auto late = [&outage](const char* name) {
+      return FormatNs(outage.at("slip").at(name).get<double>() * 1000);
+    };
     return html + "</tbody></table></div>\n<p class='muted'>Pacing: the load sustained " +
            FormatCount(rates.at("known_sustained_hz")) +
-           " known-token checks a second; half of all calls started within " + Number(slip.at("p50_us"), 1) +
-           " µs of their intended time, 99.9 % within " + Number(slip.at("p999_us"), 0) + " µs, the latest " +
-           FormatNs(slip.at("max_us").get<double>() * 1000) +
+           " known-token checks a second; half of all calls started within " + late("p50_us") +
+           " of their intended time, 99.9 % within " + late("p999_us") + ", the latest " + late("max_us") +
            " late. Latency counts from the intended time, so such delays of the machine are in "
            "it.</p></section>\n";
   }
