@@ -57,13 +57,15 @@ void Connection::Close() {
   stream_.socket().close(ignored);
 }
 
+bool Connection::IsOver(const error_code& error) { return error || !stream_.socket().is_open(); }
+
 void Connection::Read() {
   parser_.emplace();
   parser_->header_limit(kHeaderBytesMax);
   parser_->body_limit(kBodyBytesMax);
   stream_.expires_after(kIdleTimeout);
   http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-    if (error) return self->End();
+    if (self->IsOver(error)) return self->End();
     self->keep_alive_ = self->parser_->get().keep_alive();
     self->delivery_ = self->handler_(ToRequest(self->parser_->get()));
     self->Deliver();
@@ -77,7 +79,7 @@ void Connection::Deliver() {
   if (delivery_.delay.count() == 0) return Write();
   timer_.expires_after(delivery_.delay);
   timer_.async_wait([self = shared_from_this()](error_code error) {
-    if (error) return self->End();
+    if (self->IsOver(error)) return self->End();
     self->Write();
   });
 }
@@ -90,7 +92,7 @@ void Connection::Write() {
   stream_.expires_after(kIdleTimeout);
   asio::async_write(stream_, asio::buffer(out_),
                     [self = shared_from_this(), byte_by_byte](error_code error, size_t) {
-                      if (error) return self->End();
+                      if (self->IsOver(error)) return self->End();
                       self->stream_.expires_never();
                       byte_by_byte ? self->WriteByteByByte(0) : self->NextOrEnd();
                     });
@@ -100,10 +102,10 @@ void Connection::WriteByteByByte(size_t at) {
   if (at == delivery_.response.body.size()) return NextOrEnd();
   timer_.expires_after(delivery_.per_byte);
   timer_.async_wait([self = shared_from_this(), at](error_code timer_error) {
-    if (timer_error) return self->End();
+    if (self->IsOver(timer_error)) return self->End();
     asio::async_write(self->stream_, asio::buffer(self->delivery_.response.body.data() + at, 1),
                       [self, at](error_code error, size_t) {
-                        if (error) return self->End();
+                        if (self->IsOver(error)) return self->End();
                         self->WriteByteByByte(at + 1);
                       });
   });
@@ -112,7 +114,7 @@ void Connection::WriteByteByByte(size_t at) {
 void Connection::WaitForClientToClose() {
   buffer_.clear();
   stream_.async_read_some(buffer_.prepare(512), [self = shared_from_this()](error_code error, size_t) {
-    if (error) return self->End();
+    if (self->IsOver(error)) return self->End();
     self->WaitForClientToClose();
   });
 }

@@ -8,6 +8,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -38,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();  // drops the connection without on_end
 
  private:
+  // IsOver is also true after Close for a step that was complete already, its handler waiting to run.
+  bool IsOver(const boost::beast::error_code& error);
   void Read();
   void Deliver();
   void Write();
