@@ -15,6 +15,8 @@
 namespace tollgate::fuzz {
 namespace {
 
+__extension__ typedef __int128 Int128;  // Wide enough for every sum below; ISO C++ has none.
+
 using keys::ScheduleState;
 
 // Script hands out the input's bytes, zeros behind its end.
@@ -50,7 +52,7 @@ Timing TimingOf(Script& script) {
 }
 
 Freshness NaiveFreshness(const ScheduleState& state, const Timing& timing, int64_t now_ms) {
-  const auto age = static_cast<__int128>(now_ms) - state.last_good_ms;
+  const auto age = static_cast<Int128>(now_ms) - state.last_good_ms;
   if (state.last_good_ms == ScheduleState::kNever || age > timing.staleness_bound_ms)
     return Freshness::kUnavailable;
   if (state.failures > 0) return Freshness::kDegraded;
@@ -59,9 +61,9 @@ Freshness NaiveFreshness(const ScheduleState& state, const Timing& timing, int64
 
 void ExpectPlanAfterGood(const ScheduleState& state, const Timing& timing, int64_t now_ms,
                          int64_t max_age_s) {
-  const __int128 wanted = max_age_s < 0 ? timing.refresh_max_ms : static_cast<__int128>(max_age_s) * 1000;
-  const __int128 interval = std::clamp<__int128>(wanted, timing.refresh_min_ms, timing.refresh_max_ms);
-  const __int128 wait = static_cast<__int128>(state.due_ms) - now_ms;
+  const Int128 wanted = max_age_s < 0 ? timing.refresh_max_ms : static_cast<Int128>(max_age_s) * 1000;
+  const Int128 interval = std::clamp<Int128>(wanted, timing.refresh_min_ms, timing.refresh_max_ms);
+  const Int128 wait = static_cast<Int128>(state.due_ms) - now_ms;
   Expect(wait >= 1 && wait * 100 >= interval * (100 - timing.jitter_percent) &&
              wait * 100 <= interval * (100 + timing.jitter_percent) + 100,
          "after a good answer: the interval, moved by the jitter");
@@ -70,10 +72,10 @@ void ExpectPlanAfterGood(const ScheduleState& state, const Timing& timing, int64
 
 void ExpectPlanAfterFailure(const ScheduleState& before, const ScheduleState& state, const Timing& timing,
                             int64_t now_ms) {
-  __int128 ceiling = timing.backoff_min_ms;
+  Int128 ceiling = timing.backoff_min_ms;
   for (uint32_t i = 0; i < before.failures && ceiling < timing.backoff_cap_ms; ++i) ceiling *= 2;
-  ceiling = std::min<__int128>(ceiling, timing.backoff_cap_ms);
-  const __int128 wait = static_cast<__int128>(state.due_ms) - now_ms;
+  ceiling = std::min<Int128>(ceiling, timing.backoff_cap_ms);
+  const Int128 wait = static_cast<Int128>(state.due_ms) - now_ms;
   Expect(wait >= 1 && wait <= ceiling, "after a failure: between 1 ms and the backoff's ceiling");
   Expect(state.failures == before.failures + 1 && !state.in_flight, "a failure is counted");
   Expect(state.last_good_ms == before.last_good_ms, "a failure makes nothing fresh");
