@@ -56,7 +56,7 @@ constexpr Row kRows[] = {
      "the resource does not accept tokens of this issuer"},
     {Reason::kAlgorithmNotAllowed, kReauthenticate, "algorithm_not_allowed",
      "the algorithm is not allowed for the issuer"},
-    {Reason::kKeyUnknown, kReauthenticate, "key_unknown", "the issuer has no such key"},
+    {Reason::kKeyUnknown, kReauthenticate, "unknown_key", "the issuer has no such key"},
     {Reason::kKeyAmbiguous, kReauthenticate, "key_ambiguous", "the header does not single out a key"},
     {Reason::kKeyAlgorithmMismatch, kReauthenticate, "key_algorithm_mismatch",
      "the key does not permit the algorithm"},

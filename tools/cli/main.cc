@@ -1,52 +1,75 @@
-// tollgate: the engine at the command line. Tokens are read from standard input alone, since arguments can be
-// seen by every process of the machine; they are never printed.
-//
-// Exit: 0 all allowed, 1 something denied, 3 nothing denied but something unavailable, 2 could not run.
+// tollgate: the engine's checks at the command line. Tokens are read from standard input alone, since
+// arguments can be seen by every process of the machine; they are never printed.
+
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
-#include <iterator>
-#include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/limits.h"
 #include "jose/base64url.h"
 #include "jose/jwk.h"
-#include "tollgate/engine.h"
+#include "tollgate/clock.h"
+#include "tollgate/profile.h"
 #include "tollgate/version.h"
+#include "tools/cli/examine.h"
 
+namespace tollgate::cli {
 namespace {
 
-using namespace tollgate;  // A program, not a library.
+using nlohmann::ordered_json;
 
-constexpr int kExitDenied = 1;
-constexpr int kExitUsage = 2;
-constexpr int kExitUnavailable = 3;
+constexpr int kExitUnusable = 2;
+
+constexpr char kTeach[] = R"(
+Tokens are read from standard input, one a line, and answered one a line, in order.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used.
+
+  tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
+  tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
+  tollgate jwks jwks.json
+
+Tokens to try with come from tollgate-idp, an identity provider for tests.)";
 
 int Fail(std::string_view message) {
   std::cerr << "tollgate: " << message << '\n';
-  return kExitUsage;
+  return kExitUnusable;
 }
 
-// FixedClock is --at: a moment of the past or future for the token, while ages pass as usual.
-class FixedClock final : public Clock {
- public:
-  explicit FixedClock(int64_t wall_s) : wall_s_(wall_s) {}
-  Now Read() const override { return {.wall_s = wall_s_, .mono_ms = SystemClock().Read().mono_ms}; }
+void Warn(std::string_view message) { std::cerr << "tollgate: warning: " << message << '\n'; }
 
- private:
-  const int64_t wall_s_;
-};
+// Print writes one line of pure ASCII: nothing that a token says can steer a terminal.
+void Print(const ordered_json& json) {
+  std::cout << json.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace) << '\n'
+            << std::flush;
+}
+
+// ReadToken reads one line. Of a line that is longer than any token only so much is kept that it is still too
+// long.
+bool ReadToken(std::istream& in, std::string* line) {
+  line->clear();
+  char c;
+  bool any = false;
+  while (in.get(c)) {
+    any = true;
+    if (c == '\n') return true;
+    if (line->size() <= limits::kTokenBytesMax) line->push_back(c);
+  }
+  return any;
+}
 
 std::optional<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
-  // One byte more than the limit, so that the reader behind this says "too long" itself.
+  // One byte more than the limit, so that the parser says "too long" itself.
   std::string text(limits::kJwksBytesMax + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad()) return std::nullopt;
@@ -54,161 +77,218 @@ std::optional<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-struct CheckOptions {
-  std::string issuer, jwks_file, jwks_uri, resource, profile = "rfc9068", ca_file;
-  std::vector<std::string> audiences, scopes;
-  std::optional<int64_t> at;
+struct Options {
+  std::string issuer, audience, jwks_file, profile, require_typ;
+  std::optional<std::string> algorithms;
+  std::optional<int64_t> now_s;
   int64_t leeway_s = 60;
-  int wait_ms = 5000;
-  bool allow_http_on_loopback = false;
+  bool signature_only = false;
   bool json = false;
 };
 
-const std::map<std::string, Profile (*)()> kProfiles = {
-    {"rfc9068", &Profile::Rfc9068},  {"auth0", &Profile::Auth0},       {"cognito", &Profile::Cognito},
-    {"entra-v2", &Profile::EntraV2}, {"keycloak", &Profile::Keycloak}, {"okta", &Profile::Okta},
-};
+// ParseAlgorithms reads "RS256,ES256"; nullopt for an empty list or a name that is none of ours.
+std::optional<AlgorithmSet> ParseAlgorithms(std::string_view list) {
+  AlgorithmSet set;
+  for (bool more = true; more;) {
+    const size_t comma = list.find(',');
+    more = comma != list.npos;
+    const std::optional<Algorithm> algorithm = AlgorithmFromName(list.substr(0, comma));
+    if (!algorithm) return std::nullopt;
+    set.Insert(*algorithm);
+    if (more) list.remove_prefix(comma + 1);
+  }
+  return set;
+}
 
-// Quoted returns `text` as a JSON string. The engine has made sure that it is UTF-8.
-std::string Quoted(std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string quoted = "\"";
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      quoted += "\\u00";
-      quoted += kHex[byte >> 4];
-      quoted += kHex[byte & 15];
+// MakeExaminer turns the arguments into an examiner, or says in one line why it cannot.
+std::optional<Examiner> MakeExaminer(const Options& options, std::string* error) {
+  const auto refuse = [error](std::string why) {
+    *error = std::move(why);
+    return std::nullopt;
+  };
+  ExamineOptions examine;
+  if (!options.signature_only && options.issuer.empty()) return refuse("--issuer is missing or empty");
+  if (!options.signature_only && options.audience.empty()) return refuse("--audience is missing or empty");
+  if (options.leeway_s < 0) return refuse("--leeway must not be negative");
+  if (options.algorithms) {
+    const std::optional<AlgorithmSet> algorithms = ParseAlgorithms(*options.algorithms);
+    if (!algorithms) return refuse("--algorithms must name signature algorithms, like RS256,ES256");
+    examine.algorithms = *algorithms;
+  }
+  const std::optional<Profile> profile =
+      Profile::ByName(options.profile.empty() ? "lenient" : options.profile);
+  if (!profile) return refuse("--profile is unknown");
+  examine.expectations = {.profile = *profile, .issuer = options.issuer, .leeway_s = options.leeway_s};
+  if (options.require_typ == "at+jwt") {
+    examine.expectations.profile.types = {"at+jwt"};
+    examine.expectations.profile.missing_type_allowed = false;
+  } else if (options.require_typ == "any") {
+    examine.expectations.profile.any_type = true;
+  }
+  examine.audience = options.audience;
+  examine.now_s = options.now_s.value_or(SystemClock().Read().wall_s);
+  examine.signature_only = options.signature_only;
+
+  const std::optional<std::string> text = ReadFile(options.jwks_file);
+  if (!text) return refuse("cannot read " + options.jwks_file);
+  absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
+  if (!set.ok()) return refuse(options.jwks_file + ": " + std::string(set.status().message()));
+  for (const jose::SkippedJwk& skipped : set->skipped) {
+    Warn(options.jwks_file + ": key " + std::to_string(skipped.position) + " is not used: " + skipped.why);
+  }
+  return std::optional<Examiner>(std::in_place, *std::move(set), std::move(examine));
+}
+
+ordered_json Verdict(const Examination& examination, bool signature_only) {
+  ordered_json json;
+  const bool allowed = examination.reason == Reason::kNone;
+  json["verdict"] = allowed ? "allow" : "deny";
+  json["reason"] = ReasonName(examination.reason);
+  if (!allowed) return json;
+  if (!signature_only) {
+    json["subject"] = examination.subject;
+    json["issuer"] = examination.issuer;
+    json["audience"] = examination.audiences;
+    json["scopes"] = examination.scopes;
+    json["roles"] = examination.roles;
+    json["client_id"] = examination.client_id;
+    json["exp"] = examination.expires_at;
+  }
+  json["key_id"] = examination.key_id ? ordered_json(*examination.key_id) : ordered_json();
+  json["algorithm"] = AlgorithmName(examination.algorithm);
+  return json;
+}
+
+int RunVerify(const Options& options) {
+  std::string error;
+  std::optional<Examiner> examiner = MakeExaminer(options, &error);
+  if (!examiner) return Fail(error);
+  for (std::string token; ReadToken(std::cin, &token);) {
+    Print(Verdict(examiner->Examine(token), options.signature_only));
+  }
+  return 0;
+}
+
+std::string_view OutcomeName(Step::Outcome outcome) {
+  switch (outcome) {
+    case Step::Outcome::kPassed:
+      return "passed";
+    case Step::Outcome::kFailed:
+      return "failed";
+    case Step::Outcome::kNotReached:
+      break;
+  }
+  return "not reached";
+}
+
+void PrintSteps(const Examination& examination, bool colour) {
+  const auto paint = [colour](std::string_view text, const char* code) {
+    return colour ? "\033[" + std::string(code) + "m" + std::string(text) + "\033[0m" : std::string(text);
+  };
+  for (const Step& step : examination.steps) {
+    const char* code = step.outcome == Step::Outcome::kPassed   ? "32"
+                       : step.outcome == Step::Outcome::kFailed ? "31"
+                                                                : "2";
+    std::string name(step.name);
+    name.resize(10, ' ');
+    std::string outcome(OutcomeName(step.outcome));
+    outcome.resize(12, ' ');
+    std::cout << "  " << name << paint(outcome, code) << step.detail << '\n';
+  }
+  const bool allowed = examination.reason == Reason::kNone;
+  std::cout << (allowed ? paint("allow", "1;32")
+                        : paint("deny", "1;31") + "  " + std::string(ReasonName(examination.reason)))
+            << "\n\n"
+            << std::flush;
+}
+
+int RunExplain(const Options& options) {
+  std::string error;
+  std::optional<Examiner> examiner = MakeExaminer(options, &error);
+  if (!examiner) return Fail(error);
+  const bool terminal = isatty(STDOUT_FILENO) == 1;
+  for (std::string token; ReadToken(std::cin, &token);) {
+    const Examination examination = examiner->Examine(token);
+    if (!options.json) {
+      PrintSteps(examination, terminal);
+      continue;
+    }
+    ordered_json json = Verdict(examination, options.signature_only);
+    for (const Step& step : examination.steps) {
+      json["steps"].push_back(
+          {{"name", step.name}, {"outcome", OutcomeName(step.outcome)}, {"detail", step.detail}});
+    }
+    Print(json);
+  }
+  return 0;
+}
+
+// Untrusted decodes one part of a token that nobody has verified: its JSON if it is strict JSON, else why
+// not.
+ordered_json Untrusted(std::string_view part) {
+  std::vector<uint8_t> bytes(part.size());
+  const std::optional<size_t> size = jose::Base64UrlDecode(part, bytes);
+  if (!size) return {{"unreadable", ReasonName(Reason::kBadBase64Url)}};
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), *size);
+  json::Document document(limits::kTokenBytesMax);
+  if (const Reason reason = document.Parse(text); reason != Reason::kNone)
+    return {{"unreadable", ReasonName(reason)}};
+  return ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+int RunInspect() {
+  for (std::string token; ReadToken(std::cin, &token);) {
+    ordered_json json = {{"verified", false}};
+    jose::CompactJws parts;
+    if (const Reason reason = jose::SplitCompact(token, &parts); reason != Reason::kNone) {
+      json["unreadable"] = ReasonName(reason);
     } else {
-      quoted += c;
+      json["header"] = Untrusted(parts.header);
+      json["payload"] = Untrusted(parts.payload);
+      json["signature_bytes"] = jose::Base64UrlDecodedSize(parts.signature.size());
     }
+    Print(json);
   }
-  return quoted += '"';
+  return 0;
 }
 
-std::string_view VerdictName(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kAllow:
-      return "allow";
-    case Verdict::kDeny:
-      return "deny";
-    case Verdict::kUnavailable:
-      return "unavailable";
-  }
-  return "deny";
-}
-
-void PrintJson(const Decision& decision, const Principal& principal) {
-  std::cout << "{\"verdict\":" << Quoted(VerdictName(decision.verdict))
-            << ",\"reason\":" << Quoted(ReasonName(decision.reason))
-            << ",\"status\":" << decision.http_status()
-            << ",\"error\":" << Quoted(BearerError(decision.category()))
-            << ",\"freshness\":" << Quoted(FreshnessName(decision.freshness));
-  if (decision.verdict == Verdict::kUnavailable) std::cout << ",\"retry_after_s\":" << decision.retry_after_s;
-  if (!principal.issuer().empty()) {
-    std::cout << ",\"algorithm\":" << Quoted(AlgorithmName(decision.algorithm))
-              << ",\"valid_until\":" << decision.valid_until_s << ",\"iss\":" << Quoted(principal.issuer())
-              << ",\"sub\":" << Quoted(principal.subject())
-              << ",\"client_id\":" << Quoted(principal.client_id())
-              << ",\"jti\":" << Quoted(principal.jwt_id()) << ",\"scope\":" << Quoted(principal.scope())
-              << ",\"roles\":" << Quoted(principal.roles());
-  }
-  std::cout << "}\n";
-}
-
-void PrintText(const Decision& decision, const Principal& principal) {
-  std::cout << VerdictName(decision.verdict);
-  if (decision.allowed()) {
-    std::cout << "  sub=" << Quoted(principal.subject()) << " client=" << Quoted(principal.client_id())
-              << " scope=" << Quoted(principal.scope()) << " alg=" << AlgorithmName(decision.algorithm)
-              << " until=" << decision.valid_until_s;
-  } else {
-    std::cout << "  " << ReasonName(decision.reason) << ": " << ReasonText(decision.reason) << " ("
-              << decision.http_status();
-    if (decision.evidence_bound != 0) {
-      std::cout << "; " << decision.evidence_actual << " against " << decision.evidence_bound;
-    }
-    if (decision.verdict == Verdict::kUnavailable)
-      std::cout << "; retry after " << decision.retry_after_s << " s";
-    std::cout << ')';
-  }
-  std::cout << '\n';
-}
-
-int RunCheck(const CheckOptions& options) {
-  Config config;
-  IssuerConfig issuer;
-  issuer.issuer = options.issuer;
-  issuer.jwks_uri = options.jwks_uri;
-  issuer.leeway_s = options.leeway_s;
-  issuer.profile = kProfiles.at(options.profile)();
-  if (!options.jwks_file.empty()) {
-    const std::optional<std::string> text = ReadFile(options.jwks_file);
-    if (!text.has_value()) return Fail("cannot read " + options.jwks_file);
-    issuer.jwks = *text;
-  }
-  config.issuers.push_back(std::move(issuer));
-  config.resources.push_back({.uri = options.resource, .audiences = options.audiences, .issuers = {}});
-  config.dangerous.dangerous_allow_http_on_loopback = options.allow_http_on_loopback;
-  PolicyBuilder builder;
-  builder.AddTool({.tool = "check", .scopes = options.scopes, .any_valid_token = options.scopes.empty()});
-  absl::StatusOr<Policy> policy = builder.Build();
-  if (!policy.ok()) return Fail(std::string(policy.status().message()));
-  config.policy = *std::move(policy);
-
-  const FixedClock fixed(options.at.value_or(0));
-  Environment environment;
-  if (options.at.has_value()) environment.clock = &fixed;
-  environment.ca_file = options.ca_file;
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
-  if (!engine.ok()) return Fail(std::string(engine.status().message()));
-
-  bool any = false, denied = false, unavailable = false;
-  for (std::string line; std::getline(std::cin, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty()) continue;
-    any = true;
-    line.insert(0, "Bearer ");
-    Decision decision;
-    Principal principal;
-    (*engine)->CheckWithin(std::chrono::milliseconds(options.wait_ms),
-                           {.authorization = line, .tool = "check"}, &decision, &principal);
-    options.json ? PrintJson(decision, principal) : PrintText(decision, principal);
-    denied |= decision.verdict == Verdict::kDeny;
-    unavailable |= decision.verdict == Verdict::kUnavailable;
-    if (decision.verdict == Verdict::kUnavailable) {
-      const std::string error = (*engine)->ReadHealth()[0].last_error;
-      if (!error.empty()) std::cerr << "tollgate: " << error << '\n';
-    }
-  }
-  if (!any) return Fail("no token on standard input");
-  if (denied) return kExitDenied;
-  return unavailable ? kExitUnavailable : 0;
-}
-
-int RunKeys(const std::string& path) {
+int RunJwks(const std::string& path) {
   const std::optional<std::string> text = ReadFile(path);
-  if (!text.has_value()) return Fail("cannot read " + path);
+  if (!text) return Fail("cannot read " + path);
   const absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
   if (!set.ok()) return Fail(path + ": " + std::string(set.status().message()));
   for (const jose::Jwk& key : set->keys) {
-    std::cout << "usable   kid=" << (key.has_key_id ? Quoted(key.key_id) : "none")
-              << " thumbprint=" << jose::Base64UrlEncode(key.thumbprint) << " alg=";
-    bool first = true;
+    ordered_json algorithms = ordered_json::array();
     for (int a = 0; a < kAlgorithmCount; ++a) {
-      if (!key.algorithms.Contains(static_cast<Algorithm>(a))) continue;
-      std::cout << (first ? "" : ",") << AlgorithmName(static_cast<Algorithm>(a));
-      first = false;
+      const auto algorithm = static_cast<Algorithm>(a);
+      if (key.algorithms.Contains(algorithm)) algorithms.push_back(AlgorithmName(algorithm));
     }
-    std::cout << '\n';
+    Print({{"usable", true},
+           {"key_id", key.has_key_id ? ordered_json(key.key_id) : ordered_json()},
+           {"thumbprint", jose::Base64UrlEncode(key.thumbprint)},
+           {"algorithms", algorithms}});
   }
   for (const jose::SkippedJwk& skipped : set->skipped) {
-    std::cout << "skipped  key " << skipped.position << ": " << skipped.why << '\n';
+    Print({{"usable", false}, {"position", skipped.position}, {"why", skipped.why}});
   }
-  return set->keys.empty() ? kExitDenied : 0;
+  return 0;
+}
+
+void AddTokenOptions(CLI::App* command, Options* options) {
+  command->add_option("--issuer", options->issuer, "What iss must be, exactly");
+  command->add_option("--audience", options->audience, "What aud must contain: the URI of this server");
+  command->add_option("--jwks", options->jwks_file, "The issuer's JWK Set, a file")->required();
+  command->add_option("--now", options->now_s, "Decide as at this time, in seconds since 1970");
+  command->add_option("--leeway", options->leeway_s, "Clock skew granted, in seconds")->capture_default_str();
+  command->add_option("--algorithms", options->algorithms,
+                      "Allowed algorithms, like RS256,ES256 (all asymmetric ones)");
+  command->add_option("--require-typ", options->require_typ, "at+jwt: nothing else; any: do not look at typ")
+      ->check(CLI::IsMember({"at+jwt", "any"}));
+  std::string names;
+  for (std::string_view name : Profile::Names()) names += (names.empty() ? "" : ", ") + std::string(name);
+  command->add_option("--profile", options->profile,
+                      "How the issuer writes its tokens: " + names + " (lenient)");
+  command->add_flag("--signature-only", options->signature_only, "Check the JWS alone, whatever its payload");
 }
 
 int Run(int argc, char** argv) {
@@ -216,49 +296,40 @@ int Run(int argc, char** argv) {
                "tollgate");
   app.set_version_flag("--version", std::string(Version()));
   app.require_subcommand(1);
+  app.footer(kTeach);
 
-  CheckOptions check;
-  CLI::App* check_command = app.add_subcommand("check", "Decide tokens from standard input, one a line.");
-  check_command->add_option("--issuer", check.issuer, "The token's iss, exactly")->required();
-  CLI::Option* file =
-      check_command->add_option("--jwks", check.jwks_file, "A file with the issuer's JWK Set");
-  check_command->add_option("--jwks-uri", check.jwks_uri, "Where to fetch it (https)")->excludes(file);
-  check_command->add_option("--resource", check.resource, "The canonical URI of this server: expected in aud")
-      ->required();
-  check_command->add_option("--audience", check.audiences, "Further audience values that mean this server");
-  check_command->add_option("--scope", check.scopes, "Scopes that are needed, all of them");
-  check_command->add_option("--profile", check.profile, "How the issuer writes its tokens")
-      ->check(CLI::IsMember(kProfiles))
-      ->capture_default_str();
-  check_command->add_option("--at", check.at, "Decide as at this time, seconds since 1970");
-  check_command->add_option("--leeway", check.leeway_s, "Clock skew granted, seconds (0-300)")
-      ->capture_default_str();
-  check_command->add_option("--wait", check.wait_ms, "How long to wait for keys, milliseconds")
-      ->check(CLI::Range(0, 600'000))
-      ->capture_default_str();
-  check_command->add_option("--ca-file", check.ca_file, "CA certificates in PEM instead of the system's");
-  check_command->add_flag("--dangerous-allow-http-on-loopback", check.allow_http_on_loopback,
-                          "Fetch keys over plain http from this machine");
-  check_command->add_flag("--json", check.json, "One JSON object a line");
-
-  std::string keys_file;
-  CLI::App* keys_command =
-      app.add_subcommand("keys", "Say which keys of a JWK Set can be used, and why not the others.");
-  keys_command->add_option("file", keys_file, "The JWK Set")->required();
+  Options options;
+  CLI::App* verify = app.add_subcommand("verify", "Decide tokens: one JSON object a line.");
+  AddTokenOptions(verify, &options);
+  CLI::App* explain = app.add_subcommand("explain", "Tell every check of a token and how it came out.");
+  AddTokenOptions(explain, &options);
+  explain->add_flag("--json", options.json, "One JSON object a line");
+  CLI::App* inspect = app.add_subcommand("inspect", "Decode header and claims without believing them.");
+  std::string jwks_file;
+  CLI::App* jwks =
+      app.add_subcommand("jwks", "Say what each key of a JWK Set is good for, and what is wrong with it.");
+  jwks->add_option("file", jwks_file, "The JWK Set")->required();
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    return Fail(e.what());
+    std::string message = e.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    return Fail(message);
   }
-  return check_command->parsed() ? RunCheck(check) : RunKeys(keys_file);
+  if (verify->parsed()) return RunVerify(options);
+  if (explain->parsed()) return RunExplain(options);
+  if (inspect->parsed()) return RunInspect();
+  if (jwks->parsed()) return RunJwks(jwks_file);
+  return kExitUnusable;
 }
 
 }  // namespace
+}  // namespace tollgate::cli
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
-  return Run(argc, argv);
+  return tollgate::cli::Run(argc, argv);
 }

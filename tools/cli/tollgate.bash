@@ -1,0 +1,23 @@
+# Completion of tollgate for bash.
+_tollgate() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
+  local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
+  case $before in
+    --jwks | jwks)
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+    --require-typ) words="at+jwt any" ;;
+    --profile) words="rfc9068 lenient auth0 cognito entra-v1 entra-v2 keycloak okta dangerous-google-id-token" ;;
+    --algorithms) words="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519" ;;
+    *)
+      case ${COMP_WORDS[1]} in
+        verify) words="$token_options --help" ;;
+        explain) words="$token_options --json --help" ;;
+        *) words="verify explain inspect jwks --help --version" ;;
+      esac
+      ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _tollgate tollgate
