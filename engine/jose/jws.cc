@@ -111,12 +111,7 @@ Reason ParsedJws::Parse(std::string_view token) {
 // A part too long for its buffer is refused in the place of its base64url check, undecoded.
 Reason ParsedJws::ParseParts(std::string_view token) {
   if (const Reason reason = SplitCompact(token, &compact_); reason != Reason::kNone) return reason;
-  if (const Reason reason = DecodeInto(compact_.header, limits::kHeaderBytesMax, &header_document_);
-      reason != Reason::kNone) {
-    return reason;
-  }
-  if (const Reason reason = ReadHeader(header_document_.root(), &header_); reason != Reason::kNone)
-    return reason;
+  if (const Reason reason = ParseHeader(); reason != Reason::kNone) return reason;
   if (Base64UrlDecodedSize(compact_.signature.size()) > sizeof(signature_))
     return Reason::kBadSignatureLength;
   const std::optional<size_t> size = Base64UrlDecode(compact_.signature, signature_);
@@ -129,10 +124,26 @@ Reason ParsedJws::ParseParts(std::string_view token) {
   return payload_.root().is_object() ? Reason::kNone : Reason::kNotAnObject;
 }
 
+// An issuer signs with very few headers, so most are, byte for byte, the one before, and read already.
+Reason ParsedJws::ParseHeader() {
+  if (compact_.header == header_text_) return Reason::kNone;
+  header_text_.clear();
+  if (const Reason reason = DecodeInto(compact_.header, limits::kHeaderBytesMax, &header_document_);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  if (const Reason reason = ReadHeader(header_document_.root(), &header_); reason != Reason::kNone) {
+    return reason;
+  }
+  header_text_ = compact_.header;
+  return Reason::kNone;
+}
+
 // Nothing of this token, nor of the one before, can be taken for a token that was read.
 void ParsedJws::Clear() {
   compact_ = CompactJws{};
   header_ = JoseHeader{};
+  header_text_.clear();
   signature_size_ = 0;
   (void)payload_.ParseBuffer(0);
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/limits.h"
@@ -77,11 +78,13 @@ class ParsedJws {
 
  private:
   Reason ParseParts(std::string_view token);
+  Reason ParseHeader();
   void Clear();
 
   CompactJws compact_;
   JoseHeader header_;
   json::Document header_document_;
+  std::string header_text_;  // The header that header_ was read from, in base64url; empty after a failure.
   json::Document payload_;
   size_t signature_size_ = 0;
   uint8_t signature_[1024];  // Longer than any signature under limits::kRsaModulusBitsMax.

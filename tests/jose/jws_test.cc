@@ -252,6 +252,34 @@ TEST(ParsedJws, ReadsManyTokensOneAfterTheOther) {
   }
 }
 
+// The header of the token before is not read again, only if it is the same one.
+TEST(ParsedJws, ReadsAHeaderThatReturnsAfterOthersAndAfterFailures) {
+  const std::string a = Token(R"({"alg":"ES256","kid":"a"})", R"({"n":1})");
+  const std::string a2 = Token(R"({"alg":"ES256","kid":"a"})", R"({"n":2})");
+  const std::string b = Token(R"({"alg":"RS256","typ":"b"})", R"({"n":3})");
+  const std::string bad_header = Token(R"({"alg":"none","kid":"x"})", "{}");
+  const std::string bad_payload = Token(R"({"alg":"ES256","kid":"a"})", "[]");
+  ParsedJws jws;
+  const auto expect = [&](const std::string& token, Algorithm algorithm, std::string_view kid, int64_t n) {
+    ASSERT_EQ(jws.Parse(token), Reason::kNone);
+    EXPECT_EQ(jws.header().algorithm, algorithm);
+    EXPECT_EQ(jws.header().key_id, kid);
+    EXPECT_EQ(jws.header().has_type, kid.empty());
+    EXPECT_EQ(jws.unverified_payload().Member("n").int64(), n);
+  };
+  for (int i = 0; i < 2; ++i) {
+    expect(a, Algorithm::kEs256, "a", 1);
+    expect(a2, Algorithm::kEs256, "a", 2);
+    expect(b, Algorithm::kRs256, "", 3);
+    expect(b, Algorithm::kRs256, "", 3);
+    EXPECT_EQ(jws.Parse(bad_header), Reason::kAlgorithmNone);
+    EXPECT_EQ(jws.Parse(bad_header), Reason::kAlgorithmNone);
+    expect(a, Algorithm::kEs256, "a", 1);
+    EXPECT_EQ(jws.Parse(bad_payload), Reason::kNotAnObject);
+    expect(a2, Algorithm::kEs256, "a", 2);
+  }
+}
+
 TEST(Verify, ProvesTokensOfEveryAlgorithm) {
   for (int i = 0; i < kAlgorithmCount; ++i) {
     const std::string_view alg = AlgorithmName(static_cast<Algorithm>(i));
