@@ -41,8 +41,9 @@ static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
 struct IssuerRules {
   claims::Expectations expectations;
   AlgorithmSet algorithms;
-  uint64_t resources = 0;  // Bit r: resource r accepts this issuer's tokens.
-  uint32_t epoch = 1;      // Of these rules; facts established under other rules do not count.
+  bool audience_is_client_id = false;  // Shown in every decision on such a token.
+  uint64_t resources = 0;              // Bit r: resource r accepts this issuer's tokens.
+  uint32_t epoch = 1;                  // Of these rules; facts established under other rules do not count.
 };
 
 // Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the

@@ -43,7 +43,9 @@ Reason CheckMoment(const Context& context, const Facts& facts, Now now, Decision
   decision->keys_age_ms = standing.age_ms;
   if (standing.freshness == Freshness::kUnavailable) return Reason::kKeysTooStale;
 
-  const claims::Expectations& expectations = context.issuers[facts.issuer].expectations;
+  const IssuerRules& rules = context.issuers[facts.issuer];
+  const claims::Expectations& expectations = rules.expectations;
+  decision->audience_is_client_id = rules.audience_is_client_id;
   claims::TimeEvidence evidence;
   const Reason reason = claims::CheckTimes({facts.expires_at, facts.not_before, facts.issued_at},
                                            expectations, now.wall_s, &evidence);

@@ -52,6 +52,7 @@ pipeline::IssuerRules RulesOf(const IssuerConfig& issuer, std::span<const Resour
                        .token_age_max_s = issuer.token_age_max_s,
                        .token_lifetime_max_s = issuer.token_lifetime_max_s},
       .algorithms = issuer.algorithms,
+      .audience_is_client_id = issuer.profile.audience_claim != "aud",
   };
   for (size_t r = 0; r < resources.size(); ++r) {
     const std::vector<std::string>& accepted = resources[r].issuers;

@@ -120,6 +120,7 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
 
 TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters, std::string_view token,
                             const Established& established) {
+  if (context.cache->capacity() == 0) return false;
   const claims::AccessToken& claims = *established.token;
   verdicts::Names names;
   NamesWriter writer(&names);

@@ -131,6 +131,27 @@ TEST_F(EngineTest, AudiencesAreComparedExactlyButForConfiguredAliases) {
   }
 }
 
+TEST_F(EngineTest, AClientIdThatStandsInForTheAudienceIsShown) {
+  Config config = TestConfig(idp::Jwks({&key_}).dump());
+  config.issuers[0].profile = Profile::Cognito();
+  config.resources[0].audiences = {"agent-1"};
+  Restart(config);
+  idp::json claims = Claims();
+  claims.erase("aud");
+  claims["token_use"] = "access";
+  const std::string token = idp::Mint(key_, claims, {{"typ", nullptr}});
+  for (bool cached : {false, true}) {
+    const Decision decision = Check(token);
+    EXPECT_TRUE(decision.allowed()) << ReasonName(decision.reason);
+    EXPECT_EQ(decision.from_cache, cached);
+    EXPECT_TRUE(decision.audience_is_client_id);
+  }
+  claims["client_id"] = "agent-2";
+  EXPECT_EQ(Check(idp::Mint(key_, claims, {{"typ", nullptr}})).reason, Reason::kAudienceMismatch);
+  Restart(TestConfig(idp::Jwks({&key_}).dump()));
+  EXPECT_FALSE(Check(Token()).audience_is_client_id);
+}
+
 TEST_F(EngineTest, AResourceMayAcceptOnlySomeIssuers) {
   Config config = TestConfig(idp::Jwks({&key_}).dump());
   config.issuers.push_back({.issuer = "https://second.example", .jwks = idp::Jwks({&key_}).dump()});

@@ -33,8 +33,10 @@ struct Decision {
   Verdict verdict = Verdict::kDeny;
   Reason reason = Reason::kUndecided;
   Freshness freshness = Freshness::kUnavailable;
-  bool from_cache = false;      // The signature was verified by an earlier check.
-  bool was_cached = false;      // This check verified the signature and the cache took the facts.
+  bool from_cache = false;  // The signature was verified by an earlier check.
+  bool was_cached = false;  // This check verified the signature and the cache took the facts.
+  // The issuer's profile takes the audience from the client id, since its tokens have no `aud` (Cognito).
+  bool audience_is_client_id = false;
   Algorithm algorithm{};        // Meaningful once the signature has been verified.
   uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
   uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
