@@ -139,15 +139,21 @@ std::vector<std::string> WithoutDuplicates(const std::vector<std::string>& words
 
 bool IsAccessToken(const std::optional<std::string>& typ, const json& payload, const Profile& profile) {
   const auto same = [&](const std::string& type) { return MediaType(type) == MediaType(*typ); };
-  if (!typ.has_value() && !profile.missing_type_allowed) return false;
-  if (typ.has_value() && !std::any_of(profile.types.begin(), profile.types.end(), same)) return false;
+  if (!profile.any_type) {
+    if (!typ.has_value() && !profile.missing_type_allowed) return false;
+    if (typ.has_value() && !std::any_of(profile.types.begin(), profile.types.end(), same)) return false;
+  }
   for (const auto& [name, wanted] : profile.must_equal) {
     const json* mark = Find(payload, name);
     if (mark == nullptr || *mark != wanted) return false;
   }
-  // The marks of ID tokens.
-  const bool explicit_type = typ.has_value() && same("at+jwt");
-  return explicit_type || (!payload.contains("at_hash") && !payload.contains("c_hash"));
+  if (typ.has_value() && same("at+jwt")) return true;
+  // The marks of ID and refresh tokens.
+  if (!profile.id_tokens && (payload.contains("at_hash") || payload.contains("c_hash"))) return false;
+  if (payload.value("token_use", json("access")) != "access") return false;
+  const std::string type =
+      Lower(payload.contains("typ") && payload["typ"].is_string() ? payload["typ"].get<std::string>() : "");
+  return type != "id" && type != "refresh" && type != "offline" && type != "logout";
 }
 
 ModelClaims ReadClaims(const json& payload, const Profile& profile) {

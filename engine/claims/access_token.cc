@@ -1,5 +1,7 @@
 #include "claims/access_token.h"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include "claims/claim_values.h"
@@ -46,6 +48,7 @@ bool SameType(std::string_view a, std::string_view b) {
 }
 
 Reason CheckType(const jose::JoseHeader& header, const Profile& profile) {
+  if (profile.any_type) return Reason::kNone;
   if (!header.has_type) return profile.missing_type_allowed ? Reason::kNone : Reason::kWrongType;
   for (const std::string& type : profile.types) {
     if (SameType(header.type, type)) return Reason::kNone;
@@ -53,17 +56,29 @@ Reason CheckType(const jose::JoseHeader& header, const Profile& profile) {
   return Reason::kWrongType;
 }
 
+// HasIdTokenHash: only ID tokens have these claims (OpenID Connect Core sections 3.1.3.6 and 3.3.2.11).
+bool HasIdTokenHash(json::Value payload) {
+  return payload.Member("at_hash").present() || payload.Member("c_hash").present();
+}
+
+// NamesAnotherUse: the payload says of itself that it is no access token, as Cognito and Keycloak write it.
+bool NamesAnotherUse(json::Value payload) {
+  if (const json::Value use = payload.Member("token_use"); use.present() && use.string() != "access")
+    return true;
+  constexpr std::array<std::string_view, 4> kOtherTypes = {"ID", "Refresh", "Offline", "Logout"};
+  const std::optional<std::string_view> type = payload.Member("typ").string();
+  return type && std::any_of(kOtherTypes.begin(), kOtherTypes.end(),
+                             [&](std::string_view other) { return EqualsIgnoringCase(*type, other); });
+}
+
 Reason CheckMarks(const jose::JoseHeader& header, json::Value payload, const Profile& profile) {
   for (const auto& [name, value] : profile.must_equal) {
     if (payload.Pointer(name).string() != value) return Reason::kNotAnAccessToken;
   }
-  // A type that says no more than "JWT" does not rule out an ID token; these claims are of none but ID tokens
-  // (OpenID Connect Core sections 3.1.3.6 and 3.3.2.11).
-  const bool explicit_type = header.has_type && SameType(header.type, "at+jwt");
-  if (!explicit_type && (payload.Member("at_hash").present() || payload.Member("c_hash").present())) {
-    return Reason::kNotAnAccessToken;
-  }
-  return Reason::kNone;
+  // A type that says no more than "JWT" does not rule out an ID or refresh token.
+  if (header.has_type && SameType(header.type, "at+jwt")) return Reason::kNone;
+  if (!profile.id_tokens && HasIdTokenHash(payload)) return Reason::kNotAnAccessToken;
+  return NamesAnotherUse(payload) ? Reason::kNotAnAccessToken : Reason::kNone;
 }
 
 void Clear(AccessToken* token) {
@@ -112,8 +127,13 @@ class Reader {
 
   void Roles(const std::vector<std::string>& names, std::vector<std::string_view>* roles) {
     for (const std::string& name : names) {
-      const json::Value value = Get(name);
-      if (value.present()) reason_ = ReadWords(value, IsRole, limits::kRolesPerTokenMax, roles);
+      const size_t star = name.starts_with('/') ? name.find("/*/") : std::string::npos;
+      if (star == std::string::npos) {
+        AppendRoles(payload_, name, roles);
+      } else {
+        RolesOfMembers(std::string_view(name).substr(0, star), std::string_view(name).substr(star + 2),
+                       roles);
+      }
     }
     RemoveDuplicates(roles);
   }
@@ -125,10 +145,29 @@ class Reader {
   }
 
  private:
-  json::Value Get(std::string_view name) {
+  json::Value Get(std::string_view name) { return Get(payload_, name); }
+
+  json::Value Get(json::Value object, std::string_view name) {
     json::Value value;
-    if (reason_ == Reason::kNone) reason_ = Find(payload_, name, &value);
+    if (reason_ == Reason::kNone) reason_ = Find(object, name, &value);
     return reason_ == Reason::kNone ? value : json::Value();
+  }
+
+  void AppendRoles(json::Value object, std::string_view name, std::vector<std::string_view>* roles) {
+    const json::Value value = Get(object, name);
+    if (value.present()) reason_ = ReadWords(value, IsRole, limits::kRolesPerTokenMax, roles);
+  }
+
+  void RolesOfMembers(std::string_view container_name, std::string_view name,
+                      std::vector<std::string_view>* roles) {
+    const json::Value container = Get(container_name);
+    if (container.present() && !container.is_object()) reason_ = Reason::kBadClaim;
+    if (reason_ != Reason::kNone) return;
+    for (json::Value member = container.FirstChild(); member.present();
+         member = container.NextChild(member)) {
+      if (!member.is_object()) reason_ = Reason::kBadClaim;
+      AppendRoles(member, name, roles);
+    }
   }
 
   json::Value FirstPresent(const std::vector<std::string>& names) {

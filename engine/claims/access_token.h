@@ -80,8 +80,8 @@ class ValidatedClaims {
 };
 
 // Validate reads the claims of `jws` by the profile into `storage` and checks them in this order: typ (kWrongType); the
-// profile's must_equal marks, and, under any typ but at+jwt, at_hash and c_hash, which only ID tokens have
-// (kNotAnAccessToken); types, ranges and lengths of all claims that are used (kBadClaim; a claim of the wrong type, null
+// profile's must_equal marks, and, under any typ but at+jwt, the marks of ID and refresh tokens that Profile::id_tokens
+// names (kNotAnAccessToken); types, ranges and lengths of all claims that are used (kBadClaim; a claim of the wrong type, null
 // too, is never taken as absent); issuer equal (kIssuerMissing, kIssuerUnknown); required claims present (kExpiryMissing,
 // kAudienceMissing, also for an empty array, kIssuedAtMissing, also where a bound on age or lifetime needs it,
 // kSubjectMissing, kClientMissing, kJwtIdMissing); times (`evidence` filled). claim_values.h says how each value is read.

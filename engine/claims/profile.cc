@@ -1,6 +1,23 @@
 #include "tollgate/profile.h"
 
+#include <algorithm>
+#include <array>
+
 namespace tollgate {
+namespace {
+
+constexpr std::array<std::string_view, 9> kNames = {
+    "auth0", "cognito", "dangerous-google-id-token", "entra-v1", "entra-v2", "keycloak", "lenient",
+    "okta",  "rfc9068",
+};
+
+constexpr std::array<Profile (*)(), kNames.size()> kFactories = {
+    &Profile::Auth0,   &Profile::Cognito, &Profile::DangerousGoogleIdToken,
+    &Profile::EntraV1, &Profile::EntraV2, &Profile::Keycloak,
+    &Profile::Lenient, &Profile::Okta,    &Profile::Rfc9068,
+};
+
+}  // namespace
 
 // RFC 9068 sections 2.1 and 2.2.
 Profile Profile::Rfc9068() {
@@ -9,6 +26,21 @@ Profile Profile::Rfc9068() {
   profile.types = {"at+jwt"};
   profile.client_claims = {"client_id"};
   profile.scope_claims = {"scope"};
+  profile.role_claims = {"roles"};
+  return profile;
+}
+
+Profile Profile::Lenient() {
+  Profile profile;
+  profile.name = "lenient";
+  profile.types = {"JWT", "at+jwt"};
+  profile.missing_type_allowed = true;
+  profile.issued_at_required = false;
+  profile.subject_required = false;
+  profile.client_required = false;
+  profile.jwt_id_required = false;
+  profile.client_claims = {"client_id", "azp", "appid", "cid"};
+  profile.scope_claims = {"scope", "scp"};
   profile.role_claims = {"roles"};
   return profile;
 }
@@ -34,24 +66,44 @@ Profile Profile::Cognito() {
   return profile;
 }
 
-// ID tokens of the same version have the same type, and the same audience where client and API share a
-// registration. What they do not have is `azp`, hence client_required. There is no `jti`: `uti` names the
-// token.
-Profile Profile::EntraV2() {
+// `azp` is there only where the client is not the audience itself. There is no `jti`.
+Profile Profile::DangerousGoogleIdToken() {
   Profile profile;
-  profile.name = "entra-v2";
+  profile.name = "dangerous-google-id-token";
   profile.types = {"JWT"};
+  profile.missing_type_allowed = true;
+  profile.id_tokens = true;
+  profile.client_required = false;
   profile.jwt_id_required = false;
   profile.client_claims = {"azp"};
+  return profile;
+}
+
+// ID tokens of the same version have the same type, and the same audience where client and API share a
+// registration. What they do not have is the client's claim, hence client_required. There is no `jti`: `uti`
+// names the token. Delegated permissions are in `scp`, application permissions and app roles in `roles`.
+Profile Profile::EntraV1() {
+  Profile profile;
+  profile.name = "entra-v1";
+  profile.types = {"JWT"};
+  profile.jwt_id_required = false;
+  profile.client_claims = {"appid"};
   profile.scope_claims = {"scp"};
   profile.role_claims = {"roles"};
+  profile.must_equal = {{"ver", "1.0"}};
+  return profile;
+}
+
+Profile Profile::EntraV2() {
+  Profile profile = EntraV1();
+  profile.name = "entra-v2";
+  profile.client_claims = {"azp"};
   profile.must_equal = {{"ver", "2.0"}};
   return profile;
 }
 
 // `typ` in the payload is "ID", "Refresh" or "Offline" in the realm's other tokens. The header's becomes
-// at+jwt by a client setting. Realm roles are roles; those of one client are
-// "/resource_access/<client>/roles".
+// at+jwt by a client setting.
 Profile Profile::Keycloak() {
   Profile profile;
   profile.name = "keycloak";
@@ -63,8 +115,7 @@ Profile Profile::Keycloak() {
   return profile;
 }
 
-// The header has no type, or one of Okta's own. ID tokens have no `cid`. Group names may hold spaces, so that
-// `groups` is no role claim unless the tenant adds it here.
+// The header has no type, or one of Okta's own. ID tokens have no `cid`.
 Profile Profile::Okta() {
   Profile profile;
   profile.name = "okta";
@@ -74,5 +125,13 @@ Profile Profile::Okta() {
   profile.scope_claims = {"scp"};
   return profile;
 }
+
+std::optional<Profile> Profile::ByName(std::string_view name) {
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return kFactories[static_cast<size_t>(found - kNames.begin())]();
+}
+
+std::span<const std::string_view> Profile::Names() { return kNames; }
 
 }  // namespace tollgate

@@ -51,7 +51,7 @@ absl::Status CheckTiming(const Timing& timing) {
   return absl::OkStatus();
 }
 
-absl::Status CheckIssuer(const IssuerConfig& issuer) {
+absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous) {
   if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
     return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
   }
@@ -65,11 +65,15 @@ absl::Status CheckIssuer(const IssuerConfig& issuer) {
   if (issuer.token_age_max_s < 0 || issuer.token_lifetime_max_s < 0) {
     return Invalid("issuer", issuer.issuer, "token_age_max_s and token_lifetime_max_s must not be negative");
   }
-  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed) {
+  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed && !issuer.profile.any_type) {
     return Invalid("issuer", issuer.issuer, "its profile accepts no token type");
   }
   if (issuer.profile.audience_claim.empty()) {
     return Invalid("issuer", issuer.issuer, "its profile names no audience claim");
+  }
+  if (issuer.profile.id_tokens && !dangerous.dangerous_accept_id_tokens) {
+    return Invalid("issuer", issuer.issuer,
+                   "its profile takes ID tokens; that needs dangerous_accept_id_tokens");
   }
   return absl::OkStatus();
 }
@@ -120,7 +124,7 @@ absl::Status CheckConfig(const Config& config) {
   }
   absl::flat_hash_set<std::string> issuers;
   for (const IssuerConfig& issuer : config.issuers) {
-    if (absl::Status status = CheckIssuer(issuer); !status.ok()) return status;
+    if (absl::Status status = CheckIssuer(issuer, config.dangerous); !status.ok()) return status;
     issuers.insert(issuer.issuer);
   }
   if (config.resources.empty() || config.resources.size() > limits::kResourcesMax) {

@@ -164,6 +164,38 @@ TEST_F(Attack, IdTokenIsNoAccessToken) {
   }
 }
 
+// Keycloak and Cognito say in the payload what a token is for: believed wherever the header does not say it.
+TEST_F(Attack, RefreshTokenIsNoAccessToken) {
+  expectations.profile = Profile::Lenient();
+  const auto with = [&](const char* name, const json& value, const json& header) {
+    json claims = TokenReader::GoodClaims();
+    claims[name] = value;
+    return reader.Read(claims, expectations, header);
+  };
+  for (const json& header : {json{{"typ", "JWT"}}, json{{"typ", nullptr}}}) {
+    for (const char* type : {"Refresh", "refresh", "Offline", "ID", "Id", "Logout"}) {
+      EXPECT_EQ(with("typ", type, header), Reason::kNotAnAccessToken) << type;
+    }
+    for (const char* type : {"Bearer", "DPoP", "JWT", "Identity"}) {
+      EXPECT_EQ(with("typ", type, header), Reason::kNone) << type;
+    }
+    for (const json& use : {json("id"), json("refresh"), json("Access"), json(""), json(nullptr), json(1)}) {
+      EXPECT_EQ(with("token_use", use, header), Reason::kNotAnAccessToken) << use;
+    }
+    EXPECT_EQ(with("token_use", "access", header), Reason::kNone);
+  }
+  EXPECT_EQ(with("typ", "Refresh", {{"typ", "at+jwt"}}), Reason::kNone) << "the header says it";
+}
+
+TEST_F(Attack, TakingIdTokensTakesNoRefreshTokens) {
+  expectations.profile = Profile::DangerousGoogleIdToken();
+  json claims = TokenReader::GoodClaims();
+  claims["at_hash"] = claims["c_hash"] = "x";
+  EXPECT_EQ(reader.Read(claims, expectations, {{"typ", "JWT"}}), Reason::kNone);
+  claims["typ"] = "Refresh";
+  EXPECT_EQ(reader.Read(claims, expectations, {{"typ", "JWT"}}), Reason::kNotAnAccessToken);
+}
+
 TEST_F(Attack, OtherKindsOfJwtAreNoAccessTokens) {
   for (const char* type :
        {"JWT", "dpop+jwt", "logout+jwt", "secevent+jwt", "token-introspection+jwt", "statuslist+jwt",

@@ -4,8 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "tests/claims/token_reader.h"
 
@@ -231,13 +232,65 @@ TEST_F(ProfileTest, Okta) {
   EXPECT_EQ(Read(Profile::Okta(), id_token, kNoType), Reason::kNotAnAccessToken);
 }
 
-TEST_F(ProfileTest, NamesAreDistinct) {
-  std::vector<std::string> names;
-  for (const Profile& profile : {Profile::Rfc9068(), Profile::Auth0(), Profile::Cognito(), Profile::EntraV2(),
-                                 Profile::Keycloak(), Profile::Okta()}) {
-    names.push_back(profile.name);
+TEST_F(ProfileTest, LenientTakesUsualTypesAndOnlyWhatEveryTokenHas) {
+  const json claims = {{"iss", "https://idp.example.com"}, {"aud", "a"}, {"exp", kNow + 10}};
+  for (const json& header : {kNoType, kJwtType, json{{"typ", "jwt"}}, json{{"typ", "AT+JWT"}},
+                             json{{"typ", "application/at+jwt"}}}) {
+    EXPECT_EQ(Read(Profile::Lenient(), claims, header), Reason::kNone) << header;
   }
-  EXPECT_THAT(names, UnorderedElementsAre("rfc9068", "auth0", "cognito", "entra-v2", "keycloak", "okta"));
+  for (const char* type : {"", "dpop+jwt", "logout+jwt", "at-jwt", "JWT "}) {
+    EXPECT_EQ(Read(Profile::Lenient(), claims, {{"typ", type}}), Reason::kWrongType) << type;
+  }
+  json incomplete = claims;
+  incomplete.erase("exp");
+  EXPECT_EQ(Read(Profile::Lenient(), incomplete, kJwtType), Reason::kExpiryMissing);
+  incomplete = claims;
+  incomplete.erase("aud");
+  EXPECT_EQ(Read(Profile::Lenient(), incomplete, kJwtType), Reason::kAudienceMissing);
+}
+
+TEST_F(ProfileTest, LenientFindsScopesAndClientsWhereTheyUsuallyAre) {
+  json claims = {{"iss", "https://idp.example.com"}, {"aud", "a"}, {"exp", kNow + 10}};
+  claims["cid"] = "by-cid";
+  claims["scp"] = {"from", "scp"};
+  claims["roles"] = {"operator"};
+  ASSERT_EQ(Read(Profile::Lenient(), claims, kJwtType), Reason::kNone);
+  EXPECT_THAT(token().scopes, ElementsAre("from", "scp"));
+  EXPECT_THAT(token().roles, ElementsAre("operator"));
+  for (const char* name : {"cid", "appid", "azp", "client_id"}) {
+    claims[name] = name;
+    ASSERT_EQ(Read(Profile::Lenient(), claims, kJwtType), Reason::kNone);
+    EXPECT_EQ(token().client_id, name) << "the later in this list comes first";
+  }
+  claims["scope"] = "from scope";
+  ASSERT_EQ(Read(Profile::Lenient(), claims, kJwtType), Reason::kNone);
+  EXPECT_THAT(token().scopes, ElementsAre("from", "scope"));
+}
+
+TEST_F(ProfileTest, AnyTypeLooksAtNoTypeButStillAtTheMarks) {
+  Profile profile = Profile::Rfc9068();
+  profile.any_type = true;
+  json claims = OidcProviderAccessToken();
+  for (const json& header : {kNoType, kJwtType, json{{"typ", ""}}, json{{"typ", "dpop+jwt"}}}) {
+    EXPECT_EQ(Read(profile, claims, header), Reason::kNone) << header;
+  }
+  claims["at_hash"] = "x";
+  EXPECT_EQ(Read(profile, claims, {{"typ", "dpop+jwt"}}), Reason::kNotAnAccessToken);
+}
+
+TEST_F(ProfileTest, EveryNameFindsTheProfileOfThatName) {
+  EXPECT_THAT(Profile::Names(), ElementsAre("auth0", "cognito", "dangerous-google-id-token", "entra-v1",
+                                            "entra-v2", "keycloak", "lenient", "okta", "rfc9068"));
+  for (const std::string_view name : Profile::Names()) {
+    const std::optional<Profile> profile = Profile::ByName(name);
+    ASSERT_TRUE(profile.has_value()) << name;
+    EXPECT_EQ(profile->name, name);
+    EXPECT_EQ(profile->id_tokens, name.starts_with("dangerous-")) << name;
+    EXPECT_FALSE(profile->any_type) << name;
+  }
+  for (const char* name : {"", "RFC9068", "okta ", "entra", "google"}) {
+    EXPECT_FALSE(Profile::ByName(name).has_value()) << name;
+  }
 }
 
 // No provider's token passes under the strict default but those that say at+jwt.

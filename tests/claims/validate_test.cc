@@ -226,6 +226,53 @@ TEST_F(Validate, RolesOfAllClaimsAreTakenTogether) {
   EXPECT_EQ(reader.Read(claims, expectations), Reason::kBadClaim);
 }
 
+TEST_F(Validate, RolesOfEveryMemberBehindAStar) {
+  expectations.profile.role_claims = {"roles", "/access/*/roles"};
+  json claims = TokenReader::GoodClaims();
+  EXPECT_EQ(reader.Read(claims, expectations), Reason::kNone) << "nothing there is nothing granted";
+  claims["roles"] = {"r1"};
+  claims["access"] = {{"a", {{"roles", {"r1", "r2"}}}},
+                      {"b", {{"roles", "r3 r4"}, {"more", {{"roles", {"deeper"}}}}}},
+                      {"c", json::object()},
+                      {"*", {{"roles", {"r5"}}}}};
+  ASSERT_EQ(reader.Read(claims, expectations), Reason::kNone);
+  EXPECT_THAT(reader.token().roles, testing::UnorderedElementsAre("r1", "r2", "r3", "r4", "r5"));
+  const json good = claims;
+  for (const json& bad : {json("r6"), json(nullptr), json::array({"r6"}), json({{"roles", 1}}),
+                          json({{"roles", {"two words"}}}), json({{"roles", nullptr}})}) {
+    claims = good;
+    claims["access"]["d"] = bad;
+    EXPECT_EQ(reader.Read(claims, expectations), Reason::kBadClaim) << bad;
+    claims = good;
+    claims["access"]["0"] = bad;
+    EXPECT_EQ(reader.Read(claims, expectations), Reason::kBadClaim) << bad << " before good ones";
+  }
+  for (const json& bad : {json("r6"), json(nullptr), json::array()}) {
+    claims["access"] = bad;
+    EXPECT_EQ(reader.Read(claims, expectations), Reason::kBadClaim) << bad;
+  }
+}
+
+TEST_F(Validate, StarIsALetterWhereItIsNoStepOfAPointer) {
+  json claims = TokenReader::GoodClaims();
+  claims["https://example.com/*/roles"] = {"named"};
+  claims["access"] = {{"a", {{"roles", {"not this"}}}}, {"a*", {{"roles", {"starred"}}}}};
+  expectations.profile.role_claims = {"https://example.com/*/roles", "/access/a*/roles"};
+  ASSERT_EQ(reader.Read(claims, expectations), Reason::kNone);
+  EXPECT_THAT(reader.token().roles, ElementsAre("named", "starred"));
+}
+
+TEST_F(Validate, NumberOfRolesIsBoundedOverAllMembersBehindAStar) {
+  expectations.profile.role_claims = {"/access/*/roles"};
+  json claims = TokenReader::GoodClaims();
+  for (size_t i = 0; i < limits::kRolesPerTokenMax; ++i) {
+    claims["access"][i % 2 == 0 ? "even" : "odd"]["roles"].push_back(std::to_string(i));
+  }
+  EXPECT_EQ(reader.Read(claims, expectations), Reason::kNone);
+  claims["access"]["more"]["roles"] = {"more"};
+  EXPECT_EQ(reader.Read(claims, expectations), Reason::kBadClaim);
+}
+
 TEST_F(Validate, NumbersOfAudiencesScopesAndRolesAreBounded) {
   const auto list = [](size_t count) {
     json array = json::array();

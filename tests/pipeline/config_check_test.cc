@@ -64,6 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"token_age_max_s", [](Config& c) { c.issuers[0].token_age_max_s = -1; }},
         BadConfig{"type", [](Config& c) { c.issuers[0].profile.types.clear(); }},
         BadConfig{"audience", [](Config& c) { c.issuers[0].profile.audience_claim = ""; }},
+        BadConfig{"dangerous_accept_id_tokens", [](Config& c) { c.issuers[0].profile.id_tokens = true; }},
         BadConfig{"policy", [](Config& c) { c.policy = Policy(); }},
         BadConfig{"introspection",
                   [](Config& c) {

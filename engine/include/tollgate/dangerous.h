@@ -7,6 +7,8 @@ struct DangerousOptions {
   // Keys may be fetched over plain http from 127.0.0.0/8, [::1] and localhost: for tests, benchmarks and
   // demos.
   bool dangerous_allow_http_on_loopback = false;
+  // Issuers may have a profile that takes ID tokens for access tokens (Profile::id_tokens).
+  bool dangerous_accept_id_tokens = false;
 };
 
 }  // namespace tollgate
