@@ -52,7 +52,8 @@ struct Set {
     return kWays;
   }
 
-  // MakeRoom returns an empty way, or else the first one under the hand that was not used since it last passed.
+  // MakeRoom returns an empty way, or else the first one under the hand that was not used since it last
+  // passed.
   size_t MakeRoom() {
     for (size_t way = 0; way < kWays; ++way) {
       if (token_len[way] == 0) return way;
