@@ -137,23 +137,40 @@ std::vector<std::string> WithoutDuplicates(const std::vector<std::string>& words
   return kept;
 }
 
+// What other tokens say of themselves: ID tokens, Cognito's and Keycloak's.
+bool IsMarkedAsOther(const json& payload, const Profile& profile) {
+  if (!profile.id_tokens && (payload.contains("at_hash") || payload.contains("c_hash"))) return true;
+  if (payload.contains("token_use") && payload["token_use"] != "access") return true;
+  const json type = payload.value("typ", json());
+  const std::string lower = type.is_string() ? Lower(type) : "";
+  return lower == "id" || lower == "refresh" || lower == "offline" || lower == "logout";
+}
+
 bool IsAccessToken(const std::optional<std::string>& typ, const json& payload, const Profile& profile) {
   const auto same = [&](const std::string& type) { return MediaType(type) == MediaType(*typ); };
   if (!profile.any_type) {
     if (!typ.has_value() && !profile.missing_type_allowed) return false;
-    if (typ.has_value() && !std::any_of(profile.types.begin(), profile.types.end(), same)) return false;
+    if (typ.has_value() && std::none_of(profile.types.begin(), profile.types.end(), same)) return false;
   }
   for (const auto& [name, wanted] : profile.must_equal) {
     const json* mark = Find(payload, name);
     if (mark == nullptr || *mark != wanted) return false;
   }
-  if (typ.has_value() && same("at+jwt")) return true;
-  // The marks of ID and refresh tokens.
-  if (!profile.id_tokens && (payload.contains("at_hash") || payload.contains("c_hash"))) return false;
-  if (payload.value("token_use", json("access")) != "access") return false;
-  const std::string type =
-      Lower(payload.contains("typ") && payload["typ"].is_string() ? payload["typ"].get<std::string>() : "");
-  return type != "id" && type != "refresh" && type != "offline" && type != "logout";
+  return (typ.has_value() && same("at+jwt")) || !IsMarkedAsOther(payload, profile);
+}
+
+// All words of a role claim, where "/a/*/b" is member b of every member of a.
+std::vector<std::string> Roles(const json& payload, const std::string& name) {
+  const size_t star = name.find("/*/");
+  if (star == std::string::npos) return Words(Find(payload, name), IsRole, limits::kRolesPerTokenMax);
+  std::vector<std::string> roles;
+  const json* container = Find(payload, name.substr(0, star));
+  if (container == nullptr) return roles;
+  if (!container->is_object()) throw Malformed();
+  for (const json& member : *container) {
+    for (std::string& role : Roles(member, name.substr(star + 2))) roles.push_back(std::move(role));
+  }
+  return roles;
 }
 
 ModelClaims ReadClaims(const json& payload, const Profile& profile) {
@@ -161,7 +178,7 @@ ModelClaims ReadClaims(const json& payload, const Profile& profile) {
   claims.subject = Text(Find(payload, "sub"));
   claims.client_id = Text(FindFirst(payload, profile.client_claims));
   claims.jwt_id = Text(Find(payload, "jti"));
-  const std::optional<int64_t> expires_at = Date(Find(payload, "exp"), std::floor);
+  const std::optional<int64_t> expires_at = Date(Find(payload, "exp"), std::ceil);
   if (!expires_at.has_value()) throw Malformed();
   claims.expires_at = *expires_at;
   claims.not_before = Date(Find(payload, "nbf"), std::ceil);
@@ -177,9 +194,7 @@ ModelClaims ReadClaims(const json& payload, const Profile& profile) {
 
   claims.scopes = Words(FindFirst(payload, profile.scope_claims), IsScope, limits::kScopesPerTokenMax);
   for (const std::string& name : profile.role_claims) {
-    for (std::string& role : Words(Find(payload, name), IsRole, limits::kRolesPerTokenMax)) {
-      claims.roles.push_back(std::move(role));
-    }
+    for (std::string& role : Roles(payload, name)) claims.roles.push_back(std::move(role));
   }
   if (claims.roles.size() > limits::kRolesPerTokenMax) throw Malformed();
   claims.scopes = WithoutDuplicates(claims.scopes);

@@ -183,7 +183,7 @@ class Reader {
 Reason ReadClaims(json::Value payload, const Profile& profile, AccessToken* token, bool* has_expiry) {
   if (const Reason reason = PeekIssuer(payload, &token->issuer); reason == Reason::kBadClaim) return reason;
   Reader reader(payload);
-  reader.Date("exp", Rounding::kDown, &token->expires_at, has_expiry);
+  reader.Date("exp", Rounding::kUp, &token->expires_at, has_expiry);
   reader.Date("nbf", Rounding::kUp, &token->not_before, &token->has_not_before);
   reader.Date("iat", Rounding::kDown, &token->issued_at, &token->has_issued_at);
   reader.Text("sub", &token->subject);

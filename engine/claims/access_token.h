@@ -21,8 +21,8 @@ struct AccessToken {
   std::string_view subject;
   std::string_view client_id;
   std::string_view jwt_id;
-  // NumericDates, RFC 7519 section 2, in seconds. Fractions are legal and are rounded to the safe side: exp and iat
-  // down, nbf up. has_… is false for absent ones.
+  // NumericDates, RFC 7519 section 2, in seconds. Fractions are legal: exp and nbf are rounded up, so that
+  // comparing them with a clock of whole seconds is exact, and iat down. has_… is false for absent ones.
   int64_t expires_at = 0;
   int64_t not_before = 0;
   int64_t issued_at = 0;
