@@ -10,7 +10,7 @@
 #include <benchmark/benchmark.h>
 #include <xxhash.h>
 #ifdef __x86_64__
-#include <xxh_x86dispatch.h>  // Makes XXH3_128bits the best that this processor can: AVX-512 where there is some.
+#include <xxh_x86dispatch.h>  // Makes XXH3_128bits the best that this processor can.
 #endif
 
 #include "bench/micro/benchmarks.h"

@@ -34,7 +34,8 @@ p { max-width: 76ch; margin: 0 0 14px; }
 .muted { color: var(--muted); }
 p.muted { font-size: 14px; }
 code { font: .92em ui-monospace, "SF Mono", Menlo, "Liberation Mono", monospace; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 28px 28px 22px; margin: 24px 0; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+    padding: 28px 28px 22px; margin: 24px 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px; margin: 6px 0 14px; }
 th { text-align: left; font-weight: 500; color: var(--muted); font-size: 13px; white-space: nowrap; }
@@ -44,17 +45,21 @@ tbody tr:last-child td { border-bottom: 0; }
 .headline td:first-child { white-space: nowrap; }
 .headline td:nth-child(5) { white-space: nowrap; }
 .words { color: var(--muted); font-size: 13.5px; min-width: 22ch; }
-.badge { display: inline-block; padding: 0 9px; border-radius: 9px; font-size: 12.5px; line-height: 19px; font-weight: 600; white-space: nowrap; }
+.badge { display: inline-block; padding: 0 9px; border-radius: 9px; font-size: 12.5px;
+    line-height: 19px; font-weight: 600; white-space: nowrap; }
 .badge.good { background: var(--good-bg); color: var(--good); }
 .badge.bad { background: var(--bad-bg); color: var(--bad); }
-.note { border-left: 4px solid var(--warn); background: var(--card); padding: 10px 16px; margin: 16px 0; font-size: 14.5px; }
+.note { border-left: 4px solid var(--warn); background: var(--card); padding: 10px 16px; margin: 16px 0;
+    font-size: 14.5px; }
 .note.failures { border-color: var(--deny); }
 .note ul, ul.prose { margin: 4px 0 12px; padding-left: 20px; max-width: 80ch; }
 ul.prose li { margin: 6px 0; }
 .legend { font-size: 13.5px; color: var(--muted); max-width: none; }
-.swatch { display: inline-block; width: 13px; height: 13px; border-radius: 3px; border: 1px solid var(--line); margin: 0 5px 0 12px; vertical-align: -2px; }
+.swatch { display: inline-block; width: 13px; height: 13px; border-radius: 3px;
+    border: 1px solid var(--line); margin: 0 5px 0 12px; vertical-align: -2px; }
 svg { display: block; width: 100%; min-width: 640px; height: auto; margin: 8px 0 10px; }
-svg text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: var(--ink); }
+svg text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
+    fill: var(--ink); }
 svg .label, svg .tick, svg .small { fill: var(--muted); }
 svg .tick, svg .small { font-size: 11.5px; }
 svg .value, svg .tick { font-variant-numeric: tabular-nums; }

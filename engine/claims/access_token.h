@@ -14,8 +14,8 @@
 
 namespace tollgate::claims {
 
-// AccessToken holds the claims of one access token, typed by its issuer's profile. Views point into the document that
-// they were read from. Reusable; the vectors keep their storage. Thread-compatible.
+// AccessToken holds the claims of one access token, typed by its issuer's profile. Views point into the
+// document that they were read from. Reusable; the vectors keep their storage. Thread-compatible.
 struct AccessToken {
   std::string_view issuer;
   std::string_view subject;
@@ -28,14 +28,14 @@ struct AccessToken {
   int64_t issued_at = 0;
   bool has_not_before = false;
   bool has_issued_at = false;
-  bool sender_constrained = false;            // `cnf` is present (RFC 7800).
+  bool sender_constrained = false;  // `cnf` is present (RFC 7800).
   std::vector<std::string_view> audiences;
-  std::vector<std::string_view> scopes;       // In the token's order; duplicates removed.
-  std::vector<std::string_view> roles;        // Likewise.
+  std::vector<std::string_view> scopes;  // In the token's order; duplicates removed.
+  std::vector<std::string_view> roles;   // Likewise.
 };
 
-// PeekIssuer returns `iss` of a payload that nobody has verified yet: kIssuerMissing, or kBadClaim if it is no string, is
-// empty or longer than limits::kIssuerBytesMax.
+// PeekIssuer returns `iss` of a payload that nobody has verified yet: kIssuerMissing, or kBadClaim if it is
+// no string, is empty or longer than limits::kIssuerBytesMax.
 Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer);
 
 // Expectations is what an issuer's access tokens must be like. Made once at configuration. Thread-compatible.
@@ -47,27 +47,28 @@ struct Expectations {
   int64_t token_lifetime_max_s = 0;
 };
 
-// TimeEvidence tells what was compared when a token was refused by time: the quantity of this moment (the time, the
-// token's age or its lifetime) and the bound that it broke, leeway included. All in seconds.
+// TimeEvidence tells what was compared when a token was refused by time: the quantity of this moment (the
+// time, the token's age or its lifetime) and the bound that it broke, leeway included. All in seconds.
 struct TimeEvidence {
   int64_t actual = 0;
   int64_t bound = 0;
 };
 
-// CheckTimes is the time window, for a fresh token and for a cached one alike: kExpired at now ≥ exp + leeway,
-// kNotYetValid at now < nbf − leeway or now < iat − leeway, kTooOld at now − iat > token_age_max (+ leeway),
-// kLifetimeTooLong at exp − iat > token_lifetime_max; the first of these in this order. Sums are held at the ends of the
-// range, so that no value of any argument wraps. Pure.
+// CheckTimes is the time window, for a fresh token and for a cached one alike: kExpired at now ≥ exp +
+// leeway, kNotYetValid at now < nbf − leeway or now < iat − leeway, kTooOld at now − iat > token_age_max (+
+// leeway), kLifetimeTooLong at exp − iat > token_lifetime_max; the first of these in this order. Sums are
+// held at the ends of the range, so that no value of any argument wraps. Pure.
 struct TimeWindow {
   int64_t expires_at = 0;
   int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
   int64_t issued_at = INT64_MIN;   // INT64_MIN: absent.
 };
-Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s, TimeEvidence* evidence);
+Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
+                  TimeEvidence* evidence);
 
-// ValidatedClaims proves that the claims of a verified token were found to be an access token of the expected issuer in
-// its time. Only Validate makes one. It says nothing about the audience: `audiences` is for the caller to match with
-// the resource at hand. Refers to the AccessToken it was made over. Thread-compatible.
+// ValidatedClaims proves that the claims of a verified token were found to be an access token of the expected
+// issuer in its time. Only Validate makes one. It says nothing about the audience: `audiences` is for the
+// caller to match with the resource at hand. Refers to the AccessToken it was made over. Thread-compatible.
 class ValidatedClaims {
  public:
   const AccessToken& token() const { return *token_; }
@@ -79,15 +80,16 @@ class ValidatedClaims {
   const AccessToken* token_;
 };
 
-// Validate reads the claims of `jws` by the profile into `storage` and checks them in this order: typ (kWrongType); the
-// profile's must_equal marks, and, under any typ but at+jwt, the marks of ID and refresh tokens that Profile::id_tokens
-// names (kNotAnAccessToken); types, ranges and lengths of all claims that are used (kBadClaim; a claim of the wrong type, null
-// too, is never taken as absent); issuer equal (kIssuerMissing, kIssuerUnknown); required claims present (kExpiryMissing,
-// kAudienceMissing, also for an empty array, kIssuedAtMissing, also where a bound on age or lifetime needs it,
-// kSubjectMissing, kClientMissing, kJwtIdMissing); times (`evidence` filled). claim_values.h says how each value is read.
-// kNone and a proof, or that reason and none; `storage` is then unspecified. RFC 7519 section 4.1, RFC 8725 section 3,
-// RFC 9068 sections 2.2 and 4.
-Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s, AccessToken* storage,
-                TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
+// Validate reads the claims of `jws` by the profile into `storage` and checks them in this order: typ
+// (kWrongType); the profile's must_equal marks, and, under any typ but at+jwt, the marks of ID and refresh
+// tokens that Profile::id_tokens names (kNotAnAccessToken); types, ranges and lengths of all claims that are
+// used (kBadClaim; a claim of the wrong type, null too, is never taken as absent); issuer equal
+// (kIssuerMissing, kIssuerUnknown); required claims present (kExpiryMissing, kAudienceMissing, also for an
+// empty array, kIssuedAtMissing, also where a bound on age or lifetime needs it, kSubjectMissing,
+// kClientMissing, kJwtIdMissing); times (`evidence` filled). claim_values.h says how each value is read.
+// kNone and a proof, or that reason and none; `storage` is then unspecified. RFC 7519 section 4.1, RFC 8725
+// section 3, RFC 9068 sections 2.2 and 4.
+Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s,
+                AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
 
 }  // namespace tollgate::claims

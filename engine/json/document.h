@@ -14,8 +14,8 @@ namespace tollgate::json {
 
 enum class Type : uint8_t { kNull, kBool, kInt64, kUint64, kDouble, kString, kArray, kObject };
 
-// Node is one value of a parsed document. Nodes stand in document order; a container's members follow it directly, and
-// `end` is the position behind its last descendant (of a scalar: behind itself).
+// Node is one value of a parsed document. Nodes stand in document order; a container's members follow it
+// directly, and `end` is the position behind its last descendant (of a scalar: behind itself).
 struct Node {
   Type type = Type::kNull;
   uint32_t end = 0;
@@ -29,8 +29,9 @@ struct Node {
   };
 };
 
-// Value is a view of one value of a Document: two words, valid until the Document parses again or is destroyed. All
-// accessors of an absent Value (a member that was not found) answer as if it had no such type. Thread-compatible.
+// Value is a view of one value of a Document: two words, valid until the Document parses again or is
+// destroyed. All accessors of an absent Value (a member that was not found) answer as if it had no such type.
+// Thread-compatible.
 class Value {
  public:
   Value() = default;
@@ -48,11 +49,12 @@ class Value {
 
   // Member returns the member of this name of an object. Linear in the number of direct members.
   Value Member(std::string_view name) const;
-  // Pointer resolves an RFC 6901 JSON pointer through objects ("/a/b"); "" is this value itself. A string that does not
-  // begin with "/" is taken as the name of a direct member.
+  // Pointer resolves an RFC 6901 JSON pointer through objects ("/a/b"); "" is this value itself. A string
+  // that does not begin with "/" is taken as the name of a direct member.
   Value Pointer(std::string_view pointer) const;
 
-  // Children of an array or object, in order: for (Value v = c.FirstChild(); v.present(); v = c.NextChild(v)).
+  // Children of an array or object, in order: for (Value v = c.FirstChild(); v.present(); v =
+  // c.NextChild(v)).
   Value FirstChild() const;
   Value NextChild(Value child) const;
 
@@ -63,31 +65,34 @@ class Value {
   const Node* node_ = nullptr;
 };
 
-// Document reads one JSON text strictly: RFC 8259 in UTF-8, no byte order mark, no duplicate member names (compared after
-// unescaping) in any object, no lone surrogates, at most limits::kJsonDepthMax levels, integers within 64 bits, finite
-// doubles, nothing but white space behind the value. Every value is walked and checked, wanted or not. Buffers are kept
-// for the next text, so that a reused Document allocates nothing once it has seen a text of similar size. Owner thread
-// only.
+// Document reads one JSON text strictly: RFC 8259 in UTF-8, no byte order mark, no duplicate member names
+// (compared after unescaping) in any object, no lone surrogates, at most limits::kJsonDepthMax levels,
+// integers within 64 bits, finite doubles, nothing but white space behind the value. Every value is walked
+// and checked, wanted or not. Buffers are kept for the next text, so that a reused Document allocates nothing
+// once it has seen a text of similar size. Owner thread only.
 class Document {
  public:
-  // `bytes_max` bounds every text that this document accepts. Allocates about 15 times as much at once, which texts of
-  // nothing but tiny values can make 70 times.
+  // `bytes_max` bounds every text that this document accepts. Allocates about 15 times as much at once, which
+  // texts of nothing but tiny values can make 70 times.
   explicit Document(size_t bytes_max);
   ~Document();
   Document(const Document&) = delete;
   Document& operator=(const Document&) = delete;
 
-  // Parse reads `text`, of which nothing is kept. kNone, or kBadJson (lone surrogates too), kBadUtf8, kDuplicateMember,
-  // kTooDeep, kTokenTooLong (longer than bytes_max), kOverloaded (the constructor found no memory). After a failure
-  // root() is absent.
+  // Parse reads `text`, of which nothing is kept. kNone, or kBadJson (lone surrogates too), kBadUtf8,
+  // kDuplicateMember, kTooDeep, kTokenTooLong (longer than bytes_max), kOverloaded (the constructor found no
+  // memory). After a failure root() is absent.
   Reason Parse(std::string_view text);
 
-  // Buffer returns room for bytes_max bytes into which the caller writes (e.g. decodes base64url) before ParseBuffer.
+  // Buffer returns room for bytes_max bytes into which the caller writes (e.g. decodes base64url) before
+  // ParseBuffer.
   char* Buffer() TOLLGATE_LIFETIME;
   // ParseBuffer is Parse of the first `size` bytes of Buffer(), without a copy.
   Reason ParseBuffer(size_t size);
 
-  Value root() const TOLLGATE_LIFETIME { return nodes_.empty() ? Value() : Value(nodes_.data(), nodes_.data()); }
+  Value root() const TOLLGATE_LIFETIME {
+    return nodes_.empty() ? Value() : Value(nodes_.data(), nodes_.data());
+  }
 
  private:
   struct Parser;

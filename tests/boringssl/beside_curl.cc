@@ -1,6 +1,6 @@
-// beside_curl URL CA_FILE: one process in which the system's libcurl talks TLS through the system's OpenSSL while the
-// crypto room verifies ES256 through our BoringSSL: functions of the same names, and each its own. Exits with 0 if all
-// of it was right, 77 if this libcurl does not use OpenSSL.
+// beside_curl URL CA_FILE: one process in which the system's libcurl talks TLS through the system's OpenSSL
+// while the crypto room verifies ES256 through our BoringSSL: functions of the same names, and each its own.
+// Exits with 0 if all of it was right, 77 if this libcurl does not use OpenSSL.
 #include <curl/curl.h>
 
 #include <array>
@@ -17,7 +17,8 @@ using tollgate::crypto::SignatureCheck;
 
 // RFC 7515, appendix A.3.
 constexpr char kSigningInput[] =
-    "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0"
+    "eyJhbGciOiJFUzI1NiJ9."
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0"
     "cnVlfQ";
 constexpr std::array<uint8_t, 32> kX = {0x7f, 0xcd, 0xce, 0x27, 0x70, 0xf6, 0xc4, 0x5d, 0x41, 0x83, 0xcb,
                                         0xee, 0x6f, 0xdb, 0x4b, 0x7b, 0x58, 0x07, 0x33, 0x35, 0x7b, 0xe9,
@@ -45,7 +46,8 @@ size_t Append(char* data, size_t size, size_t count, void* body) {
   return size * count;
 }
 
-// Fetch returns the body of `url`, or curl's error. Without `ca_file` the server's certificate must be refused.
+// Fetch returns the body of `url`, or curl's error. Without `ca_file` the server's certificate must be
+// refused.
 std::string Fetch(const char* url, const char* ca_file) {
   std::string body;
   CURL* curl = curl_easy_init();

@@ -1,18 +1,18 @@
 // Attacks on claims that have worked elsewhere, each tried here with a token whose signature is good.
 //
 // clang-format off
-//   advisory                     what went wrong there                          test
-//   CVE-2026-25537               exp, nbf of a wrong type taken as absent       TimesOfTheWrongTypeAreNotTakenAsAbsent
-//   CVE-2026-107723              an array as payload skipped the checks         ArrayPayloadSkipsNoCheck
-//   CVE-2026-107719, liboauth2   no iat, so that no age could be bounded        MissingIssuedAtEscapesNoAgeBound
-//   CVE-2026-116684              audience not checked, hence any shape of it    AudienceOfTheWrongShapeIsNoAudience
-//   (several libraries)          infinite or huge tolerance                     NoLeewayRevivesWhatThisTimeCannot
-//   (several libraries)          negative and huge timestamps wrapped           TimestampsThatWrapAreOutOfRange
-//   (several libraries)          exp of 1e300 never expires                     HugeExponentIsNoExpiry
-//   RFC 8725 sections 2.8, 3.11  ID token or other JWT taken as access token    IdTokenIsNoAccessToken, OtherKinds…
-//   RFC 7519 section 4           two parsers, duplicate members                 DuplicateClaimsAreRefused…
-//   CWE-93, CWE-117              header and log injection through claims        NamesCannotCarryHeadersOrLogLines
-//   CWE-436                      another member taken as the claim              NestedClaims…, NamesOfClaimsAreExact
+//   advisory | what went wrong there | test
+//   CVE-2026-25537 | exp, nbf of a wrong type taken as absent | TimesOfTheWrongTypeAreNotTakenAsAbsent
+//   CVE-2026-107723 | an array as payload skipped the checks | ArrayPayloadSkipsNoCheck
+//   CVE-2026-107719, liboauth2 | no iat, so that no age could be bounded | MissingIssuedAtEscapesNoAgeBound
+//   CVE-2026-116684 | audience not checked, hence any shape of it | AudienceOfTheWrongShapeIsNoAudience
+//   (several libraries) | infinite or huge tolerance | NoLeewayRevivesWhatThisTimeCannot
+//   (several libraries) | negative and huge timestamps wrapped | TimestampsThatWrapAreOutOfRange
+//   (several libraries) | exp of 1e300 never expires | HugeExponentIsNoExpiry
+//   RFC 8725, 3.11 | ID token or other JWT taken as access token | IdTokenIsNoAccessToken, OtherKinds…
+//   RFC 7519 section 4 | two parsers, duplicate members | DuplicateClaimsAreRefused…
+//   CWE-93, CWE-117 | header and log injection through claims | NamesCannotCarryHeadersOrLogLines
+//   CWE-436 | another member taken as the claim | NestedClaims…, NamesOfClaimsAreExact
 // clang-format on
 
 #include <gtest/gtest.h>

@@ -22,7 +22,8 @@ bool OpenSslWorks() {
   SHA256(text, 3, direct);
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   const bool evp = EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1 &&
-                   EVP_DigestUpdate(context, text, 3) == 1 && EVP_DigestFinal_ex(context, by_evp, nullptr) == 1;
+                   EVP_DigestUpdate(context, text, 3) == 1 &&
+                   EVP_DigestFinal_ex(context, by_evp, nullptr) == 1;
   EVP_MD_CTX_free(context);
   const char* version = OpenSSL_version(OPENSSL_VERSION);
   std::printf("host: %s\n", version);
