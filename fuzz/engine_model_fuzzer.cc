@@ -39,10 +39,6 @@ constexpr const char* kTools[] = {"search", "delete", "ping", "pay", "no such to
 constexpr char kAlias[] = "api://alias";
 constexpr int64_t kYoungSeconds = 120;
 
-// An RSA key in the set that nobody here can sign with: RFC 7638 section 3.1.
-constexpr char kRsaKey[] =
-    R"({"kty":"RSA","kid":"rsa","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"})";
-
 class FakeClock final : public Clock {
  public:
   Now Read() const override { return now; }
@@ -52,7 +48,7 @@ class FakeClock final : public Clock {
 json KeysOf(int issuer) {
   if (issuer == 1) return idp::Jwks({&SecondEdKey()});
   json set = idp::Jwks({&EdKey(), &EcKey()});
-  set["keys"].push_back(json::parse(kRsaKey));
+  set["keys"].push_back(RsaPublicJwk());  // Which nobody here can sign with.
   return set;
 }
 
@@ -97,13 +93,19 @@ struct World {
   std::unique_ptr<Engine> uncached = MakeEngine(clock, 0);
 };
 
-World& TheWorld() {
-  static auto& world = *new World;
-  return world;
+World* g_world = nullptr;
+
+// The world is made anew now and then: an engine numbers a bounded count of scope sets, and caches no token
+// with another.
+void RenewWorld() {
+  constexpr int kInputsPerWorld = 2000;
+  static int num_inputs = 0;
+  if (num_inputs++ % kInputsPerWorld != 0) return;
+  delete g_world;
+  g_world = new World;
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// the model
+// The model.
 
 const idp::SigningKey* SignerOf(int issuer, const std::string& kid) {
   if (issuer == 1) return kid == "ed" ? &SecondEdKey() : nullptr;
@@ -188,8 +190,7 @@ bool MayCall(const Allowed& token, std::string_view tool, int resource, int64_t 
   return tool == "ping";
 }
 
-// ---------------------------------------------------------------------------------------------------------
-// the checks
+// The checks.
 
 std::multiset<std::string> Words(std::string_view text) {
   std::multiset<std::string> words;
@@ -246,7 +247,7 @@ void ExpectSame(const Answer& a, const Answer& b) {
 // One request to both engines, at `now_s`. Returns whether it was allowed.
 bool CheckOne(const std::string& authorization, const std::optional<ModelJws>& jws, std::string_view tool,
               int resource, int64_t now_s) {
-  World& world = TheWorld();
+  World& world = *g_world;
   world.clock.now.wall_s = now_s;
   const Answer answer = Ask(*world.cached, authorization, tool, resource);
   const Decision& decision = answer.decision;
@@ -270,6 +271,7 @@ bool CheckOne(const std::string& authorization, const std::optional<ModelJws>& j
 
 bool Accepts(std::string_view input) {
   if (input.size() < kPrefix) return false;
+  RenewWorld();
   const std::string_view tool = kTools[static_cast<uint8_t>(input[0]) % std::size(kTools)];
   const int resource = static_cast<uint8_t>(input[1]) % 2;
   const std::string token(input.substr(kPrefix));
@@ -289,8 +291,7 @@ bool Accepts(std::string_view input) {
 
 namespace {
 
-// --------------------------------------------------------------------------------------------------------
-// the mutator
+// The mutator.
 
 std::string MutateText(std::string text) {
   const size_t size = text.size();

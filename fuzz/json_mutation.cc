@@ -19,7 +19,7 @@ constexpr std::string_view kNames[] = {
     // Claims.
     "iss", "aud", "sub", "client_id", "azp", "appid", "cid", "exp", "nbf", "iat", "jti", "scope", "scp",
     "scopes", "permissions", "roles", "groups", "realm_access", "resource_access", "cnf", "token_use",
-    "at_hash", "typ", "tid",
+    "at_hash", "c_hash", "ver", "cognito:groups", "typ", "tid",
     // Header.
     "alg", "kid", "cty", "crit", "enc", "zip", "b64", "jwk", "jku", "x5u", "x5c", "x5t",
     // Keys.
@@ -27,68 +27,20 @@ constexpr std::string_view kNames[] = {
     // Odd ones.
     "", "/", "~", "a/b"};
 
-constexpr std::string_view kStrings[] = {kIssuer,
-                                         kSecondIssuer,
-                                         kResource,
-                                         kOtherResource,
-                                         "alice",
-                                         "agent-1",
-                                         "files:read",
-                                         "files:read files:write",
-                                         "files:write",
-                                         " files:read",
-                                         "files:read  files:write",
-                                         "x",
-                                         "",
-                                         " ",
-                                         "at+jwt",
-                                         "AT+JWT",
-                                         "application/at+jwt",
-                                         "JWT",
-                                         "jwt",
-                                         "application/application/at+jwt",
-                                         "Bearer",
-                                         "ID",
-                                         "Refresh",
-                                         "access",
-                                         "id",
-                                         "EdDSA",
-                                         "Ed25519",
-                                         "ES256",
-                                         "ES384",
-                                         "RS256",
-                                         "PS256",
-                                         "HS256",
-                                         "none",
-                                         "nOnE",
-                                         "ed",
-                                         "ec",
-                                         "rsa",
-                                         "sig",
-                                         "enc",
-                                         "verify",
-                                         "sign",
-                                         "RSA",
-                                         "EC",
-                                         "OKP",
-                                         "oct",
-                                         "P-256",
-                                         "P-384",
-                                         "P-521",
-                                         "secp256k1",
-                                         "Ed448",
-                                         "AQAB",
-                                         "Aw",
-                                         "AA",
-                                         "AAEAAQ",
-                                         "exp",
-                                         "\xC3\xA9",
-                                         "\xF0\x9F\x98\x80",
-                                         "\"",
-                                         "\\",
-                                         "\x01",
-                                         "https://idp.example/",
-                                         "https://mcp.example/mcp/"};
+constexpr std::string_view kStrings[] = {
+    // Who, where, what for.
+    kIssuer, kSecondIssuer, kResource, kOtherResource, "alice", "agent-1", "files:read",
+    "files:read files:write", "files:write", " files:read", "files:read  files:write", "x", "", " ",
+
+    // Types.
+    "at+jwt", "AT+JWT", "application/at+jwt", "JWT", "jwt", "application/application/at+jwt", "Bearer", "1.0",
+    "2.0", "ID", "Refresh", "Offline", "logout", "access", "id",
+
+    // Algorithms, kids, what JWKs say.
+    "EdDSA", "Ed25519", "ES256", "ES384", "RS256", "PS256", "HS256", "none", "nOnE", "ed", "ec", "rsa", "sig",
+    "enc", "verify", "sign", "RSA", "EC", "OKP", "oct", "P-256", "P-384", "P-521", "secp256k1", "Ed448",
+    "AQAB", "Aw", "AA", "AAEAAQ", "exp", "\xC3\xA9", "\xF0\x9F\x98\x80", "\"", "\\", "\x01",
+    "https://idp.example/", "https://mcp.example/mcp/"};
 
 json Number(Random& random) {
   static constexpr int64_t kAround[] = {

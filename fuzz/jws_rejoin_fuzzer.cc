@@ -24,6 +24,17 @@ Reason NaiveSplit(std::string_view token) {
   return Reason::kNone;
 }
 
+void ExpectSame(const jose::ParsedJws& jws, const ModelJws& model) {
+  const jose::JoseHeader& header = jws.header();
+  Expect(AlgorithmName(header.algorithm) == model.header.alg, "the same alg");
+  Expect(header.has_key_id == model.header.kid.has_value() && header.key_id == model.header.kid.value_or(""),
+         "the same kid");
+  Expect(header.has_type == model.header.typ.has_value() && header.type == model.header.typ.value_or(""),
+         "the same typ");
+  Expect(jws.signing_input() == model.signing_input, "the same signing input");
+  Expect(jws.unverified_payload().is_object(), "the payload is an object");
+}
+
 }  // namespace
 
 bool Accepts(std::string_view input) {
@@ -47,17 +58,12 @@ bool Accepts(std::string_view input) {
            "nothing is left of a refused token");
     return false;
   }
-  const jose::JoseHeader& header = jws.header();
-  Expect(AlgorithmName(header.algorithm) == model->header.alg, "the same alg");
-  Expect(
-      header.has_key_id == model->header.kid.has_value() && header.key_id == model->header.kid.value_or(""),
-      "the same kid");
-  Expect(header.has_type == model->header.typ.has_value() && header.type == model->header.typ.value_or(""),
-         "the same typ");
-  Expect(jws.signing_input() == model->signing_input, "the same signing input");
+  ExpectSame(jws, *model);
   Expect(jose::Base64UrlEncode(jws.signature()) == compact.signature,
          "the signature is the one of the token");
-  Expect(jws.unverified_payload().is_object(), "the payload is an object");
+  // A header that is the one before is not read again.
+  Expect(jws.Parse(input) == Reason::kNone, "the same token again is the same");
+  ExpectSame(jws, *model);
   return true;
 }
 

@@ -130,17 +130,7 @@ void AddHeader(Seeds& seeds) {
 
 void AddJwks(Seeds& seeds) {
   json ec = EcKey().PublicJwk(), ed = EdKey().PublicJwk();
-  const json rsa = {
-      {"kty", "RSA"},
-      {"kid", "rsa"},
-      {"use", "sig"},
-      {"key_ops", {"verify"}},
-      {"e", "AQAB"},
-      {"n",
-       "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRX"
-       "jBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaS"
-       "qzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksIN"
-       "HaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}};
+  const json rsa = With(RsaPublicJwk(), {{"use", "sig"}, {"key_ops", {"verify"}}});
   const auto set = [](const json& keys) { return json{{"keys", keys}}.dump(); };
   seeds["jwks_identity"] = {{"three", set({ec, ed, rsa})},
                             {"one-odd-one", set({ec, {{"kty", "new"}}, 7, ed})},
@@ -165,31 +155,43 @@ void AddClaims(Seeds& seeds) {
   const auto add = [&](const char* name, const char* prefix, const json& patch) {
     claims[name] = prefix + With(good, patch).dump();
   };
-  // Profile '0' + 6n (Rfc9068 is '0': 48 % 6 == 0), settings, typ ('0' is at+jwt: 48 % 6 == 0).
-  add("rfc9068", "030", json::object());
-  add("auth0", "110", {{"permissions", {"read:files"}}});
-  add("cognito", "205", {{"aud", nullptr}, {"token_use", "access"}, {"cognito:groups", {"staff"}}});
-  add("entra", "331", {{"azp", "agent"}, {"scp", "Files.Read"}, {"ver", "2.0"}, {"roles", {"Admin"}}});
-  add("keycloak", "431",
-      {{"azp", "agent"}, {"typ", "Bearer"}, {"realm_access", {{"roles", {"staff", "staff"}}}}});
-  add("okta", "530", {{"cid", "agent"}, {"scp", {"files:read"}}});
-  add("all-bounds", "070", {{"nbf", kNow + 60}, {"iat", kNow + 60}});
-  add("fractions", "010",
-      {{"exp", static_cast<double>(kNow) - 58.5}, {"iat", static_cast<double>(kNow) - 0.5}});
-  add("audience-list", "010", {{"aud", {kOtherResource, kResource}}});
-  add("bound", "010", {{"cnf", {{"jkt", "x"}}}});
-  add("expired", "010", {{"exp", kNow - 60}});
-  add("not-yet", "010", {{"nbf", kNow + 61}});
-  add("wrong-issuer", "010", {{"iss", kSecondIssuer}});
-  add("no-audience", "010", {{"aud", json::array()}});
-  add("exp-string", "010", {{"exp", "1900000000"}});
-  add("exp-huge", "010", {{"exp", 1e300}});
-  add("wrong-typ", "013", json::object());
-  add("id-token", "431", {{"azp", "agent"}, {"typ", "ID"}, {"at_hash", "x"}});
-  add("control-in-sub", "010", {{"sub", "a\nb"}});
-  add("realm-access-no-object", "431", {{"azp", "agent"}, {"typ", "Bearer"}, {"realm_access", "staff"}});
-  claims["no-object"] = "010[]";
-  claims["short"] = "0";
+  const json keycloak = {{"azp", "agent"}, {"typ", "Bearer"}};
+  const json client_roles = {{"api", {{"roles", {"admin"}}}}, {"app", {{"roles", {"user", "admin"}}}}};
+  const double now = static_cast<double>(kNow);
+  // The profile ('a' is the first by name), three bits of settings, the typ ('0' is at+jwt, '1' JWT, '5'
+  // none).
+  add("auth0", "a10", {{"permissions", {"read:files"}}});
+  add("cognito", "b05", {{"aud", nullptr}, {"token_use", "access"}, {"cognito:groups", {"staff"}}});
+  add("google", "c11", {{"azp", "agent"}, {"at_hash", "x"}, {"jti", nullptr}});
+  add("entra-v1", "d31", {{"appid", "agent"}, {"scp", "Files.Read"}, {"ver", "1.0"}, {"roles", {"Admin"}}});
+  add("entra-v2", "e31", {{"azp", "agent"}, {"scp", "Files.Read"}, {"ver", "2.0"}});
+  add("keycloak", "f31", With(keycloak, {{"realm_access", {{"roles", {"staff", "staff"}}}}}));
+  add("keycloak-clients", "j31", With(keycloak, {{"resource_access", client_roles}}));
+  add("lenient", "g05", {{"sub", nullptr}, {"client_id", nullptr}, {"iat", nullptr}, {"azp", "agent"}});
+  add("okta", "h30", {{"cid", "agent"}, {"scp", {"files:read"}}});
+  add("rfc9068", "i30", json::object());
+  add("any-typ", "k13", json::object());
+  add("all-bounds", "i70", {{"nbf", kNow + 60}, {"iat", kNow + 60}});
+  add("fractions", "i10", {{"exp", now - 58.5}, {"iat", now - 0.5}});
+  add("fraction-of-nbf", "i10", {{"nbf", now + 59.5}});
+  add("audience-list", "i10", {{"aud", {kOtherResource, kResource}}});
+  add("bound", "i10", {{"cnf", {{"jkt", "x"}}}});
+  add("expired", "i10", {{"exp", kNow - 60}});
+  add("not-yet", "i10", {{"nbf", kNow + 61}});
+  add("wrong-issuer", "i10", {{"iss", kSecondIssuer}});
+  add("no-audience", "i10", {{"aud", json::array()}});
+  add("exp-string", "i10", {{"exp", "1900000000"}});
+  add("exp-huge", "i10", {{"exp", 1e300}});
+  add("wrong-typ", "i13", json::object());
+  add("id-token", "f31", With(keycloak, {{"at_hash", "x"}}));
+  add("id-token-by-c-hash", "g05", {{"c_hash", "x"}});
+  add("id-token-by-token-use", "g05", {{"token_use", "id"}});
+  add("refresh-token", "k11", {{"typ", "refresh"}});
+  add("control-in-sub", "i10", {{"sub", "a\nb"}});
+  add("realm-access-no-object", "f31", With(keycloak, {{"realm_access", "staff"}}));
+  add("resource-access-of-strings", "j31", With(keycloak, {{"resource_access", {{"api", "admin"}}}}));
+  claims["no-object"] = "i10[]";
+  claims["short"] = "i";
 }
 
 void AddAuthorization(Seeds& seeds) {

@@ -53,6 +53,18 @@ const idp::SigningKey& SecondEdKey() {
   return key;
 }
 
+json RsaPublicJwk() {
+  return {
+      {"kty", "RSA"},
+      {"kid", "rsa"},
+      {"e", "AQAB"},
+      {"n",
+       "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjB"
+       "ZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8"
+       "KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_"
+       "xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}};
+}
+
 json GoodClaims() {
   return {{"iss", kIssuer},          {"aud", kResource}, {"sub", "alice"},   {"client_id", "agent-1"},
           {"scope", "files:read x"}, {"jti", "id-1"},    {"iat", kNow - 10}, {"exp", kNow + 600}};

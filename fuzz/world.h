@@ -19,6 +19,8 @@ const idp::SigningKey& EdKey();
 const idp::SigningKey& EcKey();
 // The second issuer's key has the kid "ed" too: a kid means nothing without its issuer.
 const idp::SigningKey& SecondEdKey();
+// The public key of RFC 7638 section 3.1, under the kid "rsa".
+nlohmann::json RsaPublicJwk();
 
 // A good token's claims, by RFC 9068, with a fixed jti.
 nlohmann::json GoodClaims();
