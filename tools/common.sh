@@ -51,7 +51,7 @@ need_packages() {
 }
 
 # build_preset PRESET [-DOPTION=VALUE…]: configures and builds into build/PRESET. Warnings are errors here, in every
-# caller alike, so that they share one tree without rebuilding it.
+# caller alike, so that they share one tree without rebuilding it. $build_target, if set, is all that is built.
 build_preset() {
   local preset=$1 launcher=()
   shift
@@ -60,5 +60,5 @@ build_preset() {
     launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
   (cd "$root" && cmake --preset "$preset" -DTOLLGATE_WERROR=ON "${launcher[@]}" "$@" &&
-    cmake --build --preset "$preset" --parallel "$jobs")
+    cmake --build --preset "$preset" --parallel "$jobs" ${build_target:+--target "$build_target"})
 }

@@ -54,6 +54,9 @@ function(tollgate_room name)
   set_property(GLOBAL APPEND PROPERTY TOLLGATE_ROOMS ${name})
 endfunction()
 
+# Builds the tests labelled `threads` alone, which is all that a ThreadSanitizer build is for.
+add_custom_target(thread_tests)
+
 # tollgate_test(NAME SOURCES… LIBS target… [LABELS …])  a GoogleTest program, one ctest entry.
 # One entry a program and not a case: starting a process costs more than most cases, under sanitizers above all.
 function(tollgate_test name)
@@ -63,6 +66,9 @@ function(tollgate_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}")
+  if("threads" IN_LIST TEST_LABELS)
+    add_dependencies(thread_tests ${name})
+  endif()
   if(TEST_TIMEOUT)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT})
   endif()
