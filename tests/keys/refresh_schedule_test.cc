@@ -169,7 +169,9 @@ TEST_P(RefreshScheduleProperties, HoldForRandomEvents) {
           const int64_t backoff_ms = state.due_ms - now_ms;
           ASSERT_GT(backoff_ms, 0);
           ASSERT_LE(backoff_ms, timing.backoff_cap_ms);
-          if (failures < 10) ASSERT_LE(backoff_ms, timing.backoff_min_ms << failures);
+          if (failures < 10) {
+            ASSERT_LE(backoff_ms, timing.backoff_min_ms << failures);
+          }
           ASSERT_EQ(state.last_good_ms, before.last_good_ms);
           ++failures;
         }
@@ -196,7 +198,9 @@ TEST_P(RefreshScheduleProperties, HoldForRandomEvents) {
       const bool usable = state.last_good_ms != ScheduleState::kNever &&
                           now_ms - state.last_good_ms <= timing.staleness_bound_ms;
       ASSERT_EQ(freshness == Freshness::kUnavailable, !usable);
-      if (usable) ASSERT_EQ(freshness == Freshness::kDegraded, failures > 0);
+      if (usable) {
+        ASSERT_EQ(freshness == Freshness::kDegraded, failures > 0);
+      }
     }
   }
 }
