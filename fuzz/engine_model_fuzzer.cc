@@ -46,7 +46,8 @@ class FakeClock final : public Clock {
 };
 
 json KeysOf(int issuer) {
-  if (issuer == 1) return idp::Jwks({&SecondEdKey()});
+  if (issuer == 1)
+    return idp::Jwks({&SecondEdKey(), &EcKey()});  // The latter for an algorithm that is not allowed.
   json set = idp::Jwks({&EdKey(), &EcKey()});
   set["keys"].push_back(RsaPublicJwk());  // Which nobody here can sign with.
   return set;
@@ -107,9 +108,11 @@ void RenewWorld() {
 
 // The model.
 
+// The key that may verify; the second issuer does not allow what "ec" can do.
 const idp::SigningKey* SignerOf(int issuer, const std::string& kid) {
-  if (issuer == 1) return kid == "ed" ? &SecondEdKey() : nullptr;
-  return kid == "ed" ? &EdKey() : kid == "ec" ? &EcKey() : nullptr;
+  if (kid == "ec") return issuer == 0 ? &EcKey() : nullptr;
+  if (kid == "ed") return issuer == 0 ? &EdKey() : &SecondEdKey();
+  return nullptr;
 }
 
 bool VerifiesEs256(const std::string& input, const std::string& signature) {
@@ -316,7 +319,7 @@ const idp::SigningKey& SignerFor(const std::string& header, const std::string& p
   const int issuer = parsed_payload.value("iss", json()) == kSecondIssuer ? 1 : 0;
   const json kid = parsed_header.value("kid", json());
   const bool curve = kid.is_string() ? kid == "ec" : parsed_header.value("alg", json()) == "ES256";
-  return issuer == 1 ? SecondEdKey() : curve ? EcKey() : EdKey();
+  return curve ? EcKey() : issuer == 1 ? SecondEdKey() : EdKey();
 }
 
 std::string MutateToken(const std::string& token, Random& random) {

@@ -39,6 +39,13 @@ constexpr char kEs256Token[] =
     "Ly9pZHAuZXhhbXBsZSIsImp0aSI6ImlkLTEiLCJzY29wZSI6ImZpbGVzOnJlYWQgeCIsInN1YiI6ImFsaWNlIn0.QWJbCoX-"
     "tPxhYTtSJUmmMp14Qkm49W8Jvj7-n_enyS1ddgXAFFk-8Vfp3dasx1QwA7yj_oIddIJs_2JPvTHhzA";
 
+// The same key signed this one for the second issuer, which has it but allows EdDSA alone.
+constexpr char kSecondEs256Token[] =
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImVjIiwidHlwIjoiSldUIn0.eyJhdWQiOiJodHRwczovL21jcC5leGFtcGxlL21jcCIs"
+    "ImF6cCI6ImFnZW50IiwiZXhwIjoxODAwMDAwNjAwLCJpYXQiOjE3OTk5OTk5OTAsImlzcyI6Imh0dHBzOi8vc2Vjb25kLmV4"
+    "YW1wbGUiLCJqdGkiOiJpZC0xIiwic2NvcGUiOiJmaWxlczpyZWFkIHgiLCJzdWIiOiJhbGljZSIsInR5cCI6IkJlYXJlciJ9"
+    ".moriQ_OHo01wK9XOeLqWAYnW5bAfGiGrz6hFPOZswjiVYljBkQsWnLji8CQAGdJxkOyZ0YMG_gywOsAOzfM-8g";
+
 void AddBase64Url(Seeds& seeds) {
   seeds["base64url_roundtrip"] = {
       {"empty", ""},
@@ -226,6 +233,7 @@ void AddEngine(Seeds& seeds) {
   engine["other-resource"] = "21" + Token({{"aud", {kOtherResource, "x"}}});
   engine["alias"] = search + Token({{"aud", "api://alias"}, {"roles", {"a", "b"}}});
   engine["second-issuer"] = search + Token(keycloak, {{"typ", "JWT"}}, SecondEdKey());
+  engine["second-issuer-es256"] = search + kSecondEs256Token;
   engine["second-issuers-key"] = search + Token(json::object(), json::object(), SecondEdKey());
   engine["second-issuer-other-resource"] =
       "21" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());

@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   const std::vector<std::string> tokens = ReadTokens(argv[2]);
-  for (std::string order; std::getline(std::cin, order);) {
+  for (std::string order; std::getline(std::cin, order) && order != "quit";) {
     if (order == "fresh" || order == "degraded") Await(**engine, order);
     const uint64_t before = (*engine)->ReadMetrics().signature_verifications;
     int allowed = 0;

@@ -289,6 +289,10 @@ void AddTokenOptions(CLI::App* command, Options* options) {
   command->add_option("--profile", options->profile,
                       "How the issuer writes its tokens: " + names + " (lenient)");
   command->add_flag("--signature-only", options->signature_only, "Check the JWS alone, whatever its payload");
+  // The last of several counts, as with most commands.
+  for (CLI::Option* option : command->get_options()) {
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
 }
 
 int Run(int argc, char** argv) {
