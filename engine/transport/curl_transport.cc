@@ -307,7 +307,7 @@ class CurlTransport final : public Transport {
     const auto add = [exchange](const std::string& line) {
       curl_slist* longer = curl_slist_append(exchange->headers.get(), line.c_str());
       if (longer == nullptr) return false;
-      exchange->headers.release();
+      static_cast<void>(exchange->headers.release());  // The longer list begins with what we had.
       exchange->headers.reset(longer);
       return true;
     };
