@@ -148,8 +148,10 @@ class Reader {
   json::Value Get(std::string_view name) { return Get(payload_, name); }
 
   json::Value Get(json::Value object, std::string_view name) {
+    if (reason_ != Reason::kNone) return json::Value();
+    if (!name.starts_with('/')) return object.Member(name);
     json::Value value;
-    if (reason_ == Reason::kNone) reason_ = Find(object, name, &value);
+    reason_ = Find(object, name, &value);
     return reason_ == Reason::kNone ? value : json::Value();
   }
 
