@@ -9,7 +9,7 @@
 namespace tollgate::model {
 namespace {
 
-constexpr size_t kThreadsMax = 4;
+constexpr size_t kThreadsMax = 5;
 constexpr size_t kCellsMax = 14;
 constexpr size_t kMessagesMax = 14;
 
@@ -41,7 +41,7 @@ const char* Name(std::memory_order order) {
 }
 
 const char* Name(Role role) {
-  static constexpr const char* kNames[] = {"sequence", "word", "cold", "used", "cell"};
+  static constexpr const char* kNames[] = {"sequence", "word", "cold", "used", "generation", "cell"};
   return kNames[static_cast<size_t>(role)];
 }
 
@@ -129,7 +129,6 @@ class FingerprintSet {
     }
     return true;
   }
-  size_t size() const { return size_; }
 
  private:
   Fingerprint& Find(const Fingerprint& fingerprint) {
@@ -323,7 +322,7 @@ struct Explorer::Impl {
   void Advance(State& state, size_t index, uint64_t value, const Request& request, size_t position) {
     path.push_back({index, request, value, position, state.cells[request.cell].size});
     state.threads[index].node = Child(threads[index], state.threads[index].node, value);
-    Forget(state);
+    if (options.merge) Forget(state);
     Search(state);
     path.pop_back();
   }
@@ -359,10 +358,11 @@ struct Explorer::Impl {
     Advance(next, index, taking ? request.expected : 0, request, position + 1);
   }
 
-  bool Stopped() const { return !result.violation.empty() || visited.size() >= options.states_max; }
+  bool Stopped() const { return !result.violation.empty() || result.states >= options.states_max; }
 
   void Search(const State& state) {
-    if (Stopped() || !visited.Insert(FingerprintOf(state))) return;
+    if (Stopped() || (options.merge && !visited.Insert(FingerprintOf(state)))) return;
+    ++result.states;
     bool all_finished = true;
     for (size_t index = 0; index < threads.size(); ++index) {
       const Node& node = threads[index].nodes[state.threads[index].node];
@@ -431,7 +431,6 @@ struct Explorer::Impl {
     for (size_t i = 0; i < threads.size(); ++i) state.threads[i].node = MakeNode(threads[i], 0, 0);
     Search(state);
     result.exhausted = !Stopped();
-    result.states = visited.size();
     return result;
   }
 };

@@ -16,7 +16,7 @@
 namespace tollgate::model {
 
 // Role is what a cell is for, by its type unless set: weakenings go by it.
-enum class Role : uint8_t { kSequence, kWord, kCold, kUsed, kOther };
+enum class Role : uint8_t { kSequence, kWord, kCold, kUsed, kGeneration, kOther };
 
 enum class Operation : uint8_t { kLoad, kStore, kCompareExchange };
 
@@ -29,8 +29,9 @@ struct Weakening {
 };
 
 struct Options {
-  std::optional<Weakening> weakening;
+  std::optional<Weakening> weakening = std::nullopt;
   uint64_t states_max = UINT64_MAX;
+  bool merge = true;  // false: every path is walked to its end, as a check of what makes two states one.
 };
 
 // What a thread returns if what must never happen has happened to it.

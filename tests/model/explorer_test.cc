@@ -359,8 +359,45 @@ TEST(Explorer, WeakensTheOperationsThatItIsToldTo) {
   EXPECT_NE(violation(Weakening{Role::kSequence, Operation::kLoad, kAcquire, kRelaxed}), "");
 }
 
+// What makes two states one, and what is forgotten, must not lose an execution: the same outcomes without
+// either.
+TEST(Explorer, MergingStatesLosesNoOutcome) {
+  const auto run = [](bool merge) {
+    Explorer explorer({.merge = merge});
+    Cell<int> x, y, lock;
+    explorer.AddThread("left", [&] {
+      int expected = 0;
+      if (!lock.compare_exchange_strong(expected, 1, kAcquire, kRelaxed)) return 100 + expected;
+      x.store(1, kRelaxed);
+      y.store(1, kRelease);
+      lock.store(2, kRelease);
+      return y.load(kRelaxed);
+    });
+    explorer.AddThread("middle", [&] {
+      int expected = 2;
+      if (!lock.compare_exchange_strong(expected, 3, kRelaxed, kRelaxed)) return 100 + expected;
+      y.store(2, kRelease);
+      return x.load(kRelaxed) * 10 + y.load(kRelaxed);
+    });
+    explorer.AddThread("right", [&] {
+      int seen = y.load(kAcquire);
+      seen = seen * 10 + x.load(kRelaxed);
+      x.store(2, kRelaxed);
+      seen = seen * 10 + lock.load(kAcquire);
+      return seen * 10 + x.load(kRelaxed);
+    });
+    return explorer.Run();
+  };
+  const Result merged = run(true);
+  const Result all = run(false);
+  EXPECT_TRUE(merged.exhausted && all.exhausted);
+  EXPECT_EQ(merged.outcomes, all.outcomes);
+  EXPECT_GT(merged.outcomes.size(), 50u);
+  EXPECT_LT(merged.states * 10, all.states);
+}
+
 TEST(Explorer, SaysWhenItDidNotSeeEverything) {
-  Explorer explorer({.weakening = std::nullopt, .states_max = 5});
+  Explorer explorer({.states_max = 5});
   Cell<int> x;
   for (int i = 0; i < 2; ++i) {
     explorer.AddThread("writer", [&] {
