@@ -23,9 +23,9 @@ namespace tollgate::sync {
 namespace {
 
 #if defined(TOLLGATE_UNDER_TSAN) || defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kRounds = 20'000;
+constexpr uint64_t kRounds = 200'000;
 #else
-constexpr uint64_t kRounds = 400'000;
+constexpr uint64_t kRounds = 3'000'000;
 #endif
 constexpr size_t kSlots = 8;
 constexpr uint64_t kTokens = 3 * kSlots;  // Token t lives in slot t % kSlots, and there alone.
