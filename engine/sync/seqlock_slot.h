@@ -23,9 +23,8 @@ struct StdAtomics {
 //     Load and LoadCold, any number                 Store and StoreCold, any number
 //     Validate(seq): false, a miss                  Publish(seq)
 //
-// - If Validate(seq) returns true, all words loaded since Begin() returned seq are those of one moment: each
-// is
-//   the last one stored ahead of the Publish that set the sequence to seq, or what it was made with.
+// - If Validate(seq) returns true, the words loaded since Begin() returned seq are those of one moment: each
+//   is the last one stored ahead of the Publish that set the sequence to seq, or what it was made with.
 // - Everything ahead of that Publish, and of every earlier one of the slot, happens before Begin() returns.
 // - Everything ahead of a Publish happens before every later claim of the slot succeeds: between claim and
 //   Publish a writer alone has the words, its own Loads return the last values, and words that it leaves
