@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/cache_tag.h"
 #include "crypto/digest.h"
 #include "tests/crypto/signers.h"
 
@@ -80,6 +81,19 @@ TEST(Allocation, DigestsAllocateNothing) {
   (void)KeyedHash64({1, 2}, text);
   (void)EqualInConstantTime(test::Span(text), test::Span(text));
   EXPECT_EQ(Counted() - before, 0);
+}
+
+TEST(Allocation, CacheTagsAllocateNothing) {
+  for (const TagVariant variant : TagKey::SupportedVariants()) {
+    const TagKey key(variant);
+    for (const size_t length : {0, 15, 800, 16'384, 20'000}) {
+      const std::string token(length, 'x');
+      Derived derived;
+      const int before = Counted();
+      key.Derive(token, {}, &derived);
+      EXPECT_EQ(Counted() - before, 0) << static_cast<int>(variant) << " " << length;
+    }
+  }
 }
 
 }  // namespace
