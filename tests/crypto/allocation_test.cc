@@ -22,12 +22,12 @@ constexpr size_t kPrefix = alignof(std::max_align_t);
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Never inlined: gcc would see malloc's memory given to delete, or new's to free, and warn.
+[[gnu::noinline]] void* operator new(size_t size) {
   Count();
   if (void* p = std::malloc(size)) return p;
   std::abort();
 }
-// Never inlined: gcc would see memory of operator new given to free, and warn.
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
