@@ -287,12 +287,28 @@ void AddPolicy(Seeds& seeds) {
       {"negative-age", "class young signature -1\ntool a young any"}};
 }
 
+void AddCacheTag(Seeds& seeds) {
+  const std::string token = Token();
+  seeds["cache_tag_variants"] = {{"token", "\x01k" + token},
+                                 {"token-unaligned", "\x2f\x03" + token},
+                                 {"token-four-times", "\xc5z" + token},
+                                 {"no-token", "ab"},
+                                 {"one-byte", "abx"},
+                                 {"short-of-a-block", "ab" + token.substr(0, 15)},
+                                 {"block", "ab" + token.substr(0, 64)},
+                                 {"block-and-a-byte", "ab" + token.substr(0, 65)},
+                                 {"zeros", std::string(150, '\0')},
+                                 {"ones", std::string(150, '\xff')},
+                                 {"empty", ""},
+                                 {"too-short", "a"}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
   Seeds seeds;
   for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddJwks, AddClaims, AddAuthorization,
-                         AddEngine, AddRefresh, AddPolicy, AddCanary}) {
+                         AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddCanary}) {
     add(seeds);
   }
   return seeds;

@@ -9,7 +9,10 @@ readonly build_packages=(
   libabsl-dev libsimdjson-dev libcurl4-openssl-dev libssl-dev libbenchmark-dev libxxhash-dev
   nlohmann-json3-dev libboost1.81-dev libcli11-dev
 )
-readonly test_packages=(clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git)
+readonly test_packages=(
+  clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
+  g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
+)
 readonly bench_packages=(gnuplot-nox)
 
 die() {

@@ -10,6 +10,8 @@
 #include "bench/micro/benchmarks.h"
 #include "claims/access_token.h"
 #include "claims/authorization_header.h"
+#include "crypto/cache_tag.h"
+#include "crypto/digest.h"
 #include "jose/base64url.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
@@ -159,6 +161,69 @@ void StageCacheInsert(benchmark::State& state, const std::vector<std::string>& t
   if (!cache.Find(tokens.front(), &facts, nullptr)) state.SkipWithError("a token was not found");
 }
 
+// Text of exactly `bytes`, cut out of the pool's tokens laid end to end: lengths that no provider issues.
+std::vector<std::string> TextsOf(const TokenPool& pool, size_t bytes) {
+  std::string all;
+  for (const std::string& token : pool.Of("RS256")) all += token;
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < kNumTokens; ++i) texts.push_back(all.substr(i * 389 % (all.size() - bytes), bytes));
+  return texts;
+}
+
+// Tag, place, and the fetching of the lines that the place leads to.
+void StageCacheTag(benchmark::State& state, const std::vector<std::string>& texts,
+                   crypto::TagVariant variant) {
+  const crypto::TagKey key(variant);
+  const std::vector<char> table(size_t{1} << 14);
+  const crypto::PlaceHint hint = {table.data(), 63, 7, 2};
+  crypto::Derived first, derived;
+  key.Derive(texts.front(), hint, &first);
+  size_t i = 0;
+  for (auto _ : state) {
+    key.Derive(texts[i], hint, &derived);
+    benchmark::DoNotOptimize(derived);
+    if (++i == texts.size()) i = 0;
+  }
+  key.Derive(texts.back(), hint, &derived);
+  if (key.variant() != variant || derived.tag == first.tag) state.SkipWithError("a tag is wrong");
+}
+
+void FloorSha256(benchmark::State& state, const std::vector<std::string>& texts) {
+  size_t i = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(crypto::Sha256(texts[i]));
+    if (++i == texts.size()) i = 0;
+  }
+}
+
+const char* VariantName(crypto::TagVariant variant) {
+  switch (variant) {
+    case crypto::TagVariant::kSha256:
+      return "Sha256";
+    case crypto::TagVariant::kPclmulAvx2:
+      return "PclmulAvx2";
+    case crypto::TagVariant::kVpclmulAvx512:
+      return "VpclmulAvx512";
+    case crypto::TagVariant::kPmull:
+      return "Pmull";
+  }
+  return "?";
+}
+
+void RegisterCacheTagBenchmarks(const TokenPool* pool) {
+  for (const crypto::TagVariant variant : crypto::TagKey::SupportedVariants()) {
+    for (const size_t bytes : {64, 256, 800, 1600}) {
+      const std::string name =
+          std::string("BM_Stage_CacheTag/") + VariantName(variant) + "/bytes:" + std::to_string(bytes);
+      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+        StageCacheTag(state, TextsOf(*pool, bytes), variant);
+      });
+    }
+  }
+  benchmark::RegisterBenchmark("BM_Floor_Sha256/bytes:800",
+                               [pool](benchmark::State& state) { FloorSha256(state, TextsOf(*pool, 800)); });
+}
+
 }  // namespace
 
 void RegisterStageBenchmarks(const TokenPool& pool) {
@@ -181,6 +246,7 @@ void RegisterStageBenchmarks(const TokenPool& pool) {
       run(state, {all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min(kNumTokens, all.size()))}, *p);
     });
   }
+  RegisterCacheTagBenchmarks(p);
 }
 
 }  // namespace tollgate::bench

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/cache_tag.h"
 #include "crypto/digest.h"
 #include "tests/crypto/signers.h"
 
@@ -21,13 +22,14 @@ constexpr size_t kPrefix = alignof(std::max_align_t);
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Never inlined: gcc would see malloc's memory given to delete, or new's to free, and warn.
+[[gnu::noinline]] void* operator new(size_t size) {
   Count();
   if (void* p = std::malloc(size)) return p;
   std::abort();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 // BoringSSL takes these three if the program has them; the size stands before the block.
 extern "C" {
@@ -80,6 +82,19 @@ TEST(Allocation, DigestsAllocateNothing) {
   (void)KeyedHash64({1, 2}, text);
   (void)EqualInConstantTime(test::Span(text), test::Span(text));
   EXPECT_EQ(Counted() - before, 0);
+}
+
+TEST(Allocation, CacheTagsAllocateNothing) {
+  for (const TagVariant variant : TagKey::SupportedVariants()) {
+    const TagKey key(variant);
+    for (const size_t length : {0, 15, 800, 16'384, 20'000}) {
+      const std::string token(length, 'x');
+      Derived derived;
+      const int before = Counted();
+      key.Derive(token, {}, &derived);
+      EXPECT_EQ(Counted() - before, 0) << static_cast<int>(variant) << " " << length;
+    }
+  }
 }
 
 }  // namespace

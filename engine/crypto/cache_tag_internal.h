@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/limits.h"
+#include "base/marks.h"
+#include "crypto/cache_tag.h"
+
+// What the variants share. No BoringSSL here, and nothing but the standard library: each variant can be built
+// alone, for another processor too.
+namespace tollgate::crypto::internal {
+
+struct TagMaterial {
+  // k_0, k_1, …: pair i of the token meets words 2i and 2i + 1, then in the second iteration 2i + 2 and 2i
+  // + 3. Two words would do beyond the longest token; six more let whole vectors be loaded.
+  alignas(64) std::array<uint64_t, limits::kTokenBytesMax / 8 + 8> words;
+  std::array<uint64_t, 2> length_words;                // l_0, l_1.
+  alignas(16) std::array<uint8_t, 16> round_keys[11];  // Of AES-128, but independent of each other.
+  std::array<uint64_t, 2> siphash_key;
+  std::array<uint8_t, 64> prefix;  // Of kSha256.
+  // From here on: made out of the above.
+  alignas(16) std::array<uint8_t, 128> after_prefix;  // BoringSSL's SHA256_CTX that has taken in `prefix`.
+};
+static_assert(offsetof(TagMaterial, length_words) == TagKey::kLengthWordsOffset);
+static_assert(offsetof(TagMaterial, round_keys) == TagKey::kRoundKeysOffset);
+static_assert(offsetof(TagMaterial, siphash_key) == TagKey::kSipHashKeyOffset);
+static_assert(offsetof(TagMaterial, prefix) == TagKey::kPrefixOffset);
+static_assert(offsetof(TagMaterial, after_prefix) == TagKey::kSecretBytes);
+
+// FetchLines asks for the lines that `place` leads to. Inlined by force: gcc 12 takes a function that only
+// prefetches for one without effects, and deletes the calls to it.
+TOLLGATE_INLINE void FetchLines(const PlaceHint& hint, uint64_t place) {
+  if (hint.base == nullptr) return;
+  const char* base = static_cast<const char*>(hint.base);
+  const char* first = base + (size_t{static_cast<uint32_t>(place) & hint.mask} << hint.shift);
+  const char* second = base + (size_t{static_cast<uint32_t>(place >> 32) & hint.mask} << hint.shift);
+  for (uint32_t line = 0; line < hint.lines; ++line) {
+    __builtin_prefetch(first + size_t{line} * 64, 0, 3);
+    __builtin_prefetch(second + size_t{line} * 64, 0, 3);
+  }
+}
+
+// The variants. Tokens have at most limits::kTokenBytesMax bytes.
+#if defined(__x86_64__)
+void DerivePclmulAvx2(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
+                      Derived* out);
+void DeriveVpclmulAvx512(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
+                         Derived* out);
+#elif defined(__aarch64__)
+void DerivePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out);
+#endif
+
+}  // namespace tollgate::crypto::internal

@@ -1,0 +1,117 @@
+// The cache tag with 512-bit carry-less multiplication: four pairs at a time.
+
+#if defined(__x86_64__)
+
+// GCC 12 takes what the intrinsics leave undefined on purpose for an oversight (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include <immintrin.h>
+
+#include <algorithm>
+
+#include "crypto/cache_tag_internal.h"
+
+// An attribute and not a flag of the file: what the file takes from headers must run on every processor.
+#define TOLLGATE_TARGET __attribute__((target("avx2,avx512f,avx512bw,avx512vl,vpclmulqdq,pclmul,aes")))
+
+namespace tollgate::crypto::internal {
+namespace {
+
+// Both words of each pair, one multiplied by the other.
+TOLLGATE_TARGET TOLLGATE_INLINE __m512i Product(__m512i pairs) {
+  return _mm512_clmulepi64_epi128(pairs, pairs, 0x10);
+}
+
+// The second iteration's key is the first one's, one pair further on.
+TOLLGATE_TARGET TOLLGATE_INLINE __m512i ShiftedKey(__m512i key, __m512i next) {
+  return _mm512_alignr_epi64(next, key, 2);
+}
+
+TOLLGATE_TARGET TOLLGATE_INLINE __m512i Add3(__m512i a, __m512i b, __m512i c) {
+  return _mm512_ternarylogic_epi64(a, b, c, 0x96);
+}
+
+TOLLGATE_TARGET TOLLGATE_INLINE uint64_t Place(const TagMaterial& material, const char* end, size_t size) {
+  // Bytes before a token that is shorter than 16 are masked out, which means not touched. Arithmetic on
+  // integers, since there may be no such addresses.
+  const auto mask = static_cast<__mmask16>(0xffffU << (16 - std::min<size_t>(size, 16)));
+  const auto* keys = reinterpret_cast<const __m128i*>(material.round_keys);
+  __m128i x =
+      _mm_maskz_loadu_epi8(mask, reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(end) - 16));
+  x = _mm_xor_si128(x, _mm_load_si128(keys));
+  for (int round = 1; round < 10; ++round) x = _mm_aesenc_si128(x, _mm_load_si128(keys + round));
+  x = _mm_aesenclast_si128(x, _mm_load_si128(keys + 10));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(x));
+}
+
+struct Sums {
+  __m512i sum0;
+  __m512i sum1;
+  __m512i key;  // Of the next block's first iteration.
+
+  // Add takes in one block, four pairs; `next_words` are the key of the block behind it.
+  TOLLGATE_TARGET TOLLGATE_INLINE void Add(__m512i block, const uint64_t* next_words) {
+    const __m512i next = _mm512_load_si512(next_words);
+    sum0 = _mm512_xor_si512(sum0, Product(_mm512_xor_si512(block, key)));
+    sum1 = _mm512_xor_si512(sum1, Product(_mm512_xor_si512(block, ShiftedKey(key, next))));
+    key = next;
+  }
+
+  // AddTwo is twice Add, with fewer additions: the units that multiply also add.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* next_words) {
+    // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
+    asm("" : "+v"(first), "+v"(second));
+    const __m512i next = _mm512_load_si512(next_words);
+    const __m512i after = _mm512_load_si512(next_words + 8);
+    sum0 = Add3(sum0, Product(_mm512_xor_si512(first, key)), Product(_mm512_xor_si512(second, next)));
+    sum1 = Add3(sum1, Product(_mm512_xor_si512(first, ShiftedKey(key, next))),
+                Product(_mm512_xor_si512(second, ShiftedKey(next, after))));
+    key = after;
+  }
+};
+
+}  // namespace
+
+TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& material, std::string_view token,
+                                                      const PlaceHint& hint, Derived* out) {
+  const size_t size = token.size();
+  const char* at = token.data();
+  out->place = Place(material, at + size, size);
+  FetchLines(hint, out->place);
+
+  Sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_load_si512(material.words.data())};
+  const uint64_t* next_words = material.words.data() + 8;
+  size_t left = size;
+  for (; left >= 128; left -= 128, at += 128, next_words += 16) {
+    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), next_words);
+  }
+  if (left >= 64) {
+    sums.Add(_mm512_loadu_si512(at), next_words);
+    left -= 64, at += 64, next_words += 8;
+  }
+  // What is masked out is zero, and not touched.
+  if (left > 0) sums.Add(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), next_words);
+
+  const __m256i half0 =
+      _mm256_xor_si256(_mm512_castsi512_si256(sums.sum0), _mm512_extracti64x4_epi64(sums.sum0, 1));
+  const __m256i half1 =
+      _mm256_xor_si256(_mm512_castsi512_si256(sums.sum1), _mm512_extracti64x4_epi64(sums.sum1, 1));
+  __m256i tag = _mm256_xor_si256(_mm256_permute2x128_si256(half0, half1, 0x20),
+                                 _mm256_permute2x128_si256(half0, half1, 0x31));
+  // l_0 into the one half, l_1 into the other.
+  const __m256i length_words = _mm256_permute4x64_epi64(
+      _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(material.length_words.data()))),
+      0x10);
+  tag = _mm256_xor_si256(
+      tag, _mm256_clmulepi64_epi128(length_words, _mm256_set1_epi64x(static_cast<long long>(size)), 0));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(out->tag.words.data()), tag);
+  // Compilers end such functions so by themselves, but not without optimization.
+  _mm256_zeroupper();
+}
+
+}  // namespace tollgate::crypto::internal
+
+#endif
