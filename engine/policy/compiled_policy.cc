@@ -1,57 +1,48 @@
 #include "policy/compiled_policy.h"
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 
 namespace tollgate::policy {
 namespace {
 
-absl::string_view Key(std::string_view text) { return {text.data(), text.size()}; }
-
 void SetBit(ScopeMask* mask, uint32_t bit) { (*mask)[bit / 64] |= uint64_t{1} << bit % 64; }
+
+std::vector<std::string> NamesOf(const Policy& policy) {
+  std::vector<std::string> names;
+  for (const ToolRule& rule : policy.tools()) names.push_back(rule.tool);
+  return names;
+}
 
 }  // namespace
 
-struct CompiledPolicy::Tables {
-  absl::flat_hash_map<std::string, CompiledTool> tools;
-  absl::flat_hash_map<std::string, uint32_t> scope_bits;
-};
-
-CompiledPolicy::CompiledPolicy(const Policy& policy) {
-  auto tables = std::make_unique<Tables>();
+CompiledPolicy::CompiledPolicy(const Policy& policy) : names_(NamesOf(policy)) {
+  tool_scopes_.reserve(policy.tools().size());
   for (const ToolRule& rule : policy.tools()) {
     CompiledTool tool;
+    std::string scopes;
     for (const std::string& scope : rule.scopes) {
-      const auto [entry, is_new] =
-          tables->scope_bits.try_emplace(scope, static_cast<uint32_t>(tables->scope_bits.size()));
+      const auto [entry, is_new] = scope_bits_.try_emplace(scope, static_cast<uint32_t>(scope_bits_.size()));
       const ScopeMask before = tool.needed;
       SetBit(&tool.needed, entry->second);
       if (tool.needed == before) continue;  // Named twice.
-      if (!tool.scopes.empty()) tool.scopes += ' ';
-      tool.scopes += scope;
+      if (!scopes.empty()) scopes += ' ';
+      scopes += scope;
     }
     for (const SensitivityClass& sensitivity : policy.classes()) {
       if (sensitivity.name != rule.sensitivity) continue;
       tool.mode = sensitivity.mode;
       tool.token_age_max_s = sensitivity.token_age_max_s;
     }
-    tables->tools.emplace(rule.tool, std::move(tool));
+    tool.scopes = tool_scopes_.emplace_back(std::move(scopes));
+    tools_.push_back(tool);
   }
-  tables_ = std::move(tables);
-}
-
-CompiledPolicy::~CompiledPolicy() = default;
-
-const CompiledTool* CompiledPolicy::FindTool(std::string_view tool) const {
-  const auto found = tables_->tools.find(Key(tool));
-  return found == tables_->tools.end() ? nullptr : &found->second;
 }
 
 ScopeMask CompiledPolicy::MaskOf(std::span<const std::string_view> scopes) const {
   ScopeMask mask{};
   for (std::string_view scope : scopes) {
-    const auto found = tables_->scope_bits.find(Key(scope));
-    if (found != tables_->scope_bits.end()) SetBit(&mask, found->second);
+    const auto found = scope_bits_.find(absl::string_view(scope.data(), scope.size()));
+    if (found != scope_bits_.end()) SetBit(&mask, found->second);
   }
   return mask;
 }

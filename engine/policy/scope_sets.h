@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "policy/compiled_policy.h"
+#include "sync/interned_texts.h"
 
 namespace tollgate::policy {
 
@@ -24,13 +25,15 @@ class ScopeSets {
   std::optional<uint32_t> Intern(std::span<const std::string_view> scopes);
 
   // Mask and Text take a number that Intern returned (on any thread, with the number handed on properly).
-  const ScopeMask& Mask(uint32_t set) const;
-  std::string_view Text(uint32_t set) const;  // Space-delimited, sorted.
-  size_t size() const;
+  const ScopeMask& Mask(uint32_t set) const { return masks_[set]; }
+  std::string_view Text(uint32_t set) const { return texts_.Text(set); }  // Space-delimited, sorted.
+  size_t size() const { return texts_.size(); }
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  const CompiledPolicy& policy_;
+  sync::InternedTexts texts_;
+  // By number; written as the number is made, before anybody has it.
+  const std::unique_ptr<ScopeMask[]> masks_;
 };
 
 }  // namespace tollgate::policy

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+
+namespace tollgate::sync {
+
+// InternedTexts gives each different text a small number, once and for all. Bounded in texts and in bytes;
+// nothing is ever removed, so that a number can be kept anywhere and a text be read without a lock.
+// Thread-safe.
+class InternedTexts {
+ public:
+  InternedTexts(size_t num_texts_max, size_t bytes_max);
+  ~InternedTexts();
+
+  // Intern returns the number of `text`; nullopt if there is no room for a new one. `on_new` is called with a
+  // number that is given for the first time, under the lock and before anybody else has it. Takes a lock;
+  // allocates for a new text alone.
+  std::optional<uint32_t> Intern(
+      std::string_view text, absl::FunctionRef<void(uint32_t)> on_new = [](uint32_t) {});
+
+  // Text takes a number that Intern returned (on any thread, with the number handed on properly). Wait-free.
+  // Valid as long as this object.
+  std::string_view Text(uint32_t number) const { return texts_[number]; }
+
+  size_t size() const;
+
+ private:
+  struct State;
+  // Written once, under the lock, before the number is given out; whoever has the number got it after that.
+  const std::unique_ptr<std::string_view[]> texts_;
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::sync
