@@ -35,12 +35,15 @@ inline constexpr size_t kRolesPerTokenMax = 1024;
 // NumericDate: seconds up to the year 9999; beyond, sums with leeways could be argued about.
 inline constexpr int64_t kNumericDateMax = 253'402'300'799;
 
-inline constexpr size_t kResourcesMax = 64;  // One bit each in a cached record.
+inline constexpr size_t kResourcesMax = 64;  // One bit each in a token's audience.
 inline constexpr size_t kIssuersMax = 4096;
-inline constexpr size_t kScopeSetsMax =
-    4096;  // Different scope sets remembered; beyond, tokens are not cached.
+// Different scope sets remembered, 12 bits in a cached record; beyond, tokens are not cached.
+inline constexpr size_t kScopeSetsMax = 4096;
 inline constexpr size_t kRevocationsMax = 65'536;
-inline constexpr size_t kKeySlotsMax = 65'536;  // Key generations, over all issuers.
+inline constexpr size_t kKeySlotsMax =
+    65'536;  // Keys at a time, over all issuers: 16 bits in a cached record.
+// Generations of one slot, of which every second one is a key's: 16 bits in a cached record.
+inline constexpr uint32_t kKeyGenerationMax = 65'534;
 inline constexpr size_t kWaitersMax = 65'536;
 
 }  // namespace tollgate::limits

@@ -253,6 +253,19 @@ Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, in
   return Reason::kNone;
 }
 
+Span ValidSpan(const TimeWindow& window, const Expectations& expectations) {
+  const int64_t leeway_s = expectations.leeway_s;
+  Span span = {Limits::min(), SaturatingSubtract(SaturatingAdd(window.expires_at, leeway_s), 1)};
+  for (const int64_t start : {window.not_before, window.issued_at}) {
+    if (start != INT64_MIN) span.from_s = std::max(span.from_s, SaturatingSubtract(start, leeway_s));
+  }
+  if (window.issued_at != INT64_MIN && expectations.token_age_max_s > 0) {
+    const int64_t age_max = SaturatingAdd(expectations.token_age_max_s, leeway_s);
+    span.through_s = std::min(span.through_s, SaturatingAdd(window.issued_at, age_max));
+  }
+  return span;
+}
+
 Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s,
                 AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out) {
   out->reset();

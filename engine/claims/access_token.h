@@ -66,6 +66,14 @@ struct TimeWindow {
 Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
                   TimeEvidence* evidence);
 
+// ValidSpan returns the first and the last second at which CheckTimes finds a window in order whose lifetime
+// is; both within int64_t's range, and empty if first > last. Pure.
+struct Span {
+  int64_t from_s = 0;
+  int64_t through_s = 0;
+};
+Span ValidSpan(const TimeWindow& window, const Expectations& expectations);
+
 // ValidatedClaims proves that the claims of a verified token were found to be an access token of the expected
 // issuer in its time. Only Validate makes one. It says nothing about the audience: `audiences` is for the
 // caller to match with the resource at hand. Refers to the AccessToken it was made over. Thread-compatible.

@@ -14,11 +14,6 @@ bool IsTokenChar(char c) {
   return IsAlphanumeric(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-// RFC 9110 section 11.2.
-bool IsToken68Char(char c) {
-  return IsAlphanumeric(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos;
-}
-
 bool StartsWithBearer(std::string_view value) {
   if (value.size() < kScheme.size()) return false;
   for (size_t i = 0; i < kScheme.size(); ++i) {
@@ -29,19 +24,16 @@ bool StartsWithBearer(std::string_view value) {
 
 }  // namespace
 
-Reason ReadAuthorization(std::string_view value, std::string_view* token) {
+namespace internal {
+
+TOLLGATE_SLOW Reason WhyNoToken(std::string_view value) {
   if (value.empty()) return Reason::kNoCredential;
-  if (!StartsWithBearer(value) || (value.size() > kScheme.size() && IsTokenChar(value[kScheme.size()]))) {
-    return IsTokenChar(value.front()) ? Reason::kUnsupportedScheme : Reason::kMalformedAuthorization;
-  }
-  value.remove_prefix(kScheme.size());
-  // Both ends tell whether there is more than one space, or white space behind; the JWS reader looks at the
-  // rest.
-  if (value.size() < 2 || value.front() != ' ' || !IsToken68Char(value[1]) || !IsToken68Char(value.back())) {
+  if (StartsWithBearer(value) && (value.size() == kScheme.size() || !IsTokenChar(value[kScheme.size()]))) {
     return Reason::kMalformedAuthorization;
   }
-  *token = value.substr(1);
-  return Reason::kNone;
+  return IsTokenChar(value.front()) ? Reason::kUnsupportedScheme : Reason::kMalformedAuthorization;
 }
+
+}  // namespace internal
 
 }  // namespace tollgate::claims

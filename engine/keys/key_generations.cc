@@ -7,19 +7,20 @@ namespace {
 
 // A slot holds an even number while a key has it and an odd one otherwise, so that no KeyRef equals what an
 // empty slot holds; 0 is never held, so that a KeyRef that nobody filled in is not current.
-constexpr uint32_t kFirstFree = 1;
-constexpr uint32_t kLastFree = UINT32_MAX;
+constexpr uint64_t kFirstFree = 1;
+constexpr uint32_t kLastFree = limits::kKeyGenerationMax + 1;
+static_assert(kLastFree % 2 == 1);
 
 }  // namespace
 
-KeyGenerations::KeyGenerations() : generations_(new std::atomic<uint32_t>[limits::kKeySlotsMax]) {
+KeyGenerations::KeyGenerations() : cells_(new std::atomic<uint64_t>[limits::kKeySlotsMax]) {
   for (size_t i = 0; i < limits::kKeySlotsMax; ++i) {
     // Ordering: relaxed; no other thread has this object yet.
-    generations_[i].store(kFirstFree, std::memory_order_relaxed);
+    cells_[i].store(kFirstFree, std::memory_order_relaxed);
   }
 }
 
-std::optional<KeyRef> KeyGenerations::Acquire() {
+std::optional<KeyRef> KeyGenerations::Acquire(uint32_t issuer) {
   KeyRef key;
   if (!free_.empty()) {
     key.slot = free_.back();
@@ -31,17 +32,17 @@ std::optional<KeyRef> KeyGenerations::Acquire() {
   }
   // Ordering: relaxed, both; this thread alone writes, and others learn the name from a set that is published
   // later.
-  key.generation = generations_[key.slot].load(std::memory_order_relaxed) + 1;
-  generations_[key.slot].store(key.generation, std::memory_order_relaxed);
+  key.generation = static_cast<uint32_t>(cells_[key.slot].load(std::memory_order_relaxed)) + 1;
+  cells_[key.slot].store(uint64_t{issuer} << 32 | key.generation, std::memory_order_relaxed);
   return key;
 }
 
 void KeyGenerations::Retire(KeyRef key) {
   if (!IsCurrent(key)) return;
   const uint32_t free = key.generation + 1;
-  // Ordering: release pairs with the acquire in IsCurrent: who sees the end sees the set that was published
-  // before it.
-  generations_[key.slot].store(free, std::memory_order_release);
+  // Ordering: release pairs with the acquire in CurrentIssuer: who sees the end sees the set that was
+  // published before it.
+  cells_[key.slot].store(free, std::memory_order_release);
   if (free != kLastFree) free_.push_back(key.slot);  // A slot that has used up its numbers is given up.
 }
 

@@ -11,26 +11,33 @@
 namespace tollgate::keys {
 
 // KeyGenerations says in one load whether a key that some token was verified with is still in its issuer's
-// set. Slots are limited (limits::kKeySlotsMax) and reused; generations are not. IsCurrent is thread-safe;
-// Acquire and Retire are for one thread at a time.
+// set, and whose that is. Slots are limited (limits::kKeySlotsMax) and reused; generations are not.
+// CurrentIssuer and IsCurrent are thread-safe; Acquire and Retire are for one thread at a time.
 class KeyGenerations {
  public:
   KeyGenerations();
 
-  // Acquire returns the name of a new generation; nullopt if all slots are in use.
-  std::optional<KeyRef> Acquire();
+  static constexpr uint32_t kNoIssuer = UINT32_MAX;
+
+  // Acquire returns the name of a new generation of a key of `issuer`; nullopt if all slots are in use.
+  std::optional<KeyRef> Acquire(uint32_t issuer);
 
   // Retire ends a generation: an IsCurrent that begins after Retire has returned says no.
   void Retire(KeyRef key);
 
-  bool IsCurrent(KeyRef key) const {
+  // CurrentIssuer returns whose key this is, or kNoIssuer if it is in no set any more.
+  uint32_t CurrentIssuer(KeyRef key) const {
     // Ordering: acquire pairs with the release in Retire, so that whoever sees the new generation sees the
     // new key set.
-    return generations_[key.slot].load(std::memory_order_acquire) == key.generation;
+    const uint64_t cell = cells_[key.slot].load(std::memory_order_acquire);
+    return static_cast<uint32_t>(cell) == key.generation ? static_cast<uint32_t>(cell >> 32) : kNoIssuer;
   }
 
+  bool IsCurrent(KeyRef key) const { return CurrentIssuer(key) != kNoIssuer; }
+
  private:
-  std::unique_ptr<std::atomic<uint32_t>[]> generations_;
+  // By slot: the generation, and above it the issuer of the key that has it.
+  std::unique_ptr<std::atomic<uint64_t>[]> cells_;
   std::vector<uint32_t> free_;
   uint32_t next_unused_ = 0;
 };

@@ -100,6 +100,7 @@ bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& 
 // Aligned so that what request threads read on every call shares no cache line with what floods of absent
 // kids write.
 struct alignas(64) KeyStore::Issuer {
+  const uint32_t position;  // In Config::issuers.
   std::string name;
   std::string url;  // Empty: configured keys.
   sync::Published<KeySet> set;
@@ -112,6 +113,7 @@ struct alignas(64) KeyStore::Issuer {
   std::atomic<int64_t> next_ms{ScheduleState::kNever};
   std::atomic<uint32_t> failures{0};
   std::atomic<bool> in_flight{false};
+  Fresh& fresh;  // The same once more, short and together with the other issuers'.
 
   alignas(64)
       std::mutex mutex;  // Guards what follows. Never held while readers are waited for, nor over a callback.
@@ -127,6 +129,8 @@ struct alignas(64) KeyStore::Issuer {
   std::string etag;
   int64_t max_age_s = -1;  // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
 
+  Issuer(uint32_t position_in, Fresh& fresh_in) : position(position_in), fresh(fresh_in) {}
+
   bool fetched() const { return !url.empty(); }
 
   // Mirror copies the schedule to where readers see it. Under the lock.
@@ -138,6 +142,9 @@ struct alignas(64) KeyStore::Issuer {
     in_flight.store(schedule.in_flight, std::memory_order_relaxed);
     // Ordering: release pairs with the acquire in Seen.
     last_good_ms.store(schedule.last_good_ms, std::memory_order_release);
+    // Ordering: release, both, pairs with the acquires in IsFresh.
+    fresh.last_good_ms.store(schedule.last_good_ms, std::memory_order_release);
+    fresh.until_ms.store(FreshUntil(schedule, timing), std::memory_order_release);
   }
 
   // Seen is the schedule as a reader without the lock sees it, for FreshnessAt.
@@ -161,9 +168,10 @@ struct KeyStore::State {
         on_settled(std::move(settled)),
         jitter(jitter_seed) {}
 
-  absl::Status AddIssuer(const IssuerConfig& config, KeyGenerations& generations);
-  std::optional<std::vector<IssuerKey>> Adopt(const KeySet* old_set, jose::JwkSet parsed,
-                                              KeyGenerations& generations, uint32_t* skipped);
+  absl::Status AddIssuer(const IssuerConfig& config, KeyGenerations& generations, Fresh& fresh);
+  std::optional<std::vector<IssuerKey>> Adopt(const Issuer& issuer, const KeySet* old_set,
+                                              jose::JwkSet parsed, KeyGenerations& generations,
+                                              uint32_t* skipped);
   absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, KeyGenerations& generations,
                          bool* changed);
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
@@ -184,8 +192,9 @@ struct KeyStore::State {
 
 // Adopt gives every usable key its name: the old one if the old set has the key, else a new generation. Null
 // if none is usable. `*skipped` counts the rest.
-std::optional<std::vector<IssuerKey>> KeyStore::State::Adopt(const KeySet* old_set, jose::JwkSet parsed,
-                                                             KeyGenerations& generations, uint32_t* skipped) {
+std::optional<std::vector<IssuerKey>> KeyStore::State::Adopt(const Issuer& issuer, const KeySet* old_set,
+                                                             jose::JwkSet parsed, KeyGenerations& generations,
+                                                             uint32_t* skipped) {
   *skipped = static_cast<uint32_t>(parsed.skipped.size());
   std::vector<IssuerKey> keys;
   const auto find = [](const std::vector<IssuerKey>& among, std::string_view thumbprint,
@@ -202,7 +211,7 @@ std::optional<std::vector<IssuerKey>> KeyStore::State::Adopt(const KeySet* old_s
       key.ref = old->ref;
     } else if (twin != keys.end()) {
       key.ref = twin->ref;
-    } else if (const auto ref = generations.Acquire()) {
+    } else if (const auto ref = generations.Acquire(issuer.position)) {
       key.ref = *ref;
     } else {
       ++*skipped;
@@ -220,7 +229,8 @@ std::optional<std::vector<IssuerKey>> KeyStore::State::Adopt(const KeySet* old_s
   return keys;
 }
 
-absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGenerations& generations) {
+absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGenerations& generations,
+                                        Fresh& fresh) {
   const auto position = static_cast<uint32_t>(issuers.size());
   const auto error = [position](std::string_view setting, std::string_view why) {
     return absl::InvalidArgumentError(
@@ -231,7 +241,7 @@ absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGeneratio
   if (config.jwks.empty() == config.jwks_uri.empty())
     return error("", "needs exactly one of jwks and jwks_uri");
 
-  auto issuer = std::make_unique<Issuer>();
+  auto issuer = std::make_unique<Issuer>(position, fresh);
   issuer->name = config.issuer;
   issuer->url = config.jwks_uri;
   if (issuer->fetched()) {
@@ -240,10 +250,12 @@ absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGeneratio
   } else {
     auto parsed = jose::ParseJwkSet(config.jwks);
     if (!parsed.ok()) return error(".jwks", std::string(parsed.status().message()));
-    auto keys = Adopt(nullptr, *std::move(parsed), generations, &issuer->num_keys_skipped);
+    auto keys = Adopt(*issuer, nullptr, *std::move(parsed), generations, &issuer->num_keys_skipped);
     if (!keys) return error(".jwks", "has no usable key");
     issuer->num_keys = static_cast<uint32_t>(keys->size());
     issuer->set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks);
+    // Ordering: relaxed; nobody else has the store yet.
+    fresh.until_ms.store(INT64_MAX, std::memory_order_relaxed);
   }
   issuers.push_back(std::move(issuer));
   return absl::OkStatus();
@@ -264,7 +276,7 @@ absl::Status KeyStore::State::TakeInSet(Issuer& issuer, const FetchResult& resul
   }
   uint32_t skipped = 0;
   const size_t unusable = parsed->skipped.size();
-  auto keys = Adopt(old_set, *std::move(parsed), generations, &skipped);
+  auto keys = Adopt(issuer, old_set, *std::move(parsed), generations, &skipped);
   if (!keys) return absl::InvalidArgumentError(absl::StrCat("no usable key, ", skipped, " skipped"));
   const auto num_keys = static_cast<uint32_t>(keys->size());
   *changed = !SameKeys(KeysOf(old_set), *keys);
@@ -299,7 +311,8 @@ void KeyStore::State::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) 
 
 KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
                    std::function<void(uint32_t issuer)> on_settled)
-    : state_(std::make_unique<State>(config, jitter_seed, blocks, std::move(on_settled))) {}
+    : fresh_(std::make_unique<Fresh[]>(config.issuers.size())),
+      state_(std::make_unique<State>(config, jitter_seed, blocks, std::move(on_settled))) {}
 
 KeyStore::~KeyStore() = default;
 
@@ -311,7 +324,8 @@ absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(const Config& config,
   State& state = *store->state_;
   size_t num_fetched = 0;
   for (const IssuerConfig& issuer : config.issuers) {
-    const absl::Status added = state.AddIssuer(issuer, store->generations_);
+    Fresh& fresh = store->fresh_[state.issuers.size()];
+    const absl::Status added = state.AddIssuer(issuer, store->generations_, fresh);
     if (!added.ok()) return added;
     if (state.issuers.back()->fetched()) ++num_fetched;
   }

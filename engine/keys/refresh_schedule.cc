@@ -89,4 +89,9 @@ Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t 
   return state.in_flight || now_ms >= state.due_ms ? Freshness::kStale : Freshness::kFresh;
 }
 
+int64_t FreshUntil(const ScheduleState& state, const Timing& timing) {
+  if (state.last_good_ms == ScheduleState::kNever || state.failures > 0 || state.in_flight) return INT64_MIN;
+  return std::min(Plus(state.last_good_ms, timing.staleness_bound_ms), Minus(state.due_ms, 1));
+}
+
 }  // namespace tollgate::keys

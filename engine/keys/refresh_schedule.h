@@ -39,4 +39,8 @@ ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_m
 // 0; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms);
 
+// FreshUntil returns the last moment at which FreshnessAt is kFresh, unless something happens before;
+// INT64_MIN: it is not.
+int64_t FreshUntil(const ScheduleState& state, const Timing& timing);
+
 }  // namespace tollgate::keys

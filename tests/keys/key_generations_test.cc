@@ -14,28 +14,42 @@ namespace {
 TEST(KeyGenerations, KeyRefThatNobodyFilledInIsNotCurrent) {
   KeyGenerations generations;
   EXPECT_FALSE(generations.IsCurrent(KeyRef{}));
-  ASSERT_EQ(generations.Acquire()->slot, 0u);
+  ASSERT_EQ(generations.Acquire(7)->slot, 0u);
   EXPECT_FALSE(generations.IsCurrent(KeyRef{}));
 }
 
 TEST(KeyGenerations, RetiredKeyIsNotCurrentThoughItsSlotIsUsedAgain) {
   KeyGenerations generations;
-  const KeyRef first = *generations.Acquire();
+  const KeyRef first = *generations.Acquire(7);
   EXPECT_TRUE(generations.IsCurrent(first));
   generations.Retire(first);
   EXPECT_FALSE(generations.IsCurrent(first));
-  const KeyRef second = *generations.Acquire();
+  const KeyRef second = *generations.Acquire(7);
   EXPECT_EQ(second.slot, first.slot);
   EXPECT_NE(second.generation, first.generation);
   EXPECT_FALSE(generations.IsCurrent(first));
   EXPECT_TRUE(generations.IsCurrent(second));
 }
 
+TEST(KeyGenerations, TellsWhoseKeyItIsAsLongAsItIsOne) {
+  KeyGenerations generations;
+  const KeyRef first = *generations.Acquire(7);
+  EXPECT_EQ(generations.CurrentIssuer(first), 7u);
+  generations.Retire(first);
+  EXPECT_EQ(generations.CurrentIssuer(first), KeyGenerations::kNoIssuer);
+  const KeyRef second = *generations.Acquire(4095);
+  ASSERT_EQ(second.slot, first.slot);
+  EXPECT_EQ(generations.CurrentIssuer(second), 4095u);
+  EXPECT_EQ(generations.CurrentIssuer(first), KeyGenerations::kNoIssuer);
+}
+
 TEST(KeyGenerations, GenerationsOfASlotNeverComeBack) {
   KeyGenerations generations;
   std::set<std::pair<uint32_t, uint32_t>> seen;
-  for (int i = 0; i < 10'000; ++i) {
-    const KeyRef key = *generations.Acquire();
+  // Far enough for a slot to be given up.
+  for (uint32_t i = 0; i < limits::kKeyGenerationMax; ++i) {
+    const KeyRef key = *generations.Acquire(7);
+    EXPECT_LE(key.generation, limits::kKeyGenerationMax);
     EXPECT_TRUE(seen.emplace(key.slot, key.generation).second);
     generations.Retire(key);
     EXPECT_FALSE(generations.IsCurrent(key));
@@ -44,21 +58,21 @@ TEST(KeyGenerations, GenerationsOfASlotNeverComeBack) {
 
 TEST(KeyGenerations, RetiringTwiceFreesTheSlotOnce) {
   KeyGenerations generations;
-  const KeyRef key = *generations.Acquire();
+  const KeyRef key = *generations.Acquire(7);
   generations.Retire(key);
   generations.Retire(key);
-  const KeyRef a = *generations.Acquire();
-  const KeyRef b = *generations.Acquire();
+  const KeyRef a = *generations.Acquire(7);
+  const KeyRef b = *generations.Acquire(7);
   EXPECT_NE(a.slot, b.slot);
 }
 
 TEST(KeyGenerations, SaysWhenAllSlotsAreInUseAndReusesThem) {
   KeyGenerations generations;
   std::vector<KeyRef> all;
-  for (size_t i = 0; i < limits::kKeySlotsMax; ++i) all.push_back(generations.Acquire().value());
-  EXPECT_FALSE(generations.Acquire().has_value());
+  for (size_t i = 0; i < limits::kKeySlotsMax; ++i) all.push_back(generations.Acquire(7).value());
+  EXPECT_FALSE(generations.Acquire(7).has_value());
   generations.Retire(all[77]);
-  const auto again = generations.Acquire();
+  const auto again = generations.Acquire(7);
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->slot, all[77].slot);
   EXPECT_FALSE(generations.IsCurrent(all[77]));
