@@ -136,14 +136,30 @@ void StageClaims(benchmark::State& state, const std::vector<std::string>& tokens
   if (!good) state.SkipWithError("a token's claims were refused");
 }
 
+using verdicts::VerdictCache;
+
+VerdictCache::Entry SomeEntry() {
+  VerdictCache::Entry entry;
+  entry.facts.key = {.slot = 1, .generation = 2};
+  entry.facts.valid_through_s = UINT32_MAX;
+  return entry;
+}
+
+// Tag and place of the token, and the look into the table.
 void StageCacheFind(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
-  verdicts::VerdictCache cache(size_t{16} << 20);
-  for (const std::string& token : tokens) cache.Insert(token, {}, {});
+  VerdictCache cache(size_t{16} << 20, 1);
+  VerdictCache::Key key;
+  for (const std::string& token : tokens) {
+    cache.Derive(token, &key);
+    cache.Insert(key, SomeEntry(), 0, [](KeyRef) { return true; });
+  }
   verdicts::Facts facts;
+  VerdictCache::Found found;
   size_t i = 0;
   bool good = true;
   for (auto _ : state) {
-    good &= cache.Find(tokens[i], &facts, nullptr);
+    cache.Derive(tokens[i], &key);
+    good &= cache.Find(key, &facts, &found);
     benchmark::DoNotOptimize(facts);
     if (++i == tokens.size()) i = 0;
   }
@@ -151,14 +167,18 @@ void StageCacheFind(benchmark::State& state, const std::vector<std::string>& tok
 }
 
 void StageCacheInsert(benchmark::State& state, const std::vector<std::string>& tokens, const TokenPool&) {
-  verdicts::VerdictCache cache(size_t{16} << 20);
+  VerdictCache cache(size_t{16} << 20, 1);
+  std::vector<VerdictCache::Key> keys(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) cache.Derive(tokens[i], &keys[i]);
+  const VerdictCache::Entry entry = SomeEntry();
   size_t i = 0;
   for (auto _ : state) {
-    cache.Insert(tokens[i], {}, {});
-    if (++i == tokens.size()) i = 0;
+    cache.Insert(keys[i], entry, 0, [](KeyRef) { return true; });
+    if (++i == keys.size()) i = 0;
   }
   verdicts::Facts facts;
-  if (!cache.Find(tokens.front(), &facts, nullptr)) state.SkipWithError("a token was not found");
+  VerdictCache::Found found;
+  if (!cache.Find(keys.front(), &facts, &found)) state.SkipWithError("a token was not found");
 }
 
 // Text of exactly `bytes`, cut out of the pool's tokens laid end to end: lengths that no provider issues.

@@ -16,13 +16,13 @@
 #include "revocation/revocation_list.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
+#include "tollgate/request.h"
 #include "verdicts/verdict_cache.h"
 
 namespace tollgate::pipeline {
 
 // Counter numbers the engine's counters in each thread's block; ReadMetrics names them for the public.
 enum Counter : size_t {
-  kChecks,
   kAllowed,
   kDenied,
   kUnavailable,
@@ -31,6 +31,7 @@ enum Counter : size_t {
   kInserts,
   kEvictions,
   kNotCachedTooLong,
+  kNotCachedOverShare,
   kScopeSetsFull,
   kRevocationRechecks,
   kCounterCount
@@ -41,15 +42,22 @@ static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
 struct IssuerRules {
   claims::Expectations expectations;
   AlgorithmSet algorithms;
-  bool audience_is_client_id = false;  // Shown in every decision on such a token.
+};
+
+// IssuerGate is the part of an issuer's rules that every check needs, small enough for many issuers to stay
+// at hand.
+struct IssuerGate {
   uint64_t resources = 0;              // Bit r: resource r accepts this issuer's tokens.
-  uint32_t epoch = 1;                  // Of these rules; facts established under other rules do not count.
+  bool audience_is_client_id = false;  // Shown in every decision on such a token.
+
+  bool Admits(ResourceId resource) const { return (resources >> static_cast<uint32_t>(resource) & 1) != 0; }
 };
 
 // Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the
 // parts themselves guard. Thread-safe.
 struct Context {
   std::vector<IssuerRules> issuers;  // By position in Config::issuers, as everywhere.
+  std::vector<IssuerGate> gates;     // Likewise.
   std::vector<std::string> resource_uris;
   absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
   int64_t verdict_age_max_ms = 0;

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/marks.h"
 #include "claims/authorization_header.h"
 #include "pipeline/establish.h"
@@ -13,118 +14,142 @@
 namespace tollgate::pipeline {
 namespace {
 
+using keys::KeyGenerations;
+using verdicts::Details;
 using verdicts::Facts;
-using verdicts::Names;
+using verdicts::VerdictCache;
 
-bool HasBit(uint64_t bits, ResourceId resource) { return (bits >> static_cast<uint32_t>(resource) & 1) != 0; }
+// Presented is a request's credential, taken out of the request and on its way to be looked up.
+struct Presented {
+  Reason reason = Reason::kNone;  // Why there is nothing to look up.
+  std::string_view token;
+  VerdictCache::Key key;
+};
 
-// StandsAsVerified: may cached facts still stand in for a verification? If not, the token is verified again.
-bool StandsAsVerified(const Context& context, const Facts& facts, Now now) {
-  return context.keys->IsCurrent(facts.key) && facts.issuer_epoch == context.issuers[facts.issuer].epoch &&
-         now.mono_ms - facts.verified_at_mono_ms <= context.verdict_age_max_ms;
+// Present reads the credential and begins to fetch what the cache has of it.
+TOLLGATE_INLINE void Present(const Context& context, const Request& request, Presented* presented) {
+  if (request.num_credentials > 1) {
+    presented->reason = Reason::kSeveralCredentials;
+  } else if (presented->reason = claims::ReadAuthorization(request.authorization, &presented->token);
+             presented->reason != Reason::kNone) {
+  } else if (static_cast<size_t>(request.resource) >= context.resource_uris.size()) {
+    presented->reason = Reason::kUnknownResource;
+  } else if (presented->token.size() > limits::kTokenBytesMax) {
+    presented->reason = Reason::kTokenTooLong;
+  } else {
+    context.cache->Derive(presented->token, &presented->key);
+  }
 }
 
-// LookAgain is for keys that were found too stale: only a look that comes after the ticket may be waited
+// LookAgain is for keys that were found not fresh. Only a look that comes after the ticket may be waited
 // upon.
-TOLLGATE_SLOW keys::KeyStore::Standing LookAgain(const Context& context, uint32_t issuer, Now now,
-                                                 Decision* decision) {
+TOLLGATE_SLOW Reason CheckKeysAgain(const Context& context, uint32_t issuer, Now now, Decision* decision) {
   decision->issuer = issuer;
   decision->ticket = context.waiters.Ticket(issuer);
-  return context.keys->StandingAt(issuer, now.mono_ms);
-}
-
-// CheckMoment holds the facts against this instant: how far the issuer's keys may be trusted, and the token's
-// times.
-Reason CheckMoment(const Context& context, const Facts& facts, Now now, Decision* decision) {
-  keys::KeyStore::Standing standing = context.keys->StandingAt(facts.issuer, now.mono_ms);
-  if (standing.freshness == Freshness::kUnavailable)
-    standing = LookAgain(context, facts.issuer, now, decision);
+  const keys::KeyStore::Standing standing = context.keys->StandingAt(issuer, now.mono_ms);
   decision->freshness = standing.freshness;
   decision->keys_age_ms = standing.age_ms;
-  if (standing.freshness == Freshness::kUnavailable) return Reason::kKeysTooStale;
+  return standing.freshness == Freshness::kUnavailable ? Reason::kKeysTooStale : Reason::kNone;
+}
 
-  const IssuerRules& rules = context.issuers[facts.issuer];
-  const claims::Expectations& expectations = rules.expectations;
-  decision->audience_is_client_id = rules.audience_is_client_id;
-  claims::TimeEvidence evidence;
-  const Reason reason = claims::CheckTimes({facts.expires_at, facts.not_before, facts.issued_at},
-                                           expectations, now.wall_s, &evidence);
-  if (reason != Reason::kNone) {
-    decision->evidence_actual = evidence.actual;
-    decision->evidence_bound = evidence.bound;
-    return reason;
-  }
-  decision->valid_until_s = facts.expires_at + expectations.leeway_s;
+// CheckKeys: how far may the issuer's keys be trusted at this moment?
+Reason CheckKeys(const Context& context, uint32_t issuer, Now now, Decision* decision) {
+  if (!context.keys->IsFresh(issuer, now.mono_ms, &decision->keys_age_ms))
+    return CheckKeysAgain(context, issuer, now, decision);
+  decision->freshness = Freshness::kFresh;
   return Reason::kNone;
 }
 
 // CheckBinding holds the facts against this request.
 Reason CheckBinding(const Facts& facts, ResourceId resource) {
-  if (!HasBit(facts.audience, resource)) return Reason::kAudienceMismatch;
+  if ((facts.audience >> static_cast<uint32_t>(resource) & 1) == 0) return Reason::kAudienceMismatch;
   // No proof of possession is read from requests, so a bound token is never good as a bearer token.
   if (facts.sender_constrained) return Reason::kSenderConstrained;
   return Reason::kNone;
 }
 
-// CheckPolicy decides the tool, afresh for every request.
-Reason CheckPolicy(const Context& context, const Facts& facts, const policy::ScopeMask& held,
-                   std::string_view tool_name, Now now, Decision* decision) {
-  const policy::CompiledTool* tool = context.policy->FindTool(tool_name);
+TOLLGATE_SLOW Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now,
+                              Decision* decision) {
+  if (issued_at == INT64_MIN) return Reason::kIssuedAtMissing;
+  // A token from the future by less than the leeway counts as new.
+  decision->evidence_actual = std::max<int64_t>(0, now.wall_s - issued_at);
+  decision->evidence_bound = tool.token_age_max_s;
+  return decision->evidence_actual > decision->evidence_bound ? Reason::kTooOld : Reason::kNone;
+}
+
+// CheckPolicy decides the tool, afresh for every request. Where the tool bounds the token's age, that has
+// been checked.
+Reason CheckPolicy(const policy::CompiledTool* tool, const policy::ScopeMask& held) {
   if (tool == nullptr) return Reason::kUnknownTool;
-  if (tool->token_age_max_s != 0) {
-    if (facts.issued_at == INT64_MIN) return Reason::kIssuedAtMissing;
-    // A token from the future by less than the leeway counts as new.
-    decision->evidence_actual = std::max<int64_t>(0, now.wall_s - facts.issued_at);
-    decision->evidence_bound = tool->token_age_max_s;
-    if (decision->evidence_actual > decision->evidence_bound) return Reason::kTooOld;
-  }
   if (tool->mode == ValidationMode::kIntrospect) return Reason::kIntrospectionUnavailable;
   if (!policy::CompiledPolicy::Covers(held, tool->needed)) return Reason::kInsufficientScope;
   return Reason::kNone;
 }
 
-revocation::Candidate CandidateOf(const Facts& facts, const keys::IssuerKey* key) {
-  revocation::Candidate candidate;
-  candidate.issuer = facts.issuer;
-  candidate.issued_at = facts.issued_at;
-  if (key != nullptr) {
-    candidate.key_id = key->jwk->key_id;
-    candidate.key_thumbprint = key->thumbprint;
-  }
-  return candidate;
+revocation::Candidate CandidateOf(uint32_t issuer, const keys::IssuerKey& key, std::string_view subject,
+                                  std::string_view jwt_id, int64_t issued_at) {
+  return {.issuer = issuer,
+          .key_id = key.jwk->key_id,
+          .key_thumbprint = key.thumbprint,
+          .subject = subject,
+          .jwt_id = jwt_id,
+          .issued_at = issued_at};
 }
 
+// Hit is what the cache holds of the token at hand.
+struct Hit {
+  Facts facts;
+  VerdictCache::Found found;
+  uint32_t issuer = 0;
+};
+
 // RecheckRevocation looks again at a cached token after something was revoked; it verifies no signature.
-// False if the token has left the cache meanwhile, or its key the set: it is then established anew.
-TOLLGATE_SLOW bool RecheckRevocation(Context& context, const sync::ReadScope& scope, std::string_view token,
-                                     Facts* facts, Reason* reason) {
+// False if the entry has changed meanwhile, or its key left the set: the token is then established anew.
+TOLLGATE_SLOW bool RecheckRevocation(Context& context, const sync::ReadScope& scope, Hit* hit,
+                                     Reason* reason) {
   scope.block().Add(kRevocationRechecks);
   const uint64_t epoch = context.revocations.epoch();  // Before the look, so that the stamp is never too new.
-  Names names;
-  if (!context.cache->Find(token, facts, &names)) return false;
-  const keys::IssuerKey* key = context.keys->FindByRef(scope, facts->issuer, facts->key);
+  Details details;
+  if (!context.cache->ReadDetails(hit->found, &details)) return false;
+  const keys::IssuerKey* key = context.keys->FindByRef(scope, hit->issuer, hit->facts.key);
   if (key == nullptr) return false;
-  revocation::Candidate candidate = CandidateOf(*facts, key);
-  candidate.subject = {names.bytes.data(), names.subject_len};
-  candidate.jwt_id = {names.bytes.data() + names.subject_len + names.client_len, names.jwt_id_len};
-  *reason = context.revocations.Covers(candidate);
-  if (*reason == Reason::kNone) context.cache->Restamp(token, *facts, epoch);
+  *reason = context.revocations.Covers(
+      CandidateOf(hit->issuer, *key, details.names.subject, details.names.jwt_id, details.times.issued_at));
+  if (*reason == Reason::kNone) context.cache->Restamp(static_cast<uint32_t>(epoch), &hit->found);
   return true;
 }
 
-void FillFromCache(const Context& context, const Facts& facts, const Names& names, Principal* principal) {
-  const char* at = names.bytes.data();
-  const auto take = [&at](size_t size) {
-    at += size;
-    return std::string_view(at - size, size);
-  };
-  const std::string_view subject = take(names.subject_len);
-  const std::string_view client = take(names.client_len);
-  const std::string_view jwt_id = take(names.jwt_id_len);
-  const std::string_view roles = take(names.roles_len);
+// RecheckTimes finds out what is wrong with the times of a token that is outside of its span. False as above.
+TOLLGATE_SLOW bool RecheckTimes(const Context& context, const Hit& hit, Now now, Decision* decision,
+                                Reason* reason) {
+  Details details;
+  if (!context.cache->ReadDetails(hit.found, &details)) return false;
+  claims::TimeEvidence evidence;
+  *reason = claims::CheckTimes({details.times.expires_at, details.times.not_before, details.times.issued_at},
+                               context.issuers[hit.issuer].expectations, now.wall_s, &evidence);
+  decision->evidence_actual = evidence.actual;
+  decision->evidence_bound = evidence.bound;
+  return *reason != Reason::kNone;
+}
+
+// RecheckAge holds the token's age against the tool's bound. False as above.
+TOLLGATE_SLOW bool RecheckAge(const Context& context, const Hit& hit, const policy::CompiledTool& tool,
+                              Now now, Decision* decision, Reason* reason) {
+  Details details;
+  if (!context.cache->ReadDetails(hit.found, &details)) return false;
+  *reason = CheckAge(details.times.issued_at, tool, now, decision);
+  return true;
+}
+
+// FillFromCache says who is calling. False as above.
+bool FillFromCache(const Context& context, const Hit& hit, Principal* principal) {
+  Details details;
+  if (!context.cache->ReadDetails(hit.found, &details)) return false;
+  const verdicts::Names& names = details.names;
   principal->Assign(std::array<std::string_view, Principal::kFieldCount>{
-      context.issuers[facts.issuer].expectations.issuer, subject, client, jwt_id,
-      context.scope_sets->Text(facts.scope_set), roles});
+      context.issuers[hit.issuer].expectations.issuer, names.subject, names.client_id, names.jwt_id,
+      context.scope_sets->Text(hit.facts.scope_set), names.roles});
+  return true;
 }
 
 std::string Joined(std::span<const std::string_view> words) {
@@ -143,75 +168,83 @@ TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* p
       token.issuer, token.subject, token.client_id, token.jwt_id, scope, roles});
 }
 
-// IsPolicyDenial: the token itself was good; the caller is known.
-bool IsPolicyDenial(Reason reason) {
-  return reason >= Reason::kUnknownTool && reason < Reason::kKeysNeverFetched;
-}
-
 // DecideHit decides from cached facts. False, and nothing decided, if they may not stand in for a
 // verification.
-TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, std::string_view token,
+TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, const VerdictCache::Key& key,
                             const Request& request, Now now, Decision* decision, Principal* principal) {
-  Facts facts;
-  Names names;
-  if (!context.cache->Find(token, &facts, principal == nullptr ? nullptr : &names)) return false;
-  if (!StandsAsVerified(context, facts, now)) return false;
+  Hit hit;
+  Facts& facts = hit.facts;
+  if (!context.cache->Find(key, &facts, &hit.found)) return false;
+  hit.issuer = context.keys->CurrentIssuer(facts.key);
+  if (hit.issuer == KeyGenerations::kNoIssuer) return false;
+  if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return false;
 
-  const auto judge = [&] {
-    if (!HasBit(context.issuers[facts.issuer].resources, request.resource))
-      return Reason::kIssuerNotAllowedHere;
-    if (const Reason reason = CheckMoment(context, facts, now, decision); reason != Reason::kNone)
-      return reason;
-    if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
-    return Reason::kNone;
-  };
-  Reason reason = judge();
-  if (reason == Reason::kNone && facts.revocation_epoch != context.revocations.epoch() &&
-      !RecheckRevocation(context, scope, token, &facts, &reason)) {
+  // In the order of the reasons. What is slow says false if the entry has changed under our hands.
+  const IssuerGate& gate = context.gates[hit.issuer];
+  Reason reason = gate.Admits(request.resource) ? Reason::kNone : Reason::kIssuerNotAllowedHere;
+  if (reason == Reason::kNone) reason = CheckKeys(context, hit.issuer, now, decision);
+  const bool in_time = now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s;
+  if (reason == Reason::kNone && !in_time && !RecheckTimes(context, hit, now, decision, &reason))
+    return false;
+  if (reason == Reason::kNone) reason = CheckBinding(facts, request.resource);
+  if (reason == Reason::kNone &&
+      facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch()) &&
+      !RecheckRevocation(context, scope, &hit, &reason)) {
     return false;
   }
   if (reason == Reason::kNone) {
-    reason =
-        CheckPolicy(context, facts, context.scope_sets->Mask(facts.scope_set), request.tool, now, decision);
-    if (principal != nullptr && (reason == Reason::kNone || IsPolicyDenial(reason))) {
-      FillFromCache(context, facts, names, principal);
+    const policy::CompiledTool* const tool = context.policy->FindTool(request.tool);
+    if (tool != nullptr && tool->token_age_max_s != 0 &&
+        !RecheckAge(context, hit, *tool, now, decision, &reason)) {
+      return false;
     }
+    if (reason == Reason::kNone) reason = CheckPolicy(tool, context.scope_sets->Mask(facts.scope_set));
+    if (principal != nullptr && !FillFromCache(context, hit, principal)) return false;
+    decision->valid_until_s = facts.valid_through_s + 1;
+    decision->audience_is_client_id = gate.audience_is_client_id;
   }
   scope.block().Add(kCacheHits);
   decision->from_cache = true;
-  decision->issuer = facts.issuer;
+  decision->issuer = hit.issuer;
   decision->algorithm = facts.algorithm;
   decision->reason = reason;
   return true;
 }
 
 // DecideMiss verifies the token and decides from what it says.
-TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, std::string_view token,
+TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, const Presented& presented,
                                 const Request& request, Now now, Decision* decision, Principal* principal) {
   Established established;
-  if (const Reason reason = Establish(context, scope, token, request.resource, now, &established, decision);
+  if (const Reason reason =
+          Establish(context, scope, presented.token, request.resource, now, &established, decision);
       reason != Reason::kNone) {
     return reason;
   }
   Facts& facts = established.facts;
-  if (const Reason reason = CheckMoment(context, facts, now, decision); reason != Reason::kNone)
+  const claims::AccessToken& token = *established.token;
+  decision->audience_is_client_id = context.gates[established.issuer].audience_is_client_id;
+  if (const Reason reason = CheckKeys(context, established.issuer, now, decision); reason != Reason::kNone)
     return reason;
   if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
 
   // The epoch is read before the look: whatever is revoked from here on finds an older stamp on the record.
-  facts.revocation_epoch = context.revocations.epoch();
-  revocation::Candidate candidate = CandidateOf(facts, established.key);
-  candidate.subject = established.token->subject;
-  candidate.jwt_id = established.token->jwt_id;
-  if (const Reason reason = context.revocations.Covers(candidate); reason != Reason::kNone) return reason;
-
-  decision->was_cached = Remember(context, scope.block(), token, established);
-  const Reason reason = CheckPolicy(context, facts, context.policy->MaskOf(established.token->scopes),
-                                    request.tool, now, decision);
-  if (principal != nullptr && (reason == Reason::kNone || IsPolicyDenial(reason))) {
-    FillFromClaims(*established.token, principal);
+  facts.revocation_epoch = static_cast<uint32_t>(context.revocations.epoch());
+  const int64_t issued_at = TimesOf(token).issued_at;
+  if (const Reason reason = context.revocations.Covers(
+          CandidateOf(established.issuer, *established.key, token.subject, token.jwt_id, issued_at));
+      reason != Reason::kNone) {
+    return reason;
   }
-  return reason;
+  decision->was_cached = Remember(context, scope.block(), presented.key, established, now);
+  decision->valid_until_s = facts.valid_through_s + 1;
+  // The token is good: whoever is denied from here on is known.
+  if (principal != nullptr) FillFromClaims(token, principal);
+  const policy::CompiledTool* const tool = context.policy->FindTool(request.tool);
+  if (tool != nullptr && tool->token_age_max_s != 0) {
+    if (const Reason reason = CheckAge(issued_at, *tool, now, decision); reason != Reason::kNone)
+      return reason;
+  }
+  return CheckPolicy(tool, context.policy->MaskOf(token.scopes));
 }
 
 TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* decision) {
@@ -227,12 +260,12 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
 }
 
 void Decided(const Context& context, sync::ThreadBlock& counters, Now now, Decision* decision) {
-  counters.Add(kChecks);
+  if (decision->reason == Reason::kNone) [[likely]] {
+    decision->verdict = Verdict::kAllow;
+    counters.Add(kAllowed);
+    return;
+  }
   switch (decision->category()) {
-    case Category::kAllowed:
-      decision->verdict = Verdict::kAllow;
-      counters.Add(kAllowed);
-      return;
     case Category::kRetryLater:
       decision->verdict = Verdict::kUnavailable;
       counters.Add(kUnavailable);
@@ -243,27 +276,44 @@ void Decided(const Context& context, sync::ThreadBlock& counters, Now now, Decis
   }
 }
 
+TOLLGATE_HOT void DecidePresented(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                                  const Request& request, Now now, Decision* decision, Principal* principal) {
+  *decision = Decision{};
+  if (principal != nullptr) principal->Clear();
+  if (presented.reason != Reason::kNone) {
+    decision->reason = presented.reason;
+  } else if (!DecideHit(context, scope, presented.key, request, now, decision, principal)) {
+    *decision = Decision{};
+    decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
+  }
+  Decided(context, scope.block(), now, decision);
+}
+
 }  // namespace
 
 TOLLGATE_HOT void Decide(Context& context, const Request& request, Now now, Decision* decision,
                          Principal* principal) noexcept {
   const sync::ReadScope scope(context.blocks);
-  *decision = Decision{};
-  if (principal != nullptr) principal->Clear();
+  Presented presented;
+  Present(context, request, &presented);
+  DecidePresented(context, scope, presented, request, now, decision, principal);
+}
 
-  std::string_view token;
-  if (request.num_credentials > 1) {
-    decision->reason = Reason::kSeveralCredentials;
-  } else if (const Reason bad = claims::ReadAuthorization(request.authorization, &token);
-             bad != Reason::kNone) {
-    decision->reason = bad;
-  } else if (static_cast<size_t>(request.resource) >= context.resource_uris.size()) {
-    decision->reason = Reason::kUnknownResource;
-  } else if (!DecideHit(context, scope, token, request, now, decision, principal)) {
-    *decision = Decision{};
-    decision->reason = DecideMiss(context, scope, token, request, now, decision, principal);
+TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> requests, const Clock& clock,
+                              std::span<Decision> decisions) noexcept {
+  // As many as a processor fetches at a time, and some more.
+  constexpr size_t kAtOnce = 32;
+  const size_t size = std::min(requests.size(), decisions.size());
+  for (size_t begin = 0; begin < size; begin += kAtOnce) {
+    const sync::ReadScope scope(context.blocks);
+    const Now now = clock.Read();
+    const size_t count = std::min(kAtOnce, size - begin);
+    std::array<Presented, kAtOnce> presented;
+    for (size_t i = 0; i < count; ++i) Present(context, requests[begin + i], &presented[i]);
+    for (size_t i = 0; i < count; ++i) {
+      DecidePresented(context, scope, presented[i], requests[begin + i], now, &decisions[begin + i], nullptr);
+    }
   }
-  Decided(context, scope.block(), now, decision);
 }
 
 }  // namespace tollgate::pipeline

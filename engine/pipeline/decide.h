@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "pipeline/context.h"
 #include "tollgate/clock.h"
 #include "tollgate/decision.h"
@@ -12,5 +14,9 @@ namespace tollgate::pipeline {
 // numbered.
 void Decide(Context& context, const Request& request, Now now, Decision* decision,
             Principal* principal) noexcept;
+
+// DecideBatch answers many; see Engine::CheckBatch.
+void DecideBatch(Context& context, std::span<const Request> requests, const Clock& clock,
+                 std::span<Decision> decisions) noexcept;
 
 }  // namespace tollgate::pipeline

@@ -44,29 +44,33 @@ uint64_t JitterSeed(uint64_t configured) {
   return seed;
 }
 
-pipeline::IssuerRules RulesOf(const IssuerConfig& issuer, std::span<const ResourceConfig> resources) {
-  pipeline::IssuerRules rules{
+pipeline::IssuerRules RulesOf(const IssuerConfig& issuer) {
+  return {
       .expectations = {.profile = issuer.profile,
                        .issuer = issuer.issuer,
                        .leeway_s = issuer.leeway_s,
                        .token_age_max_s = issuer.token_age_max_s,
                        .token_lifetime_max_s = issuer.token_lifetime_max_s},
       .algorithms = issuer.algorithms,
-      .audience_is_client_id = issuer.profile.audience_claim != "aud",
   };
+}
+
+pipeline::IssuerGate GateOf(const IssuerConfig& issuer, std::span<const ResourceConfig> resources) {
+  pipeline::IssuerGate gate{.audience_is_client_id = issuer.profile.audience_claim != "aud"};
   for (size_t r = 0; r < resources.size(); ++r) {
     const std::vector<std::string>& accepted = resources[r].issuers;
     if (accepted.empty() || std::find(accepted.begin(), accepted.end(), issuer.issuer) != accepted.end()) {
-      rules.resources |= uint64_t{1} << r;
+      gate.resources |= uint64_t{1} << r;
     }
   }
-  return rules;
+  return gate;
 }
 
 void FillContext(const Config& config, pipeline::Context* context) {
   context->verdict_age_max_ms = config.timing.verdict_age_max_ms;
   for (const IssuerConfig& issuer : config.issuers) {
-    context->issuers.push_back(RulesOf(issuer, config.resources));
+    context->issuers.push_back(RulesOf(issuer));
+    context->gates.push_back(GateOf(issuer, config.resources));
   }
   for (size_t r = 0; r < config.resources.size(); ++r) {
     const ResourceConfig& resource = config.resources[r];
@@ -78,7 +82,8 @@ void FillContext(const Config& config, pipeline::Context* context) {
   }
   context->policy = std::make_unique<policy::CompiledPolicy>(config.policy);
   context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);
-  context->cache = std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes);
+  context->cache =
+      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, config.issuers.size());
 }
 
 absl::Status UnknownIssuer() { return absl::InvalidArgumentError("the issuer is not configured"); }
@@ -115,6 +120,10 @@ void Engine::Check(const Request& request, Decision* decision, Principal* princi
   pipeline::Decide(impl_->context, request, impl_->clock.Read(), decision, principal);
 }
 
+void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) noexcept {
+  pipeline::DecideBatch(impl_->context, requests, impl_->clock, decisions);
+}
+
 void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                          Principal* principal) {
   Check(request, decision, principal);
@@ -149,7 +158,7 @@ std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
 
 std::string Engine::ScopesFor(std::string_view tool) const {
   const policy::CompiledTool* found = impl_->context.policy->FindTool(tool);
-  return found == nullptr ? std::string() : found->scopes;
+  return found == nullptr ? std::string() : std::string(found->scopes);
 }
 
 absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid,
@@ -174,15 +183,18 @@ absl::Status Engine::RevokeToken(std::string_view issuer, std::string_view jwt_i
 
 Metrics Engine::ReadMetrics() const {
   const auto sum = [this](pipeline::Counter counter) { return impl_->context.blocks.Sum(counter); };
-  return {.checks = sum(pipeline::kChecks),
-          .allowed = sum(pipeline::kAllowed),
-          .denied = sum(pipeline::kDenied),
-          .unavailable = sum(pipeline::kUnavailable),
+  const uint64_t allowed = sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
+                 unavailable = sum(pipeline::kUnavailable);
+  return {.checks = allowed + denied + unavailable,
+          .allowed = allowed,
+          .denied = denied,
+          .unavailable = unavailable,
           .cache_hits = sum(pipeline::kCacheHits),
           .signature_verifications = sum(pipeline::kVerifications),
           .cache_inserts = sum(pipeline::kInserts),
           .cache_evictions = sum(pipeline::kEvictions),
           .not_cached_too_long = sum(pipeline::kNotCachedTooLong),
+          .not_cached_over_share = sum(pipeline::kNotCachedOverShare),
           .scope_sets_full = sum(pipeline::kScopeSetsFull),
           .revocation_rechecks = sum(pipeline::kRevocationRechecks)};
 }

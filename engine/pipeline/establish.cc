@@ -1,9 +1,9 @@
 #include "pipeline/establish.h"
 
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/marks.h"
 #include "jose/jws.h"
@@ -22,52 +22,37 @@ Scratch& ThreadScratch() {
   return *scratch;
 }
 
-verdicts::Facts FactsOf(const Context& context, uint32_t issuer, KeyRef key, const claims::AccessToken& token,
-                        Now now) {
+verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef key,
+                        const claims::AccessToken& token, Now now) {
   verdicts::Facts facts;
-  facts.issuer = issuer;
-  facts.issuer_epoch = context.issuers[issuer].epoch;
   facts.key = key;
-  facts.revocation_epoch = 0;  // Below every epoch: not yet checked.
-  facts.expires_at = token.expires_at;
-  if (token.has_not_before) facts.not_before = token.not_before;
-  if (token.has_issued_at) facts.issued_at = token.issued_at;
+  const claims::Span span = claims::ValidSpan(TimesOf(token), rules.expectations);
+  facts.valid_from_s = span.from_s;
+  facts.valid_through_s = span.through_s;
   facts.verified_at_mono_ms = now.mono_ms;
   for (std::string_view audience : token.audiences) facts.audience |= context.ResourcesOf(audience);
   facts.sender_constrained = token.sender_constrained;
   return facts;
 }
 
-// NamesWriter packs strings one behind the other and notes when they do not fit.
-class NamesWriter {
- public:
-  explicit NamesWriter(verdicts::Names* names) : names_(names) {}
-  uint16_t Append(std::string_view text) {
-    if (text.size() > names_->bytes.size() - used_) {
-      fits_ = false;
-      return 0;
-    }
-    if (!text.empty()) std::memcpy(names_->bytes.data() + used_, text.data(), text.size());
-    used_ += text.size();
-    return static_cast<uint16_t>(text.size());
+// Joined puts the words one behind the other, space-delimited, into a buffer of the thread.
+std::string_view Joined(std::span<const std::string_view> words) {
+  thread_local std::string all;
+  all.clear();
+  for (std::string_view word : words) {
+    if (!all.empty()) all += ' ';
+    all += word;
   }
-  uint16_t AppendJoined(std::span<const std::string_view> words) {
-    uint16_t total = 0;
-    for (std::string_view word : words) {
-      if (total != 0) total = static_cast<uint16_t>(total + Append(" "));
-      total = static_cast<uint16_t>(total + Append(word));
-    }
-    return total;
-  }
-  bool fits() const { return fits_; }
-
- private:
-  verdicts::Names* const names_;
-  size_t used_ = 0;
-  bool fits_ = true;
-};
+  return all;
+}
 
 }  // namespace
+
+claims::TimeWindow TimesOf(const claims::AccessToken& token) {
+  return {.expires_at = token.expires_at,
+          .not_before = token.has_not_before ? token.not_before : INT64_MIN,
+          .issued_at = token.has_issued_at ? token.issued_at : INT64_MIN};
+}
 
 TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token,
                                ResourceId resource, Now now, Established* established, Decision* decision) {
@@ -85,7 +70,7 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
   if (!issuer.has_value()) return Reason::kIssuerUnknown;
   const IssuerRules& rules = context.issuers[*issuer];
   decision->issuer = *issuer;
-  if ((rules.resources >> static_cast<uint32_t>(resource) & 1) == 0) return Reason::kIssuerNotAllowedHere;
+  if (!context.gates[*issuer].Admits(resource)) return Reason::kIssuerNotAllowedHere;
   if (!rules.algorithms.Contains(header.algorithm)) return Reason::kAlgorithmNotAllowed;
 
   // The ticket is taken before the look at the keys: a fetch that ends in between is not missed.
@@ -113,35 +98,33 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
   if (reason != Reason::kNone) return reason;
 
   established->token = &validated->token();
-  established->facts = FactsOf(context, *issuer, established->key->ref, validated->token(), now);
+  established->issuer = *issuer;
+  established->facts = FactsOf(context, rules, established->key->ref, validated->token(), now);
   established->facts.algorithm = header.algorithm;
   return Reason::kNone;
 }
 
-TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters, std::string_view token,
-                            const Established& established) {
+TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters,
+                            const verdicts::VerdictCache::Key& key, const Established& established, Now now) {
   if (context.cache->capacity() == 0) return false;
-  const claims::AccessToken& claims = *established.token;
-  verdicts::Names names;
-  NamesWriter writer(&names);
-  names.subject_len = writer.Append(claims.subject);
-  names.client_len = writer.Append(claims.client_id);
-  names.jwt_id_len = writer.Append(claims.jwt_id);
-  names.roles_len = writer.AppendJoined(claims.roles);
-  if (!writer.fits()) {
-    counters.Add(kNotCachedTooLong);
-    return false;
-  }
-  const std::optional<uint32_t> scope_set = context.scope_sets->Intern(claims.scopes);
+  const claims::AccessToken& token = *established.token;
+  const std::optional<uint32_t> scope_set = context.scope_sets->Intern(token.scopes);
   if (!scope_set.has_value()) {
     counters.Add(kScopeSetsFull);
     return false;
   }
-  verdicts::Facts facts = established.facts;
-  facts.scope_set = *scope_set;
+  const claims::TimeWindow times = TimesOf(token);
+  verdicts::VerdictCache::Entry entry{
+      .issuer = established.issuer,
+      .facts = established.facts,
+      .times = {times.expires_at, times.not_before, times.issued_at},
+      .names = {token.subject, token.client_id, token.jwt_id, Joined(token.roles)},
+  };
+  entry.facts.scope_set = *scope_set;
 
   using enum verdicts::VerdictCache::InsertResult;
-  switch (context.cache->Insert(token, facts, names)) {
+  switch (context.cache->Insert(key, entry, now.wall_s,
+                                [&context](KeyRef ref) { return context.keys->IsCurrent(ref); })) {
     case kDisplaced:
       counters.Add(kEvictions);
       [[fallthrough]];
@@ -149,9 +132,13 @@ TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters, std::
     case kReplaced:
       counters.Add(kInserts);
       return true;
-    case kTooLong:
+    case kUnstorable:
       counters.Add(kNotCachedTooLong);
       return false;
+    case kOverShare:
+      counters.Add(kNotCachedOverShare);
+      return false;
+    case kBusy:
     case kDisabled:
       return false;
   }

@@ -15,6 +15,7 @@ namespace tollgate::pipeline {
 // Established is what the miss path found out about a token. What it points to lives until the next Establish
 // on the same thread, the key as long as the ReadScope.
 struct Established {
+  uint32_t issuer = 0;
   verdicts::Facts facts;
   const claims::AccessToken* token = nullptr;
   const keys::IssuerKey* key = nullptr;
@@ -27,9 +28,12 @@ struct Established {
 Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, ResourceId resource,
                  Now now, Established* established, Decision* decision);
 
+// TimesOf is the token's times, as claims::CheckTimes takes them.
+claims::TimeWindow TimesOf(const claims::AccessToken& token);
+
 // Remember puts established facts into the verdict cache, unless something in them is too long for a record:
 // nothing is ever truncated. Returns whether they are in.
-bool Remember(Context& context, sync::ThreadBlock& counters, std::string_view token,
-              const Established& established);
+bool Remember(Context& context, sync::ThreadBlock& counters, const verdicts::VerdictCache::Key& key,
+              const Established& established, Now now);
 
 }  // namespace tollgate::pipeline

@@ -3,37 +3,57 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/key_ref.h"
 #include "tollgate/algorithm.h"
 
 namespace tollgate::verdicts {
 
-// Facts is what a verification found out about a token: never a decision. Whoever takes facts from the cache
-// checks them against this moment and this request before relying on them.
+// Facts is what a verification found out about a token, as far as nearly every decision needs it: one line of
+// the cache. Never a decision: whoever takes facts from the cache checks them against this moment and this
+// request.
 struct Facts {
-  uint32_t issuer = 0;
-  uint32_t issuer_epoch = 0;
   KeyRef key;
-  uint64_t revocation_epoch = 0;  // Read before the signature was verified, or at the last re-check.
-  int64_t expires_at = 0;
-  int64_t not_before = INT64_MIN;
-  int64_t issued_at = INT64_MIN;
+  // Wall time, seconds, both inclusive: between them the token's times and its issuer's bound on age are in
+  // order.
+  int64_t valid_from_s = 0;
+  int64_t valid_through_s = 0;
   int64_t verified_at_mono_ms = 0;
   uint64_t audience = 0;  // Bit r: the token is meant for resource r.
+  // The lower half of the epoch that was read before the signature was verified, or at the last re-check.
+  uint32_t revocation_epoch = 0;
   uint32_t scope_set = 0;
   Algorithm algorithm{};
   bool sender_constrained = false;
 };
 
-// Names is the part of the facts that has letters: subject, client, jti and roles, one behind the other. What
-// does not fit is not cached at all.
+// Times are the token's own, in seconds. INT64_MIN: absent.
+struct Times {
+  int64_t expires_at = 0;
+  int64_t not_before = INT64_MIN;
+  int64_t issued_at = INT64_MIN;
+};
+
+// Names is the part of the facts that has letters.
 struct Names {
-  static constexpr size_t kBytes = 384;
-  uint16_t subject_len = 0;
-  uint16_t client_len = 0;
-  uint16_t jwt_id_len = 0;
-  uint16_t roles_len = 0;
+  std::string_view subject;
+  std::string_view client_id;
+  std::string_view jwt_id;
+  std::string_view roles;  // Space-delimited.
+};
+
+// Details is what few decisions need, copied out of the cache. The views of `names` point into `bytes` or
+// into what the cache keeps for ever, so that a Details must not be copied.
+struct Details {
+  static constexpr size_t kBytes = 108;
+
+  Details() {}  // Not defaulted: `Details{}` would zero the bytes.
+  Details(const Details&) = delete;
+  Details& operator=(const Details&) = delete;
+
+  Times times;
+  Names names;
   std::array<char, kBytes> bytes;
 };
 

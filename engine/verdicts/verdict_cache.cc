@@ -1,174 +1,392 @@
 #include "verdicts/verdict_cache.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
-#include <mutex>
-#include <new>
-#include <span>
 
+#include "base/limits.h"
 #include "base/marks.h"
 #include "crypto/digest.h"
 
 namespace tollgate::verdicts {
 namespace {
 
-constexpr size_t kWays = 8;
-constexpr size_t kTailBytes = 16;  // Of the signature: as good as random for whoever cannot sign.
+constexpr size_t kWays = 2;
+constexpr size_t kHugePageBytes = size_t{2} << 20;
+constexpr size_t kTextsMax = 32'768;
+constexpr size_t kTextBytesMax = size_t{4} << 20;
+// A subject may displace a thirty-second of what all displace, an issuer half of it.
+constexpr size_t kSubjectShare = 32;
+constexpr size_t kIssuerShare = 2;
+// How many entries may be moved to make room for one.
+constexpr int kMovesMax = 2;
 
-struct Record {
-  Facts facts;
-  Names names;
-  std::array<char, VerdictCache::kTokenBytesMax> token;
+// The line, by words:
+//   0 … 3   the tag
+//   4       valid_from_s (32 bits) | valid_through_s (32)
+//   5       verified_at_mono_ms, lower part (32) | revocation_epoch (32)
+//   6       key slot (16) | key generation (16) | scope set (12) | audience (8) | algorithm (4) |
+//   sender-constrained (1)
+//           | verified_at_mono_ms, upper part (7)
+// An empty slot is all zeros: its key generation, 0, is never current.
+constexpr size_t kTagWords = 4;
+constexpr size_t kVerifiedBits = 39;
+constexpr uint64_t kVerifiedMask = (uint64_t{1} << kVerifiedBits) - 1;
+static_assert(limits::kKeySlotsMax <= 1 << 16 && limits::kKeyGenerationMax < 1 << 16);
+static_assert(limits::kScopeSetsMax <= 1 << 12);
+
+constexpr uint32_t kAbsentTime = UINT32_MAX;
+
+bool PackTime(int64_t time_s, uint32_t* packed) {
+  *packed = time_s == INT64_MIN ? kAbsentTime : static_cast<uint32_t>(time_s);
+  return time_s == INT64_MIN || (time_s >= 0 && time_s < kAbsentTime);
+}
+
+int64_t UnpackTime(uint32_t packed) { return packed == kAbsentTime ? INT64_MIN : packed; }
+
+// The details, as they lie in a Cold. A length of kInterned stands for a two-byte number of a text.
+struct ColdImage {
+  uint32_t expires_at = 0;
+  uint32_t not_before = 0;
+  uint32_t issued_at = 0;
+  uint32_t other_bucket = 0;         // Where the entry could be instead.
+  std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, roles.
+  std::array<char, Details::kBytes> bytes{};
 };
+static_assert(sizeof(ColdImage) == 128 && std::is_trivially_copyable_v<ColdImage>);
+constexpr uint8_t kInterned = UINT8_MAX;
+static_assert(Details::kBytes < kInterned && kTextsMax <= 1 << 16);
 
-// Set is what one bucket number leads to. A way is empty where its token_len is 0: no token is empty.
-struct Set {
-  // Guards the rest. Held for one comparison and one copy, never over a call that could wait.
-  mutable std::mutex mutex;
-  uint32_t hand = 0;  // The CLOCK hand: the way to be looked at next when room is needed.
-  std::array<uint16_t, kWays> fingerprint{};  // From the same hash as the bucket; saves comparisons.
-  std::array<uint16_t, kWays> token_len{};
-  mutable std::array<bool, kWays> used{};  // Found since the hand last passed.
-  // Begin to live when they are first written: their pages are not touched before.
-  union {
-    std::array<Record, kWays> records;
-  };
+uint64_t KeyWord(const Facts& facts, uint32_t audience) {
+  const uint64_t verified_high = (static_cast<uint64_t>(facts.verified_at_mono_ms) & kVerifiedMask) >> 32;
+  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 16 | uint64_t{facts.scope_set} << 32 |
+         uint64_t{audience} << 44 | static_cast<uint64_t>(facts.algorithm) << 52 |
+         uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
+}
 
-  Set() {}
-  ~Set() = default;
+KeyRef KeyOf(uint64_t word) {
+  return {static_cast<uint32_t>(word & 0xffff), static_cast<uint32_t>(word >> 16 & 0xffff)};
+}
 
-  // Find returns the way that holds exactly `token`, or kWays.
-  size_t Find(std::string_view token, uint16_t wanted) const {
-    for (size_t way = 0; way < kWays; ++way) {
-      if (fingerprint[way] == wanted && token_len[way] == token.size() &&
-          std::memcmp(records[way].token.data(), token.data(), token.size()) == 0) {
-        return way;
-      }
-    }
-    return kWays;
-  }
+std::array<uint64_t, 2> RandomSecret() {
+  std::array<uint64_t, 2> secret;
+  crypto::RandomBytes({reinterpret_cast<uint8_t*>(secret.data()), sizeof secret});
+  return secret;
+}
 
-  // MakeRoom returns an empty way, or else the first one under the hand that was not used since it last
-  // passed.
-  size_t MakeRoom() {
-    for (size_t way = 0; way < kWays; ++way) {
-      if (token_len[way] == 0) return way;
-    }
-    while (used[hand]) {
-      used[hand] = false;
-      hand = (hand + 1) % kWays;
-    }
-    const size_t way = hand;
-    hand = (hand + 1) % kWays;
-    return way;
-  }
-};
-static_assert(sizeof(Set) <= VerdictCache::kSetBytes);
-
-struct Place {
-  Set* set;
-  uint16_t fingerprint;
-};
+size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
 }  // namespace
 
-struct VerdictCache::Table {
-  std::array<uint64_t, 2> secret{};  // Of the bucket hash.
-  void* memory = nullptr;
-  size_t mapped_bytes = 0;
-  std::span<Set> sets;
-
-  Place PlaceOf(std::string_view token) const {
-    const uint64_t hash =
-        crypto::KeyedHash64(secret, token.substr(token.size() - std::min(token.size(), kTailBytes)));
-    // The upper half, scaled to the number of sets; the fingerprint comes from the lower half.
-    return {&sets[(hash >> 32) * sets.size() >> 32], static_cast<uint16_t>(hash)};
+// Image is a whole entry outside of the table.
+struct VerdictCache::Image {
+  std::array<uint64_t, kWords> words{};
+  ColdImage cold;
+  std::array<uint64_t, kColdWords> cold_words() const {
+    return std::bit_cast<std::array<uint64_t, kColdWords>>(cold);
   }
 };
 
-VerdictCache::VerdictCache(size_t bytes) : table_(std::make_unique<Table>()) {
-  const size_t num_sets = std::min<size_t>(bytes / kSetBytes, UINT32_MAX);
-  if (num_sets == 0) return;
-  const size_t mapped_bytes = num_sets * sizeof(Set);
-  void* memory = mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return;  // Nothing is cached then, and everything verified.
-  // The records hold tokens: they stay out of core dumps.
+VerdictCache::VerdictCache(size_t bytes, size_t num_issuers)
+    : texts_(kTextsMax, kTextBytesMax),
+      audiences_(kAudiencesMax, kAudiencesMax * sizeof(uint64_t)),
+      owner_secret_(RandomSecret()),
+      subject_share_(bytes / kSlotBytes, kSubjectShare),
+      several_issuers_(num_issuers > 1),
+      issuer_share_(bytes / kSlotBytes, kIssuerShare) {
+  static_assert(sizeof(Slot) + sizeof(Cold) == kSlotBytes && kAudiencesMax <= 1 << 8);
+  const size_t num_slots = std::bit_floor(std::min(bytes / kSlotBytes, size_t{1} << 31));
+  if (num_slots < 2 * kWays) return;
+  const size_t slots_bytes = num_slots * sizeof(Slot);
+  const size_t mapped_bytes = num_slots * kSlotBytes;
+  // Aligned for huge pages by mapping one too many and giving back the ends.
+  const size_t alignment = mapped_bytes < kHugePageBytes ? 4096 : kHugePageBytes;
+  void* const mapped =
+      mmap(nullptr, mapped_bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return;  // Nothing is cached then, and everything verified.
+  const auto begin = reinterpret_cast<uintptr_t>(mapped);
+  const uintptr_t aligned = RoundUp(begin, alignment);
+  if (aligned != begin) munmap(mapped, aligned - begin);
+  const uintptr_t end = RoundUp(aligned + mapped_bytes, 4096);
+  if (end < begin + mapped_bytes + alignment) {
+    munmap(reinterpret_cast<void*>(end), begin + mapped_bytes + alignment - end);
+  }
+  void* const memory = reinterpret_cast<void*>(aligned);
+  // Tags would leak the key of the hash, and details say who calls: they stay out of core dumps.
   madvise(memory, mapped_bytes, MADV_DONTDUMP);
-  Set* sets = static_cast<Set*>(memory);
-  for (size_t i = 0; i < num_sets; ++i) new (sets + i) Set;
-  table_->memory = memory;
-  table_->mapped_bytes = mapped_bytes;
-  table_->sets = {sets, num_sets};
-  crypto::RandomBytes({reinterpret_cast<uint8_t*>(table_->secret.data()), sizeof table_->secret});
+  madvise(memory, mapped_bytes, MADV_HUGEPAGE);
+  // The kernel's zeros are empty slots: pages are not touched before they are used.
+  slots_ = static_cast<Slot*>(memory);
+  colds_ = reinterpret_cast<Cold*>(aligned + slots_bytes);
+  num_slots_ = num_slots;
+  mapped_bytes_ = mapped_bytes;
+  static_assert(kWays * sizeof(Slot) == 1 << 7);
+  hint_ = {.base = memory, .mask = static_cast<uint32_t>(num_slots / kWays - 1), .shift = 7, .lines = kWays};
 }
 
 VerdictCache::~VerdictCache() {
-  if (table_->memory == nullptr) return;
-  std::destroy(table_->sets.begin(), table_->sets.end());
-  munmap(table_->memory, table_->mapped_bytes);
+  if (slots_ != nullptr) munmap(slots_, mapped_bytes_);
 }
 
-TOLLGATE_HOT bool VerdictCache::Find(std::string_view token, Facts* facts, Names* names) const {
-  if (table_->sets.empty() || token.empty() || token.size() > kTokenBytesMax) return false;
-  const auto [set, fingerprint] = table_->PlaceOf(token);
-  const std::lock_guard lock(set->mutex);
-  const size_t way = set->Find(token, fingerprint);
-  if (way == kWays) return false;
-  if (!set->used[way]) set->used[way] = true;
-  *facts = set->records[way].facts;
-  if (names != nullptr) *names = set->records[way].names;
+// HasTag compares all words, wherever they differ: how far two tags agree is nobody's business.
+TOLLGATE_INLINE bool VerdictCache::HasTag(const Slot& slot, const crypto::CacheTag& tag) {
+  static_assert(kTagWords == 4);
+  return ((slot.Load(0) ^ tag.words[0]) | (slot.Load(1) ^ tag.words[1]) | (slot.Load(2) ^ tag.words[2]) |
+          (slot.Load(3) ^ tag.words[3])) == 0;
+}
+
+TOLLGATE_HOT bool VerdictCache::Find(const Key& key, Facts* facts, Found* found) const {
+  if (num_slots_ == 0) return false;
+  for (const uint64_t half : {key.place, key.place >> 32}) {
+    const auto first = static_cast<uint32_t>((half & hint_.mask) * kWays);
+    for (uint32_t number = first; number < first + kWays; ++number) {
+      const Slot& slot = slots_[number];
+      const uint32_t sequence = slot.Begin();
+      if (!HasTag(slot, key.tag)) continue;
+      const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
+      if (!Slot::Open(sequence) || !slot.Validate(sequence)) continue;
+      facts->key = KeyOf(rest);
+      if (facts->key.generation == 0) continue;  // Empty: all zeros, which are the tag of no token but "".
+      slots_[number].MarkUsed();
+      facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
+      facts->valid_through_s = static_cast<int64_t>(window >> 32);
+      facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
+      facts->revocation_epoch = static_cast<uint32_t>(stamps >> 32);
+      facts->scope_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
+      facts->audience = audience_masks_[rest >> 44 & 0xff];
+      facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
+      facts->sender_constrained = (rest >> 56 & 1) != 0;
+      *found = {number, sequence};
+      return true;
+    }
+  }
+  return false;
+}
+
+bool VerdictCache::ReadDetails(Found found, Details* details) const {
+  std::array<uint64_t, kColdWords> words;
+  for (size_t i = 0; i < kColdWords; ++i) words[i] = Slot::LoadCold(colds_[found.slot].words[i]);
+  if (!slots_[found.slot].Validate(found.sequence)) return false;
+  const auto cold = std::bit_cast<ColdImage>(words);
+  details->times = {UnpackTime(cold.expires_at), UnpackTime(cold.not_before), UnpackTime(cold.issued_at)};
+  details->bytes = cold.bytes;
+  const char* at = details->bytes.data();
+  std::array<std::string_view, 4> names;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (cold.lengths[i] == kInterned) {
+      uint16_t number;
+      std::memcpy(&number, at, sizeof number);
+      names[i] = texts_.Text(number);
+      at += sizeof number;
+    } else {
+      names[i] = {at, cold.lengths[i]};
+      at += cold.lengths[i];
+    }
+  }
+  details->names = {names[0], names[1], names[2], names[3]};
   return true;
 }
 
-VerdictCache::InsertResult VerdictCache::Insert(std::string_view token, const Facts& facts,
-                                                const Names& names) {
-  if (table_->sets.empty()) return InsertResult::kDisabled;
-  if (token.empty() || token.size() > kTokenBytesMax) return InsertResult::kTooLong;
-  const auto [set, fingerprint] = table_->PlaceOf(token);
-  const std::lock_guard lock(set->mutex);
-  size_t way = set->Find(token, fingerprint);
-  InsertResult result = InsertResult::kReplaced;
-  if (way == kWays) {
-    way = set->MakeRoom();
-    result = set->token_len[way] == 0 ? InsertResult::kInserted : InsertResult::kDisplaced;
-    set->fingerprint[way] = fingerprint;
-    set->token_len[way] = static_cast<uint16_t>(token.size());
-    // A token has to be asked for once more before it outlives one that was: a stream of tokens that are seen
-    // once displaces only its own kind.
-    set->used[way] = false;
-    std::memcpy(set->records[way].token.data(), token.data(), token.size());
+void VerdictCache::Restamp(uint32_t revocation_epoch, Found* found) {
+  Slot& slot = slots_[found->slot];
+  if (!slot.TryClaimAt(found->sequence)) return;
+  slot.Store(5, (slot.Load(5) & 0xffff'ffff) | uint64_t{revocation_epoch} << 32);
+  slot.Publish(found->sequence);
+  found->sequence +=
+      2;  // What Publish has set; whatever another writer has made of it since is another entry.
+}
+
+int64_t VerdictCache::AgeMs(const Facts& facts, int64_t now_mono_ms) {
+  const uint64_t age =
+      (static_cast<uint64_t>(now_mono_ms) - static_cast<uint64_t>(facts.verified_at_mono_ms)) & kVerifiedMask;
+  // The upper half of the range is "a moment from now": this check read its clock before that one.
+  return age > kVerifiedMask / 2 ? 0 : static_cast<int64_t>(age);
+}
+
+// Pack makes the image of an entry; false if it does not fit.
+bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
+  const Facts& facts = entry.facts;
+  uint32_t from, through;
+  if (facts.valid_through_s < 0 || facts.valid_through_s > UINT32_MAX || facts.valid_from_s > UINT32_MAX)
+    return false;
+  from = static_cast<uint32_t>(std::max<int64_t>(facts.valid_from_s, 0));
+  through = static_cast<uint32_t>(facts.valid_through_s);
+  ColdImage& cold = image->cold;
+  if (!PackTime(entry.times.expires_at, &cold.expires_at) ||
+      !PackTime(entry.times.not_before, &cold.not_before) ||
+      !PackTime(entry.times.issued_at, &cold.issued_at)) {
+    return false;
   }
-  set->records[way].facts = facts;
-  set->records[way].names = names;
-  return result;
+  if (facts.key.generation > limits::kKeyGenerationMax || facts.scope_set >= limits::kScopeSetsMax)
+    return false;
+
+  // As they are, if that fits; else the roles by number, which many tokens share, and then the client.
+  const std::array<std::string_view, 4> names = {entry.names.subject, entry.names.client_id,
+                                                 entry.names.jwt_id, entry.names.roles};
+  constexpr size_t kClient = 1, kRoles = 3;
+  std::array<bool, 4> interned{};
+  const auto total = [&] {
+    size_t bytes = 0;
+    for (size_t i = 0; i < names.size(); ++i) bytes += interned[i] ? sizeof(uint16_t) : names[i].size();
+    return bytes;
+  };
+  for (const size_t candidate : {kRoles, kClient}) {
+    if (total() > Details::kBytes) interned[candidate] = true;
+  }
+  if (total() > Details::kBytes) return false;
+  char* at = cold.bytes.data();
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (interned[i]) {
+      const std::optional<uint32_t> number = texts_.Intern(names[i]);
+      if (!number.has_value()) return false;
+      const auto packed = static_cast<uint16_t>(*number);
+      std::memcpy(at, &packed, sizeof packed);
+      at += sizeof packed;
+      cold.lengths[i] = kInterned;
+    } else {
+      if (!names[i].empty()) std::memcpy(at, names[i].data(), names[i].size());
+      at += names[i].size();
+      cold.lengths[i] = static_cast<uint8_t>(names[i].size());
+    }
+  }
+
+  std::array<char, sizeof facts.audience> audience_bytes;
+  std::memcpy(audience_bytes.data(), &facts.audience, sizeof facts.audience);
+  const std::optional<uint32_t> audience =
+      audiences_.Intern({audience_bytes.data(), audience_bytes.size()},
+                        [&](uint32_t number) { audience_masks_[number] = facts.audience; });
+  if (!audience.has_value()) return false;
+  std::copy(key.tag.words.begin(), key.tag.words.end(), image->words.begin());
+  image->words[4] = uint64_t{from} | uint64_t{through} << 32;
+  image->words[5] = (static_cast<uint64_t>(facts.verified_at_mono_ms) & 0xffff'ffff) |
+                    uint64_t{facts.revocation_epoch} << 32;
+  image->words[6] = KeyWord(facts, *audience);
+  return true;
 }
 
-void VerdictCache::Restamp(std::string_view token, const Facts& facts, uint64_t revocation_epoch) {
-  if (table_->sets.empty() || token.empty() || token.size() > kTokenBytesMax) return;
-  const auto [set, fingerprint] = table_->PlaceOf(token);
-  const std::lock_guard lock(set->mutex);
-  const size_t way = set->Find(token, fingerprint);
-  if (way == kWays) return;
-  Facts& stored = set->records[way].facts;
-  if (stored.key != facts.key || stored.verified_at_mono_ms != facts.verified_at_mono_ms) return;
-  stored.revocation_epoch = std::max(stored.revocation_epoch, revocation_epoch);
-}
+// Writer is one insertion's view of the table.
+class VerdictCache::Writer {
+ public:
+  Writer(VerdictCache& cache, int64_t now_s, absl::FunctionRef<bool(KeyRef)> is_current)
+      : cache_(cache), now_s_(now_s), is_current_(is_current) {}
 
-void VerdictCache::Erase(std::string_view token) {
-  if (table_->sets.empty() || token.empty() || token.size() > kTokenBytesMax) return;
-  const auto [set, fingerprint] = table_->PlaceOf(token);
-  const std::lock_guard lock(set->mutex);
-  const size_t way = set->Find(token, fingerprint);
-  if (way == kWays) return;
-  explicit_bzero(set->records[way].token.data(), set->token_len[way]);
-  set->token_len[way] = 0;
-}
+  // Holds tells whether the slot holds the token with this tag, and at which sequence.
+  bool Holds(uint32_t number, const crypto::CacheTag& tag, uint32_t* sequence) const {
+    const Slot& slot = cache_.slots_[number];
+    *sequence = slot.Begin();
+    return HasTag(slot, tag) && Slot::Open(*sequence) && slot.Validate(*sequence);
+  }
 
-size_t VerdictCache::capacity() const { return table_->sets.size() * kWays; }
-size_t VerdictCache::bytes() const { return table_->mapped_bytes; }
+  // IsFree tells whether the slot is empty or its entry dead, and at which sequence.
+  bool IsFree(uint32_t number, uint32_t* sequence) const {
+    const Slot& slot = cache_.slots_[number];
+    *sequence = slot.Begin();
+    const uint64_t window = slot.Load(4), rest = slot.Load(6);
+    if (!Slot::Open(*sequence) || !slot.Validate(*sequence)) return false;
+    return KeyOf(rest).generation == 0 || static_cast<int64_t>(window >> 32) < now_s_ ||
+           !is_current_(KeyOf(rest));
+  }
+
+  // Write puts `image` where nothing has changed since `sequence`.
+  bool Write(uint32_t number, uint32_t sequence, const Image& image, bool used) const {
+    Slot& slot = cache_.slots_[number];
+    if (!slot.TryClaimAt(sequence)) return false;
+    for (size_t i = 0; i < kWords; ++i) slot.Store(i, image.words[i]);
+    const std::array<uint64_t, kColdWords> cold_words = image.cold_words();
+    for (size_t i = 0; i < kColdWords; ++i) Slot::StoreCold(cache_.colds_[number].words[i], cold_words[i]);
+    slot.ClearUsed();
+    if (used) slot.MarkUsed();
+    slot.Publish(sequence);
+    return true;
+  }
+
+  // Vacate copies the entry of the slot to its other bucket, for which up to `moves` − 1 entries there may
+  // move on. True if the entry is in two places now, and this one may be written over at *sequence.
+  bool Vacate(uint32_t number, int moves, uint32_t* sequence) const {
+    Image image;
+    if (!Read(number, sequence, &image)) return false;
+    const uint32_t from = number / kWays, to = image.cold.other_bucket;
+    if (to == from) return false;
+    image.cold.other_bucket = from;
+    const bool used = cache_.slots_[number].used();
+    for (uint32_t way = 0; way < kWays; ++way) {
+      uint32_t there;
+      if (IsFree(to * kWays + way, &there)) return Write(to * kWays + way, there, image, used);
+    }
+    for (uint32_t way = 0; moves > 1 && way < kWays; ++way) {
+      uint32_t there;
+      if (Vacate(to * kWays + way, moves - 1, &there)) return Write(to * kWays + way, there, image, used);
+    }
+    return false;
+  }
+
+ private:
+  bool Read(uint32_t number, uint32_t* sequence, Image* image) const {
+    const Slot& slot = cache_.slots_[number];
+    *sequence = slot.Begin();
+    if (!Slot::Open(*sequence)) return false;
+    for (size_t i = 0; i < kWords; ++i) image->words[i] = slot.Load(i);
+    std::array<uint64_t, kColdWords> cold_words;
+    for (size_t i = 0; i < kColdWords; ++i) cold_words[i] = Slot::LoadCold(cache_.colds_[number].words[i]);
+    image->cold = std::bit_cast<ColdImage>(cold_words);
+    return slot.Validate(*sequence);
+  }
+
+  VerdictCache& cache_;
+  const int64_t now_s_;
+  const absl::FunctionRef<bool(KeyRef)> is_current_;
+};
+
+TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
+                                                              int64_t now_s,
+                                                              absl::FunctionRef<bool(KeyRef)> is_current) {
+  if (num_slots_ == 0) return InsertResult::kDisabled;
+  Image image;
+  if (!Pack(key, entry, &image)) return InsertResult::kUnstorable;
+  const std::array<uint32_t, 2> buckets = {static_cast<uint32_t>(key.place & hint_.mask),
+                                           static_cast<uint32_t>(key.place >> 32 & hint_.mask)};
+  const Writer writer(*this, now_s, is_current);
+  const auto write = [&](uint32_t number, uint32_t sequence, InsertResult result) {
+    image.cold.other_bucket = number / kWays == buckets[0] ? buckets[1] : buckets[0];
+    // A new entry has to be asked for once before it outlives one that was: a stream of tokens that are seen
+    // once displaces only its own kind.
+    return writer.Write(number, sequence, image, false) ? result : InsertResult::kBusy;
+  };
+  std::array<uint32_t, 2 * kWays> numbers;  // The home bucket first.
+  for (uint32_t i = 0; i < numbers.size(); ++i) numbers[i] = buckets[i / kWays] * kWays + i % kWays;
+
+  uint32_t sequence;
+  for (const uint32_t number : numbers) {
+    if (writer.Holds(number, key.tag, &sequence)) return write(number, sequence, InsertResult::kReplaced);
+  }
+  for (const uint32_t number : numbers) {
+    if (writer.IsFree(number, &sequence)) return write(number, sequence, InsertResult::kInserted);
+  }
+  for (const uint32_t number : numbers) {
+    if (writer.Vacate(number, kMovesMax, &sequence)) return write(number, sequence, InsertResult::kInserted);
+  }
+  // Somebody's entry has to go.
+  const auto owner = [&](std::string_view name) { return crypto::KeyedHash64(owner_secret_, name); };
+  const bool subject_may = subject_share_.MayDisplace(owner(entry.names.subject) + entry.issuer);
+  const bool issuer_may = !several_issuers_ || issuer_share_.MayDisplace(entry.issuer);
+  if (!subject_may || !issuer_may) return InsertResult::kOverShare;
+  // The CLOCK rule, from a place that no two tokens agree on: the first that was not found since it was last
+  // passed.
+  const uint32_t start = static_cast<uint32_t>(key.tag.words[0] % numbers.size());
+  for (uint32_t i = 0; i <= numbers.size(); ++i) {
+    const uint32_t number = numbers[(start + i) % numbers.size()];
+    Slot& slot = slots_[number];
+    if (slot.used() && i < numbers.size()) {
+      slot.ClearUsed();
+      continue;
+    }
+    sequence = slot.Begin();
+    return Slot::Open(sequence) ? write(number, sequence, InsertResult::kDisplaced) : InsertResult::kBusy;
+  }
+  return InsertResult::kBusy;
+}
 
 }  // namespace tollgate::verdicts

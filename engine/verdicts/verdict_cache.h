@@ -1,53 +1,124 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
+#include "crypto/cache_tag.h"
+#include "sync/interned_texts.h"
+#include "sync/seqlock_slot.h"
 #include "verdicts/facts.h"
+#include "verdicts/insert_share.h"
 
 namespace tollgate::verdicts {
 
-// VerdictCache remembers the facts of tokens whose signature was verified. Memory is fixed at construction. A
-// token is found by comparing all its bytes with those stored (no hash is trusted with identity); where to
-// look is decided by a hash of its last bytes, the signature, under a secret key, so that nobody can aim at a
-// bucket. Set-associative; a new token displaces the entry of its set that was used longest ago by the CLOCK
-// rule. Nothing but verified tokens may be put in, so that a flood of bad ones displaces nothing.
-// Thread-safe.
+// VerdictCache remembers the facts of tokens whose signature was verified. Memory is fixed at construction.
+//
+// A token is known by its crypto::CacheTag and stored in one of four slots: two buckets, which a keyed hash
+// of its last bytes names, of two slots. A slot is one line of memory, a SeqlockSlot that readers copy
+// without writing anything; what few decisions need stands in a second array at the same number, under the
+// same sequence. Nothing but verified tokens may be put in, so that a flood of bad ones displaces nothing;
+// among good ones, an entry that was found since it was last passed over stays before one that was not, and
+// nobody displaces more than their share.
+//
+// A reader gets the facts of exactly the token that it asked for, as one insertion wrote them, or nothing.
+// Everything that the inserting thread did before happens before. Thread-safe.
 class VerdictCache {
  public:
-  static constexpr size_t kTokenBytesMax = 1536;  // Longer tokens are not cached.
-  // Bound on the memory of one set, eight records.
-  static constexpr size_t kSetBytes = 16 * 1024;
+  static constexpr size_t kSlotBytes = 64 + 128;  // A line and its details.
 
-  // `bytes` bounds all memory of the cache; below one set (16 KiB) nothing is cached.
-  explicit VerdictCache(size_t bytes);
+  // `bytes` bounds the memory of the slots, whose number is rounded down to a power of two; below four slots
+  // nothing is cached. With one issuer, there is no share of an issuer.
+  VerdictCache(size_t bytes, size_t num_issuers);
   ~VerdictCache();
   VerdictCache(const VerdictCache&) = delete;
   VerdictCache& operator=(const VerdictCache&) = delete;
 
-  // Find copies the facts of exactly this token. False if it is not there. `names` may be null. Does not
+  // Key is what the cache knows of a presented token. Secret: it stays inside the process and is not shown.
+  using Key = crypto::Derived;
+
+  // Derive computes the key of `token` and starts to fetch where it would be. The token has at most
+  // limits::kTokenBytesMax bytes. Does not allocate.
+  void Derive(std::string_view token, Key* key) const { tag_key_.Derive(token, hint_, key); }
+
+  // Found names an entry as it was when Find saw it.
+  struct Found {
+    uint32_t slot = 0;
+    uint32_t sequence = 0;
+  };
+
+  // Find copies the facts of exactly this token. False if it is not there, or is just being written. Does not
   // allocate.
-  bool Find(std::string_view token, Facts* facts, Names* names) const;
+  bool Find(const Key& key, Facts* facts, Found* found) const;
 
-  enum class InsertResult : uint8_t { kInserted, kReplaced, kDisplaced, kTooLong, kDisabled };
-  // Insert remembers the facts, over an entry of the same token if there is one. Does not allocate.
-  InsertResult Insert(std::string_view token, const Facts& facts, const Names& names);
+  // ReadDetails copies the rest of what Find found; false if the entry has changed since.
+  bool ReadDetails(Found found, Details* details) const;
 
-  // Restamp notes that the entry of `token`, if it is still the one with this key and verified at this time,
-  // was re-checked at `revocation_epoch`.
-  void Restamp(std::string_view token, const Facts& facts, uint64_t revocation_epoch);
+  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since. *found then is the
+  // entry with the new stamp.
+  void Restamp(uint32_t revocation_epoch, Found* found);
 
-  // Erase forgets one token.
-  void Erase(std::string_view token);
+  // Entry is what there is to remember of a token of `issuer`.
+  struct Entry {
+    uint32_t issuer = 0;
+    Facts facts;
+    Times times;
+    Names names;
+  };
+  enum class InsertResult : uint8_t {
+    kInserted,
+    kReplaced,    // The same token's entry.
+    kDisplaced,   // Another token's entry.
+    kUnstorable,  // Something is too long or out of a record's range. Nothing is ever truncated.
+    kOverShare,   // There is no room, and this issuer or subject has displaced enough.
+    kBusy,        // Another thread is writing there.
+    kDisabled,
+  };
+  // Insert remembers `entry`. An entry is dead, and gives way first, if its key is not current or its time
+  // over at wall time `now_s`. Does not allocate but for a role list or client that is seen for the first
+  // time.
+  InsertResult Insert(const Key& key, const Entry& entry, int64_t now_s,
+                      absl::FunctionRef<bool(KeyRef)> is_current);
 
-  size_t capacity() const;  // Entries.
-  size_t bytes() const;     // Memory in use, at most what was asked for.
+  // AgeMs is how long ago facts were verified; 0 if `now_mono_ms` was read before. Right as long as that is
+  // less than eight years ago.
+  static int64_t AgeMs(const Facts& facts, int64_t now_mono_ms);
+
+  size_t capacity() const { return num_slots_; }
+  size_t bytes() const { return mapped_bytes_; }  // At most what was asked for.
 
  private:
-  struct Table;
-  std::unique_ptr<Table> table_;
+  static constexpr size_t kWords = 7;
+  static constexpr size_t kColdWords = 16;
+  static constexpr size_t kAudiencesMax = 256;
+  using Slot = sync::SeqlockSlot<kWords>;
+  struct alignas(64) Cold {
+    std::array<Slot::Word, kColdWords> words;
+  };
+  struct Image;
+  class Writer;
+
+  static bool HasTag(const Slot& slot, const crypto::CacheTag& tag);
+  bool Pack(const Key& key, const Entry& entry, Image* image);
+
+  size_t num_slots_ = 0;
+  size_t mapped_bytes_ = 0;
+  Slot* slots_ = nullptr;
+  Cold* colds_ = nullptr;  // By the number of the slot.
+  crypto::PlaceHint hint_;
+  const crypto::TagKey tag_key_;
+  // Role lists, and clients, that are too long for a record or shared by many.
+  sync::InternedTexts texts_;
+  // The sets of resources that tokens are meant for: numbered as texts of eight bytes, and read here. Written
+  // as the number is made, before anybody has it.
+  sync::InternedTexts audiences_;
+  std::array<uint64_t, kAudiencesMax> audience_masks_{};
+  const std::array<uint64_t, 2> owner_secret_;
+  InsertShare subject_share_;
+  const bool several_issuers_;
+  InsertShare issuer_share_;
 };
 
 }  // namespace tollgate::verdicts

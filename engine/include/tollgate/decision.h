@@ -42,7 +42,8 @@ struct Decision {
   uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
   uint64_t ticket = 0;          // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
 
-  // Allow: the decision may be relied upon until this wall time (seconds), the token's own exp (plus leeway).
+  // Allow: the decision may be relied upon until this wall time (seconds): the token's exp, or the end of its
+  // issuer's token_age_max_s if that comes first, plus leeway.
   int64_t valid_until_s = 0;
   // Deny by time (kExpired, kNotYetValid, kTooOld, kLifetimeTooLong): what was compared, in seconds.
   int64_t evidence_actual = 0;

@@ -19,6 +19,8 @@ struct Metrics {
   uint64_t cache_inserts = 0;
   uint64_t cache_evictions = 0;      // Inserts that displaced a live entry.
   uint64_t not_cached_too_long = 0;  // Facts or token longer than a record; allowed, but verified each time.
+  // Not cached, because the cache is full and this subject or issuer has displaced its share.
+  uint64_t not_cached_over_share = 0;
   uint64_t scope_sets_full = 0;      // Not cached, because the table of different scope sets is full.
   uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
 };
