@@ -373,9 +373,9 @@ TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   const bool subject_may = subject_share_.MayDisplace(owner(entry.names.subject) + entry.issuer);
   const bool issuer_may = !several_issuers_ || issuer_share_.MayDisplace(entry.issuer);
   if (!subject_may || !issuer_may) return InsertResult::kOverShare;
-  // The CLOCK rule, from a place that no two tokens agree on: the first that was not found since it was last
-  // passed.
-  const uint32_t start = static_cast<uint32_t>(key.tag.words[0] % numbers.size());
+  // The CLOCK rule: the first that was not found since it was last passed. It begins where the place says and
+  // not the tag, since who has to go can be observed.
+  const auto start = static_cast<uint32_t>(key.place >> 62);
   for (uint32_t i = 0; i <= numbers.size(); ++i) {
     const uint32_t number = numbers[(start + i) % numbers.size()];
     Slot& slot = slots_[number];
