@@ -46,7 +46,7 @@ struct Derived {
 // TagVariant says how tags are made. Those with carry-less multiplication make equal tags under equal keys,
 // and equal places.
 enum class TagVariant : uint8_t {
-  kSha256,         // Any processor. Some twenty times slower; the place is SipHash-2-4.
+  kSha256,         // Any processor. Ten times slower or so; the place is SipHash-2-4.
   kPclmulAvx2,     // x86-64 with AVX2, PCLMULQDQ and AES-NI.
   kVpclmulAvx512,  // x86-64 with AVX-512 F, BW and VL, VPCLMULQDQ and AES-NI.
   kPmull,          // AArch64 with FEAT_PMULL and FEAT_AES.
