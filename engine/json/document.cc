@@ -35,14 +35,6 @@ Reason FromSimdjson(simdjson::error_code error) {
   }
 }
 
-// FilterBit spreads names over 64 bits: two names of different bits differ.
-uint64_t FilterBit(std::string_view name) {
-  if (name.empty()) return 1;
-  const auto first = static_cast<uint8_t>(name.front());
-  const auto last = static_cast<uint8_t>(name.back());
-  return uint64_t{1} << ((name.size() * 5 + first * 3u + last * 17u) & 63);
-}
-
 // Walk turns simdjson's answer into nodes. Recursion is bounded by limits::kJsonDepthMax.
 class Walk {
  public:
@@ -101,7 +93,7 @@ class Walk {
     uint64_t filter = 0;
     uint32_t count = 0;
     for (const auto member : object) {
-      const uint64_t bit = FilterBit(member.key);
+      const uint64_t bit = NameBit(member.key);
       if ((filter & bit) != 0 && count < kPairwiseMembersMax && HasMember(position, member.key)) {
         return Reason::kDuplicateMember;
       }
@@ -111,6 +103,7 @@ class Walk {
         return reason;
     }
     nodes_[position].end = static_cast<uint32_t>(nodes_.size());
+    nodes_[position].name_bits = filter;
     if (count > kPairwiseMembersMax && HasDuplicate(position)) return Reason::kDuplicateMember;
     return Reason::kNone;
   }
@@ -236,7 +229,8 @@ Value Value::NextChild(Value child) const {
 }
 
 Value Value::Member(std::string_view name) const {
-  if (!is_object()) return Value();
+  // Most names that are asked for and are not there need no look at the members.
+  if (!is_object() || (node_->name_bits & NameBit(name)) == 0) return Value();
   const Node* const end = base_ + node_->end;
   for (const Node* node = node_ + 1; node != end; node = base_ + node->end) {
     // Registered claims are all three letters long: the first letter saves most calls of memcmp.

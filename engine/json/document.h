@@ -26,8 +26,17 @@ struct Node {
     uint64_t uint64;  // Only for integers beyond INT64_MAX; all others are kInt64.
     double number;
     bool boolean;
+    uint64_t name_bits;  // kObject: NameBit of every direct member.
   };
 };
+
+// NameBit spreads names over 64 bits: two names of different bits differ.
+inline uint64_t NameBit(std::string_view name) {
+  if (name.empty()) return 1;
+  const auto first = static_cast<uint8_t>(name.front());
+  const auto last = static_cast<uint8_t>(name.back());
+  return uint64_t{1} << ((name.size() * 5 + first * 3u + last * 17u) & 63);
+}
 
 // Value is a view of one value of a Document: two words, valid until the Document parses again or is
 // destroyed. All accessors of an absent Value (a member that was not found) answer as if it had no such type.
