@@ -41,7 +41,7 @@ TOLLGATE_INLINE void Present(const Context& context, const Request& request, Pre
   }
 }
 
-// LookAgain is for keys that were found not fresh. Only a look that comes after the ticket may be waited
+// CheckKeysAgain is for keys that were found not fresh. Only a look that comes after the ticket may be waited
 // upon.
 TOLLGATE_SLOW Reason CheckKeysAgain(const Context& context, uint32_t issuer, Now now, Decision* decision) {
   decision->issuer = issuer;
@@ -186,7 +186,10 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
   const bool in_time = now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s;
   if (reason == Reason::kNone && !in_time && !RecheckTimes(context, hit, now, decision, &reason))
     return false;
-  if (reason == Reason::kNone) reason = CheckBinding(facts, request.resource);
+  if (reason == Reason::kNone) {
+    decision->audience_is_client_id = gate.audience_is_client_id;
+    reason = CheckBinding(facts, request.resource);
+  }
   if (reason == Reason::kNone &&
       facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch()) &&
       !RecheckRevocation(context, scope, &hit, &reason)) {
@@ -201,7 +204,6 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
     if (reason == Reason::kNone) reason = CheckPolicy(tool, context.scope_sets->Mask(facts.scope_set));
     if (principal != nullptr && !FillFromCache(context, hit, principal)) return false;
     decision->valid_until_s = facts.valid_through_s + 1;
-    decision->audience_is_client_id = gate.audience_is_client_id;
   }
   scope.block().Add(kCacheHits);
   decision->from_cache = true;
