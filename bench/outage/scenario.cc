@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/durations.h"
 #include "bench/outage/load.h"
 #include "tools/idp/mint.h"
 #include "transport/curl_transport.h"
@@ -33,15 +34,9 @@ constexpr double kStartSecondsMax = 30;
 double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 json ToJson(const Timing& timing) {
-  return {{"refresh_min_ms", timing.refresh_min_ms},
-          {"refresh_max_ms", timing.refresh_max_ms},
-          {"cooldown_ms", timing.cooldown_ms},
-          {"staleness_bound_ms", timing.staleness_bound_ms},
-          {"backoff_min_ms", timing.backoff_min_ms},
-          {"backoff_cap_ms", timing.backoff_cap_ms},
-          {"verdict_age_max_ms", timing.verdict_age_max_ms},
-          {"fetch_timeout_ms", timing.fetch_timeout_ms},
-          {"jitter_percent", timing.jitter_percent}};
+  json all = {{"jitter_percent", timing.jitter_percent}};
+  for (const NamedDuration& duration : kDurations) all[duration.name] = timing.*duration.value;
+  return all;
 }
 
 // The pool's tokens of the algorithms that a server would meet, taken in turn.
