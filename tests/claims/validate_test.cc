@@ -21,25 +21,7 @@ using test::kNow;
 using test::TokenReader;
 using testing::ElementsAre;
 
-class Validate : public testing::Test {
- protected:
-  Reason With(const std::string& name, json value) {
-    json claims = TokenReader::GoodClaims();
-    claims[name] = std::move(value);
-    return reader.Read(claims, expectations);
-  }
-  Reason Without(const std::string& name) {
-    json claims = TokenReader::GoodClaims();
-    claims.erase(name);
-    return reader.Read(claims, expectations);
-  }
-  Reason WithType(json type) {
-    return reader.Read(TokenReader::GoodClaims(), expectations, {{"typ", std::move(type)}});
-  }
-
-  TokenReader reader;
-  claims::Expectations expectations = TokenReader::Expect(Profile::Rfc9068());
-};
+class Validate : public test::ClaimsTest {};
 
 TEST_F(Validate, ReadsEveryClaim) {
   json claims = TokenReader::GoodClaims();
