@@ -39,7 +39,8 @@ Exit: 0 every line was answered, 2 the arguments or files cannot be used.
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 
-  tollgate-idp mint --keys keys.json --alg ES256 --issuer https://idp.example --audience https://mcp.example/mcp > tokens
+  tollgate-idp mint --keys keys.json --alg ES256 \
+    --issuer https://idp.example --audience https://mcp.example/mcp > tokens
   tollgate-idp keys --keys keys.json > jwks.json)";
 
 int Fail(std::string_view message) {
