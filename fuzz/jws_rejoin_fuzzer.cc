@@ -1,8 +1,9 @@
 // jws_rejoin: a token is cut and read as the rules of RFC 7515 say, and its parts make up the token again
 //
-// Functions: jose::SplitCompact, jose::ParsedJws::Parse. Property: SplitCompact gives the reason that a naive
-// splitter gives; the parts joined are the token; Parse accepts exactly what the model (model.h) accepts,
-// with the same header and signature; after a refusal nothing of the token is left to be read.
+// Functions: jose::SplitCompact, jose::ParsedJws::Parse and ParseBare. Property: SplitCompact gives the
+// reason that a naive splitter gives; the parts joined are the token; Parse accepts exactly what the model
+// (model.h) accepts, with the same header and signature; after a refusal nothing of the token is left to be
+// read.
 
 #include <string>
 
@@ -19,8 +20,7 @@ Reason NaiveSplit(std::string_view token) {
   if (token.size() > limits::kTokenBytesMax) return Reason::kTokenTooLong;
   const std::vector<std::string_view> parts = SplitAtDots(token);
   if (parts.size() == 5) return Reason::kEncryptedToken;
-  if (parts.size() != 3 || parts[0].empty() || parts[1].empty() || parts[2].empty())
-    return Reason::kNotCompactJws;
+  if (parts.size() != 3 || parts[0].empty() || parts[2].empty()) return Reason::kNotCompactJws;
   return Reason::kNone;
 }
 
@@ -53,6 +53,9 @@ bool Accepts(std::string_view input) {
   const std::optional<ModelJws> model = ReadModelJws(input);
   Expect((reason == Reason::kNone) == model.has_value(), "the model agrees");
   Expect(split == Reason::kNone || reason == split, "what cannot be cut is refused for that");
+  if (split == Reason::kNone && compact.payload.empty()) {
+    Expect(reason == Reason::kNotCompactJws, "an access token has a payload");
+  }
   if (!model.has_value()) {
     Expect(!jws.unverified_payload().is_object() && jws.signature().empty() && jws.signing_input().empty(),
            "nothing is left of a refused token");
@@ -64,6 +67,8 @@ bool Accepts(std::string_view input) {
   // A header that is the one before is not read again.
   Expect(jws.Parse(input) == Reason::kNone, "the same token again is the same");
   ExpectSame(jws, *model);
+  Expect(jws.ParseBare(input) == Reason::kNone, "what is a token is a JWS");
+  Expect(!jws.unverified_payload().present(), "the payload of a bare JWS is nobody's business");
   return true;
 }
 

@@ -264,10 +264,8 @@ bool InTime(const ModelClaims& claims, const claims::Expectations& expectations,
   if (now_s >= claims.expires_at + leeway_s) return false;
   if (claims.not_before.has_value() && now_s + leeway_s < *claims.not_before) return false;
   if (!claims.issued_at.has_value()) return true;
-  const int64_t issued_at = *claims.issued_at, age_max_s = expectations.token_age_max_s,
-                lifetime_max_s = expectations.token_lifetime_max_s;
-  return now_s + leeway_s >= issued_at && (age_max_s == 0 || now_s - issued_at <= age_max_s + leeway_s) &&
-         (lifetime_max_s == 0 || claims.expires_at - issued_at <= lifetime_max_s);
+  const int64_t issued_at = *claims.issued_at, age_max_s = expectations.token_age_max_s;
+  return now_s + leeway_s >= issued_at && (age_max_s == 0 || now_s - issued_at <= age_max_s + leeway_s);
 }
 
 std::optional<ModelClaims> ReadModelClaims(const std::optional<std::string>& typ, const json& payload,
@@ -283,6 +281,10 @@ std::optional<ModelClaims> ReadModelClaims(const std::optional<std::string>& typ
         (profile.subject_required && claims.subject.empty()) ||
         (profile.client_required && claims.client_id.empty()) ||
         (profile.jwt_id_required && claims.jwt_id.empty()) || !InTime(claims, expectations, now_s)) {
+      return std::nullopt;
+    }
+    const int64_t lifetime_max_s = expectations.token_lifetime_max_s;
+    if (lifetime_max_s > 0 && *Date(Find(payload, "exp"), std::floor) - *claims.issued_at > lifetime_max_s) {
       return std::nullopt;
     }
     return claims;

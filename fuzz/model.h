@@ -52,7 +52,7 @@ std::optional<ModelClaims> ReadModelClaims(const std::optional<std::string>& typ
                                            const nlohmann::json& payload,
                                            const claims::Expectations& expectations, int64_t now_s);
 
-// InTime judges the times alone.
+// InTime judges the times of one moment alone; the lifetime is no matter of the moment.
 bool InTime(const ModelClaims& claims, const claims::Expectations& expectations, int64_t now_s);
 
 }  // namespace tollgate::fuzz

@@ -1,9 +1,9 @@
 // The main of a fuzz target in ordinary builds, without libFuzzer, so that targets and seeds cannot rot:
 //
 //   TARGET FILE…                       runs each file once: how a finding is looked at in a debugger
-//   TARGET --corpus MUTATIONS DIR      runs every seed, demands that some are accepted and some are not, then
-//   runs this
-//                                      many inputs made out of the seeds, the same ones each time
+//   TARGET --corpus MUTATIONS DIR      runs every seed, then this many inputs made out of the seeds, the same
+//                                      ones each time; demands of both that some are accepted and some are
+//                                      not
 //
 // When the process dies of an input, the input is left in TARGET.failing in the working directory.
 
@@ -100,6 +100,11 @@ int RunCorpus(size_t num_mutations, const char* directory) {
   }
   std::printf("%zu mutations: %zu accepted, %zu rejected\n", num_mutations, accepted,
               num_mutations - accepted);
+  // Both sides of the property must have been met, or the mutator is not worth its time.
+  if (num_mutations > 0 && (accepted == 0 || accepted == num_mutations)) {
+    std::fprintf(stderr, "%s: all inputs made of the seeds came out alike\n", directory);
+    return 1;
+  }
   return 0;
 }
 

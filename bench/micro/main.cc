@@ -160,7 +160,11 @@ int main(int argc, char** argv) {
          {{"source", pool.source}, {"issuer", pool.issuer}, {"scope", pool.scope}, {"algorithms", counts}}},
         {"benchmarks", collector.ToJson()},
         {"errors", collector.errors()}};
-    std::ofstream(options.out) << result.dump(1) << "\n";
+    std::ofstream out(options.out);
+    if (!(out << result.dump(1) << "\n").flush()) {
+      std::fprintf(stderr, "bench_micro: %s cannot be written\n", options.out.c_str());
+      return 2;
+    }
   }
   return collector.errors().empty() && !collector.empty() ? 0 : 1;
 }

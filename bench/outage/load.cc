@@ -37,6 +37,30 @@ void Wrong::Add(const Wrong& other) {
   without_retry_after += other.without_retry_after;
 }
 
+void Held::Add(CallKind kind, Expected expected) {
+  if (!IsGood(kind)) {
+    ++forged;
+    return;
+  }
+  switch (expected) {
+    case Expected::kAllow:
+      ++to_allow;
+      return;
+    case Expected::kUnavailable:
+      ++to_unavailable;
+      return;
+    case Expected::kEither:
+      ++to_either;
+  }
+}
+
+void Held::Add(const Held& other) {
+  to_allow += other.to_allow;
+  to_unavailable += other.to_unavailable;
+  to_either += other.to_either;
+  forged += other.forged;
+}
+
 void Judge(CallKind kind, Expected expected, const Decision& decision, Wrong* wrong) {
   const Verdict verdict = decision.verdict;
   if (verdict == Verdict::kUnavailable && decision.retry_after_s == 0) ++wrong->without_retry_after;
@@ -70,7 +94,9 @@ void RunLoad(Engine& engine, const ExchangeLog& log, const Stream& stream, int64
     const int64_t begin_ns = MonotonicNs();
     engine.Check({.authorization = call.authorization, .tool = call.tool}, &decision);
     const int64_t end_ns = MonotonicNs();
-    Judge(call.kind, book.Judge(before, book.Read(), begin_ns, end_ns), decision, &result->wrong);
+    const Expected expected = book.Judge(before, book.Read(), begin_ns, end_ns);
+    Judge(call.kind, expected, decision, &result->wrong);
+    result->held.Add(call.kind, expected);
 
     Bin& bin = result->bins[bin_index];
     const uint64_t slip_ns = static_cast<uint64_t>(begin_ns - intended_ns);

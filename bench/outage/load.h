@@ -41,6 +41,18 @@ struct Wrong {
 // denied; without them the engine may say that it cannot know, but for what can be seen without a key.
 void Judge(CallKind kind, Expected expected, const Decision& decision, Wrong* wrong);
 
+// Held counts the answers about good tokens by what they were held to, and the forged ones: where nothing was
+// held to anything, that nothing was wrong says nothing.
+struct Held {
+  uint64_t to_allow = 0;
+  uint64_t to_unavailable = 0;
+  uint64_t to_either = 0;
+  uint64_t forged = 0;
+
+  void Add(CallKind kind, Expected expected);
+  void Add(const Held& other);
+};
+
 // Bin is what happened to the calls intended to start in one interval of time.
 struct Bin {
   uint64_t offered = 0;
@@ -62,6 +74,7 @@ struct Stream {
 struct LoadResult {
   std::vector<Bin> bins;
   Wrong wrong;
+  Held held;
   Histogram slip;  // Intended to actual start.
 };
 

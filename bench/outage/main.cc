@@ -157,6 +157,11 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   const absl::StatusOr<nlohmann::json> result = tollgate::bench::RunOutage(options.settings, pool, *idp);
   if (!result.ok()) return Fail(result.status());
-  if (!options.out.empty()) std::ofstream(options.out) << result->dump(1) << "\n";
+  if (!options.out.empty()) {
+    std::ofstream out(options.out);
+    if (!(out << result->dump(1) << "\n").flush()) {
+      return Fail(absl::UnavailableError(options.out + " cannot be written"));
+    }
+  }
   return Report(*result) ? 0 : 1;
 }

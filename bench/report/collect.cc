@@ -131,6 +131,7 @@ json Collect(const CollectInput& input) {
   }
   if (input.outage.empty()) failures.push_back("no outage was measured");
   for (const json& outage : input.outage) {
+    if (outage.at("objectives").empty()) failures.push_back("an outage has no objectives");
     for (const json& objective : outage.at("objectives")) {
       if (objective.at("met").get<bool>()) continue;
       failures.push_back("outage objective " + objective.at("name").get<std::string>() + ": " +

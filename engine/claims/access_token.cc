@@ -211,6 +211,22 @@ Reason CheckRequired(const AccessToken& token, bool has_expiry, const Expectatio
   return Reason::kNone;
 }
 
+// CheckLifetime compares whole seconds of exp and iat: exp is read again and rounded down like iat, so that
+// equal fractions cancel. Both claims have been read; the difference of two NumericDates does not wrap.
+Reason CheckLifetime(json::Value payload, const AccessToken& token, const Expectations& expectations,
+                     TimeEvidence* evidence) {
+  if (expectations.token_lifetime_max_s == 0) return Reason::kNone;
+  int64_t end = 0;
+  if (const Reason reason = ReadNumericDate(payload.Member("exp"), Rounding::kDown, &end);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  const int64_t lifetime = end - token.issued_at;
+  if (lifetime <= expectations.token_lifetime_max_s) return Reason::kNone;
+  *evidence = {lifetime, expectations.token_lifetime_max_s};
+  return Reason::kLifetimeTooLong;
+}
+
 }  // namespace
 
 Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer) {
@@ -243,12 +259,6 @@ Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, in
     const int64_t age = SaturatingSubtract(now_s, window.issued_at);
     const int64_t age_max = SaturatingAdd(expectations.token_age_max_s, leeway_s);
     if (age > age_max) return refuse(Reason::kTooOld, age, age_max);
-  }
-  if (expectations.token_lifetime_max_s > 0) {
-    const int64_t lifetime = SaturatingSubtract(window.expires_at, window.issued_at);
-    if (lifetime > expectations.token_lifetime_max_s) {
-      return refuse(Reason::kLifetimeTooLong, lifetime, expectations.token_lifetime_max_s);
-    }
   }
   return Reason::kNone;
 }
@@ -288,6 +298,10 @@ Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, 
                              storage->has_issued_at ? storage->issued_at : INT64_MIN};
   if (const Reason reason = CheckTimes(window, expectations, now_s, evidence); reason != Reason::kNone)
     return reason;
+  if (const Reason reason = CheckLifetime(jws.payload(), *storage, expectations, evidence);
+      reason != Reason::kNone) {
+    return reason;
+  }
   *out = ValidatedClaims(storage);
   return Reason::kNone;
 }

@@ -56,8 +56,9 @@ struct TimeEvidence {
 
 // CheckTimes is the time window, for a fresh token and for a cached one alike: kExpired at now ≥ exp +
 // leeway, kNotYetValid at now < nbf − leeway or now < iat − leeway, kTooOld at now − iat > token_age_max (+
-// leeway), kLifetimeTooLong at exp − iat > token_lifetime_max; the first of these in this order. Sums are
-// held at the ends of the range, so that no value of any argument wraps. Pure.
+// leeway); the first of these in this order. The bound on the lifetime does not depend on the moment:
+// Validate alone holds it. Sums are held at the ends of the range, so that no value of any argument wraps.
+// Pure.
 struct TimeWindow {
   int64_t expires_at = 0;
   int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
@@ -94,7 +95,8 @@ class ValidatedClaims {
 // used (kBadClaim; a claim of the wrong type, null too, is never taken as absent); issuer equal
 // (kIssuerMissing, kIssuerUnknown); required claims present (kExpiryMissing, kAudienceMissing, also for an
 // empty array, kIssuedAtMissing, also where a bound on age or lifetime needs it, kSubjectMissing,
-// kClientMissing, kJwtIdMissing); times (`evidence` filled). claim_values.h says how each value is read.
+// kClientMissing, kJwtIdMissing); times, and kLifetimeTooLong at exp − iat > token_lifetime_max, both without
+// their fractions (`evidence` filled). claim_values.h says how each value is read.
 // kNone and a proof, or that reason and none; `storage` is then unspecified. RFC 7519 section 4.1, RFC 8725
 // section 3, RFC 9068 sections 2.2 and 4.
 Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s,

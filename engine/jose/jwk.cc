@@ -168,7 +168,7 @@ absl::StatusOr<JwkSet> ParseJwkSet(std::string_view text) {
   if (text.size() > limits::kJwksBytesMax) return Refuse("JWK Set: too long");
   json::Document document(text.size());
   if (const Reason reason = document.Parse(text); reason != Reason::kNone) {
-    return absl::InvalidArgumentError("JWK Set: " + std::string(ReasonName(reason)));
+    return absl::InvalidArgumentError("JWK Set: not strict JSON: " + std::string(ReasonName(reason)));
   }
   const json::Value keys = document.root().Member("keys");
   if (!keys.is_array()) return Refuse("JWK Set: no object with an array of keys");
@@ -176,17 +176,15 @@ absl::StatusOr<JwkSet> ParseJwkSet(std::string_view text) {
   size_t position = 0;
   for (json::Value member = keys.FirstChild(); member.present();
        member = keys.NextChild(member), ++position) {
-    std::string why = "keys[" + std::to_string(position) + "]: ";
     if (position >= limits::kKeysPerSetMax) {
-      set.skipped.push_back({position, std::move(why += "beyond the limit of keys in one set")});
+      set.skipped.push_back({position, "beyond the limit of keys in one set"});
       continue;
     }
     absl::StatusOr<Jwk> jwk = ParseJwk(member);
     if (jwk.ok()) {
       set.keys.push_back(*std::move(jwk));
     } else {
-      why.append(jwk.status().message().data(), jwk.status().message().size());
-      set.skipped.push_back({position, std::move(why)});
+      set.skipped.push_back({position, std::string(jwk.status().message())});
     }
   }
   return set;

@@ -24,8 +24,7 @@ struct Jwk {
   crypto::VerifyKey key;
 };
 
-// SkippedJwk says why a member of the set is not used. The text names the member's position and the rule,
-// nothing else.
+// SkippedJwk says why a member of the set is not used. The text names the rule, nothing else.
 struct SkippedJwk {
   size_t position = 0;
   std::string why;

@@ -58,7 +58,7 @@ Reason SplitCompact(std::string_view token, CompactJws* out) {
   out->signature = token.substr(second + 1);
   out->signing_input = token.substr(0, second);
   if (out->signature.find('.') != std::string_view::npos) return SplitOther(out->signature);
-  if (out->header.empty() || out->payload.empty() || out->signature.empty()) return Reason::kNotCompactJws;
+  if (out->header.empty() || out->signature.empty()) return Reason::kNotCompactJws;
   return Reason::kNone;
 }
 
@@ -102,21 +102,33 @@ Reason ReadHeader(json::Value header, JoseHeader* out) {
 
 ParsedJws::ParsedJws() : header_document_(limits::kHeaderBytesMax), payload_(kPayloadBytesMax) {}
 
-Reason ParsedJws::Parse(std::string_view token) {
-  const Reason reason = ParseParts(token);
+Reason ParsedJws::Parse(std::string_view token) { return ParseAs(token, Payload::kJsonObject); }
+
+Reason ParsedJws::ParseBare(std::string_view token) { return ParseAs(token, Payload::kAny); }
+
+Reason ParsedJws::ParseAs(std::string_view token, Payload payload) {
+  const Reason reason = ParseParts(token, payload);
   if (reason != Reason::kNone) Clear();
   return reason;
 }
 
 // A part too long for its buffer is refused in the place of its base64url check, undecoded.
-Reason ParsedJws::ParseParts(std::string_view token) {
+Reason ParsedJws::ParseParts(std::string_view token, Payload payload) {
   if (const Reason reason = SplitCompact(token, &compact_); reason != Reason::kNone) return reason;
+  if (payload == Payload::kJsonObject && compact_.payload.empty()) return Reason::kNotCompactJws;
   if (const Reason reason = ParseHeader(); reason != Reason::kNone) return reason;
   if (Base64UrlDecodedSize(compact_.signature.size()) > sizeof(signature_))
     return Reason::kBadSignatureLength;
   const std::optional<size_t> size = Base64UrlDecode(compact_.signature, signature_);
   if (!size) return Reason::kBadBase64Url;
   signature_size_ = *size;
+  if (payload == Payload::kAny) {
+    // Decoded where its JSON would be, and then forgotten.
+    auto* buffer = reinterpret_cast<uint8_t*>(payload_.Buffer());
+    const bool good = Base64UrlDecode(compact_.payload, {buffer, kPayloadBytesMax}).has_value();
+    (void)payload_.ParseBuffer(0);
+    return good ? Reason::kNone : Reason::kBadBase64Url;
+  }
   if (const Reason reason = DecodeInto(compact_.payload, kPayloadBytesMax, &payload_);
       reason != Reason::kNone) {
     return reason;

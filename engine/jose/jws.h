@@ -22,7 +22,8 @@ struct CompactJws {
 };
 
 // SplitCompact cuts `token`. kTokenTooLong, kEncryptedToken (five parts), kNotCompactJws (any other number of
-// parts, or an empty part); the work is bounded by the first six dots. Does not allocate.
+// parts, or an empty header or signature; the payload of a JWS may be empty); the work is bounded by the
+// first six dots. Does not allocate.
 Reason SplitCompact(std::string_view token, CompactJws* out);
 
 // JoseHeader holds the members of the protected header that a verifier uses; all others are read strictly and
@@ -65,10 +66,13 @@ class ParsedJws {
  public:
   ParsedJws();
   // Parse reads `token`, which must live as long as this object is used. kNone, or the first reason found in
-  // the order: split, header base64url, header JSON, header members, signature base64url, payload base64url,
-  // payload JSON, payload is an object. After a failure nothing of any token is left: the payload is absent
-  // and no signature fits.
+  // the order: split (an empty payload is kNotCompactJws too), header base64url, header JSON, header members,
+  // signature base64url, payload base64url, payload JSON, payload is an object. After a failure nothing of
+  // any token is left: the payload is absent and no signature fits.
   Reason Parse(std::string_view token);
+  // ParseBare is Parse of a JWS whose payload may be any bytes, or none (RFC 7515 section 3): it is held to
+  // base64url alone, and stays absent, also in the VerifiedJws.
+  Reason ParseBare(std::string_view token);
 
   const JoseHeader& header() const { return header_; }
   std::string_view signing_input() const { return compact_.signing_input; }
@@ -77,7 +81,9 @@ class ParsedJws {
   json::Value unverified_payload() const { return payload_.root(); }
 
  private:
-  Reason ParseParts(std::string_view token);
+  enum class Payload : uint8_t { kJsonObject, kAny };
+  Reason ParseAs(std::string_view token, Payload payload);
+  Reason ParseParts(std::string_view token, Payload payload);
   Reason ParseHeader();
   void Clear();
 

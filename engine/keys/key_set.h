@@ -13,7 +13,8 @@
 namespace tollgate::keys {
 
 // IssuerKey is a usable key together with the name of its generation. Identity is (issuer, thumbprint,
-// algorithms).
+// algorithms, kid): the kid too, since a cached token must not outlive the kid by which a new one would be
+// refused.
 struct IssuerKey {
   std::shared_ptr<const jose::Jwk> jwk;  // Shared between successive sets that both have the key.
   std::string thumbprint;                // RFC 7638, base64url.

@@ -82,7 +82,8 @@ std::string WhyFailed(const FetchResult& result) {
 std::string Thumbprint(const jose::Jwk& jwk) { return jose::Base64UrlEncode(jwk.thumbprint); }
 
 bool SameIdentity(const IssuerKey& key, std::string_view thumbprint, const jose::Jwk& jwk) {
-  return key.thumbprint == thumbprint && key.jwk->algorithms == jwk.algorithms;
+  return key.thumbprint == thumbprint && key.jwk->algorithms == jwk.algorithms &&
+         key.jwk->has_key_id == jwk.has_key_id && key.jwk->key_id == jwk.key_id;
 }
 
 const std::vector<IssuerKey>& KeysOf(const KeySet* set) {
@@ -206,23 +207,18 @@ std::optional<std::vector<IssuerKey>> KeyStore::State::Adopt(const Issuer& issue
   for (jose::Jwk& jwk : parsed.keys) {
     IssuerKey key{.jwk = nullptr, .thumbprint = Thumbprint(jwk), .ref = {}};
     const auto old = find(old_keys, key.thumbprint, jwk);
-    const auto twin = find(keys, key.thumbprint, jwk);  // The same key under another kid has the same name.
+    const auto twin = find(keys, key.thumbprint, jwk);  // Listed twice.
     if (old != old_keys.end()) {
-      key.ref = old->ref;
+      key = *old;
     } else if (twin != keys.end()) {
-      key.ref = twin->ref;
+      key = *twin;
     } else if (const auto ref = generations.Acquire(issuer.position)) {
       key.ref = *ref;
+      key.jwk = std::make_shared<const jose::Jwk>(std::move(jwk));
     } else {
       ++*skipped;
       continue;
     }
-    // Of several old entries with this name, the one with this kid.
-    const auto same = std::find_if(old_keys.begin(), old_keys.end(), [&](const IssuerKey& candidate) {
-      return candidate.ref == key.ref && candidate.jwk->has_key_id == jwk.has_key_id &&
-             candidate.jwk->key_id == jwk.key_id;
-    });
-    key.jwk = same != old_keys.end() ? same->jwk : std::make_shared<const jose::Jwk>(std::move(jwk));
     keys.push_back(std::move(key));
   }
   if (keys.empty()) return std::nullopt;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/durations.h"
 #include "tollgate/config.h"
 
 namespace tollgate {
@@ -13,12 +14,7 @@ Timing Timing::Scaled(double factor) const {
     return scaled >= kTwoTo63 ? INT64_MAX : static_cast<int64_t>(scaled);
   };
   Timing scaled = *this;
-  for (int64_t Timing::*duration :
-       {&Timing::refresh_min_ms, &Timing::refresh_max_ms, &Timing::cooldown_ms, &Timing::staleness_bound_ms,
-        &Timing::backoff_min_ms, &Timing::backoff_cap_ms, &Timing::verdict_age_max_ms,
-        &Timing::fetch_timeout_ms}) {
-    scaled.*duration = scale(this->*duration);
-  }
+  for (const NamedDuration& duration : kDurations) scaled.*duration.value = scale(this->*duration.value);
   return scaled;
 }
 

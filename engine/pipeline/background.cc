@@ -34,7 +34,8 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   const std::lock_guard lock(running_);
   const Now before = clock_.Read();
   int64_t due_ms = context_.keys->RunDue(before.mono_ms, transport_);
-  const int64_t wait_ms = std::clamp<int64_t>(due_ms - before.mono_ms, 0, wait_max.count());
+  const int64_t wait_ms =
+      std::clamp<int64_t>(due_ms - before.mono_ms, 0, std::max<int64_t>(wait_max.count(), 0));
   transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
 
   const Now after = clock_.Read();

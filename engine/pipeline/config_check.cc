@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "base/durations.h"
 #include "base/limits.h"
 
 namespace tollgate::pipeline {
@@ -15,23 +16,12 @@ absl::Status Invalid(std::string_view what, std::string_view name, std::string_v
   return absl::InvalidArgumentError(absl::StrCat(view(what), " \"", view(name), "\": ", view(why)));
 }
 
+// Keeps every sum and product below far from 64 bits.
+constexpr int64_t kDurationMaxMs = int64_t{366} * 24 * 3600 * 1000;
+
 absl::Status CheckTiming(const Timing& timing) {
-  const struct {
-    const char* name;
-    int64_t value;
-  } durations[] = {
-      {"refresh_min_ms", timing.refresh_min_ms},
-      {"refresh_max_ms", timing.refresh_max_ms},
-      {"cooldown_ms", timing.cooldown_ms},
-      {"staleness_bound_ms", timing.staleness_bound_ms},
-      {"backoff_min_ms", timing.backoff_min_ms},
-      {"backoff_cap_ms", timing.backoff_cap_ms},
-      {"verdict_age_max_ms", timing.verdict_age_max_ms},
-      {"fetch_timeout_ms", timing.fetch_timeout_ms},
-  };
-  constexpr int64_t kDurationMaxMs = int64_t{366} * 24 * 3600 * 1000;
-  for (const auto& duration : durations) {
-    if (duration.value < 1 || duration.value > kDurationMaxMs) {
+  for (const NamedDuration& duration : kDurations) {
+    if (timing.*duration.value < 1 || timing.*duration.value > kDurationMaxMs) {
       return Invalid("timing", duration.name, "must be between 1 ms and 366 days");
     }
   }
@@ -44,9 +34,13 @@ absl::Status CheckTiming(const Timing& timing) {
   if (timing.backoff_min_ms > timing.backoff_cap_ms) {
     return Invalid("timing", "backoff_min_ms", "must not exceed backoff_cap_ms");
   }
-  // Otherwise good keys would run out between two refreshes that both succeed.
-  if (timing.staleness_bound_ms < timing.refresh_max_ms / 100 * (100 + timing.jitter_percent)) {
-    return Invalid("timing", "staleness_bound_ms", "must exceed refresh_max_ms with its jitter");
+  // Otherwise good keys would run out between two refreshes that both succeed: the latest one begins so long
+  // after the last good answer, and may take as long as an exchange may.
+  const int64_t refreshed_ms =
+      (timing.refresh_max_ms * (100 + timing.jitter_percent) + 99) / 100 + timing.fetch_timeout_ms;
+  if (timing.staleness_bound_ms < refreshed_ms) {
+    return Invalid("timing", "staleness_bound_ms",
+                   "must not be less than refresh_max_ms with its jitter and fetch_timeout_ms");
   }
   return absl::OkStatus();
 }
@@ -78,12 +72,20 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
   return absl::OkStatus();
 }
 
-// RFC 8707 section 2: an absolute URI without a fragment.
+// RFC 8707 section 2: an absolute URI without a fragment. Its scheme is RFC 3986 section 3.1's; without it
+// the colon is the one of a port or a path.
 bool IsResourceUri(std::string_view uri) {
   const size_t colon = uri.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == uri.size()) return false;
-  return std::none_of(uri.begin(), uri.end(),
-                      [](char c) { return c <= ' ' || c == '#' || c == '"' || c == 0x7f; });
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const std::string_view scheme = uri.substr(0, colon);
+  return is_letter(scheme.front()) &&
+         std::all_of(scheme.begin(), scheme.end(),
+                     [&](char c) {
+                       return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+                     }) &&
+         std::all_of(uri.begin(), uri.end(),
+                     [](char c) { return c > ' ' && c <= '~' && c != '#' && c != '"'; });
 }
 
 absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash_set<std::string>& issuers) {

@@ -128,8 +128,9 @@ void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& requ
                          Principal* principal) {
   Check(request, decision, principal);
   if (decision->verdict != Verdict::kUnavailable) return;
-  const auto deadline = std::chrono::steady_clock::now() +
-                        std::min<std::chrono::milliseconds>(wait_max, std::chrono::hours(24));
+  const auto deadline =
+      std::chrono::steady_clock::now() +
+      std::clamp<std::chrono::milliseconds>(wait_max, std::chrono::milliseconds(0), std::chrono::hours(24));
   while (decision->verdict == Verdict::kUnavailable && decision->issuer != Decision::kNoIssuer &&
          impl_->context.keys->WaitsForFetch(decision->issuer) &&
          impl_->context.waiters.WaitPast(decision->issuer, decision->ticket, deadline)) {

@@ -82,5 +82,19 @@ TEST(Judge, UnavailableSaysWhenToComeBack) {
   EXPECT_EQ(Judged(CallKind::kKnown, Expected::kUnavailable, silent).without_retry_after, 1u);
 }
 
+TEST(Held, CountsWhatAnswersWereHeldTo) {
+  Held held;
+  held.Add(CallKind::kKnown, Expected::kAllow);
+  held.Add(CallKind::kFresh, Expected::kUnavailable);
+  held.Add(CallKind::kFresh, Expected::kEither);
+  held.Add(CallKind::kForgedNone, Expected::kAllow);
+  Held twice = held;
+  twice.Add(held);
+  EXPECT_EQ(twice.to_allow, 2u);
+  EXPECT_EQ(twice.to_unavailable, 2u);
+  EXPECT_EQ(twice.to_either, 2u);
+  EXPECT_EQ(twice.forged, 2u);
+}
+
 }  // namespace
 }  // namespace tollgate::bench

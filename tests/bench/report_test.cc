@@ -104,6 +104,9 @@ TEST(Collect, AMissedObjectiveAFailedBenchmarkAndAnUnfedGateFailAQuickRunToo) {
   input = CannedInput("quick");
   input.outage.clear();
   EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input = CannedInput("quick");
+  input.outage[0]["objectives"] = json::array();
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>()) << "nothing demanded is nothing met";
 }
 
 TEST(Collect, TakesTheRepetitionsOfSeveralRunsTogether) {

@@ -32,20 +32,7 @@ using test::kIssuer;
 using test::kNow;
 using test::TokenReader;
 
-class Attack : public testing::Test {
- protected:
-  // Good claims in which the member is written exactly like this.
-  Reason WithRaw(const std::string& name, const std::string& raw) {
-    json claims = TokenReader::GoodClaims();
-    claims.erase(name);
-    std::string text = claims.dump();
-    text.insert(1, "\"" + name + "\":" + raw + ",");
-    return reader.ReadRaw(text, expectations);
-  }
-
-  TokenReader reader;
-  claims::Expectations expectations = TokenReader::Expect(Profile::Rfc9068());
-};
+class Attack : public test::ClaimsTest {};
 
 TEST_F(Attack, TokenOfThisTestIsGoodUnlessAttacked) {
   ASSERT_EQ(WithRaw("exp", std::to_string(kNow + 10)), Reason::kNone);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "claims/access_token.h"
@@ -75,6 +76,35 @@ class TokenReader {
   claims::AccessToken storage_;
   claims::TimeEvidence evidence_;
   std::optional<claims::ValidatedClaims> validated_;
+};
+
+// ClaimsTest reads good RFC 9068 claims with one thing changed.
+class ClaimsTest : public testing::Test {
+ protected:
+  Reason With(const std::string& name, idp::json value) {
+    idp::json claims = TokenReader::GoodClaims();
+    claims[name] = std::move(value);
+    return reader.Read(claims, expectations);
+  }
+  Reason Without(const std::string& name) {
+    idp::json claims = TokenReader::GoodClaims();
+    claims.erase(name);
+    return reader.Read(claims, expectations);
+  }
+  Reason WithType(idp::json type) {
+    return reader.Read(TokenReader::GoodClaims(), expectations, {{"typ", std::move(type)}});
+  }
+  // WithRaw writes the member exactly like this.
+  Reason WithRaw(const std::string& name, const std::string& raw) {
+    idp::json claims = TokenReader::GoodClaims();
+    claims.erase(name);
+    std::string text = claims.dump();
+    text.insert(1, "\"" + name + "\":" + raw + ",");
+    return reader.ReadRaw(text, expectations);
+  }
+
+  TokenReader reader;
+  claims::Expectations expectations = TokenReader::Expect(Profile::Rfc9068());
 };
 
 }  // namespace tollgate::test

@@ -21,25 +21,7 @@ using test::kNow;
 using test::TokenReader;
 using testing::ElementsAre;
 
-class Validate : public testing::Test {
- protected:
-  Reason With(const std::string& name, json value) {
-    json claims = TokenReader::GoodClaims();
-    claims[name] = std::move(value);
-    return reader.Read(claims, expectations);
-  }
-  Reason Without(const std::string& name) {
-    json claims = TokenReader::GoodClaims();
-    claims.erase(name);
-    return reader.Read(claims, expectations);
-  }
-  Reason WithType(json type) {
-    return reader.Read(TokenReader::GoodClaims(), expectations, {{"typ", std::move(type)}});
-  }
-
-  TokenReader reader;
-  claims::Expectations expectations = TokenReader::Expect(Profile::Rfc9068());
-};
+class Validate : public test::ClaimsTest {};
 
 TEST_F(Validate, ReadsEveryClaim) {
   json claims = TokenReader::GoodClaims();
@@ -362,6 +344,36 @@ TEST_F(Validate, FractionsAreExactAgainstWholeSeconds) {
   const std::string exponent = payload(R"("iat":1.7672255e9,"exp":17672256.01e2)");
   EXPECT_EQ(reader.ReadRaw(exponent, expectations, kNow), Reason::kNone);
   EXPECT_EQ(reader.ReadRaw(exponent, expectations, kNow + 1), Reason::kExpired);
+}
+
+// RFC 7519 section 2: NumericDates may have fractions. That exp is rounded up and iat down must not make a
+// token's life longer than it is.
+TEST_F(Validate, EqualFractionsCancelInTheLifetime) {
+  expectations.token_lifetime_max_s = 3600;
+  const auto lives = [&](const std::string& iat, const std::string& exp) {
+    return reader.ReadRaw(
+        R"({"iss":"https://idp.example.com/","aud":"a","sub":"s","client_id":"c","jti":"j",)"
+        R"("iat":)" +
+            iat + R"(,"exp":)" + exp + "}",
+        expectations);
+  };
+  EXPECT_EQ(lives("1767225500.5", "1767229100.5"), Reason::kNone);
+  EXPECT_EQ(lives("1767225500.9", "1767229100.1"), Reason::kNone);
+  EXPECT_EQ(lives("1767225500", "1767229100"), Reason::kNone);
+  EXPECT_EQ(lives("1767225500", "1767229101"), Reason::kLifetimeTooLong);
+  EXPECT_EQ(reader.evidence().actual, 3601);
+  EXPECT_EQ(reader.evidence().bound, 3600);
+  EXPECT_EQ(lives("1767225500.5", "1767229101.5"), Reason::kLifetimeTooLong);
+}
+
+// An expired token that also lives too long has expired: the order of the documentation.
+TEST_F(Validate, TimesComeBeforeTheLifetime) {
+  expectations.token_lifetime_max_s = 3539;
+  EXPECT_EQ(reader.Read(TokenReader::GoodClaims(), expectations, json::object(), kNow + 3600),
+            Reason::kExpired);
+  EXPECT_EQ(reader.Read(TokenReader::GoodClaims(), expectations), Reason::kLifetimeTooLong);
+  expectations.token_lifetime_max_s = 0;
+  EXPECT_EQ(reader.Read(TokenReader::GoodClaims(), expectations), Reason::kNone) << "0 is no bound";
 }
 
 TEST_F(Validate, UnknownClaimsAreIgnored) {

@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-DOCUMENTS = ["README.md", "SECURITY.md", "docs/*.md", "docs/decisions/*.md", "*/README.md", "tools/*/README.md"]
+DOCUMENTS = ["README.md", "SECURITY.md", "docs/*.md", "docs/decisions/*.md", "*/README.md", "tools/*/README.md", "tests/*/*/README.md"]
 
 
 def tests_defined(root):
@@ -25,7 +25,7 @@ def problems_of(root, path, text, defined):
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
         if not (path.parent / target).exists():
             yield f"{where} links to {target}, which does not exist"
-    for command in re.findall(r"^(tools/[\w-]+)", text, re.M):
+    for command in re.findall(r"^((?:tools|tests)/[\w/-]+)", text, re.M):
         if not (root / command).exists():
             yield f"{where} calls {command}, which does not exist"
     for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", text):

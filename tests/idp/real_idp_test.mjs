@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const RUN = join(dirname(fileURLToPath(import.meta.url)), '../../tools/real-idp/run');
+const RUN = join(dirname(fileURLToPath(import.meta.url)), '../e2e/oidc-provider/run');
 const START_MS = 150_000; // the first start installs the packages
 const directory = mkdtempSync(join(tmpdir(), 'real-idp-test-'));
 const keysFile = join(directory, 'keys.json');

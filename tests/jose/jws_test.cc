@@ -32,11 +32,55 @@ TEST(SplitCompact, RefusesAnyOtherNumberOfParts) {
   EXPECT_EQ(SplitCompact("a.b.c.d.e.", &jws), Reason::kNotCompactJws);
 }
 
-TEST(SplitCompact, RefusesEmptyParts) {
+TEST(SplitCompact, RefusesAnEmptyHeaderOrSignature) {
   CompactJws jws;
-  for (const char* token : {"..", "a..", ".b.", "..c", "a.b.", "a..c", ".b.c"}) {
+  for (const char* token : {"..", "a..", ".b.", "..c", "a.b.", ".b.c"}) {
     EXPECT_EQ(SplitCompact(token, &jws), Reason::kNotCompactJws) << token;
   }
+}
+
+// RFC 7515 section 3 speaks of any sequence of octets; an access token has claims.
+TEST(SplitCompact, TakesAnEmptyPayloadWhichIsNoAccessToken) {
+  CompactJws cut;
+  ASSERT_EQ(SplitCompact("a..c", &cut), Reason::kNone);
+  EXPECT_EQ(cut.payload, "");
+  EXPECT_EQ(cut.signing_input, "a.");
+  EXPECT_EQ(Parse(Token(R"({"alg":"ES256"})", "", std::string(64, 's'))), Reason::kNotCompactJws);
+}
+
+// What a signature covers is no concern of the signature's.
+TEST(ParseBare, VerifiesWhateverThePayload) {
+  const idp::SigningKey& key = idp::TestKey("ES256");
+  for (const std::string& payload : {std::string(), std::string("no JSON \0\xff", 10), std::string("[1]")}) {
+    const std::string token = idp::MintRaw(key, R"({"alg":"ES256"})", payload);
+    ParsedJws jws;
+    ASSERT_EQ(jws.ParseBare(token), Reason::kNone);
+    EXPECT_FALSE(jws.unverified_payload().present());
+    std::optional<VerifiedJws> verified;
+    EXPECT_EQ(Verify(jws, KeyOf(key).key, &verified), Reason::kNone);
+    ASSERT_TRUE(verified.has_value());
+    EXPECT_FALSE(verified->payload().present());
+    EXPECT_NE(jws.Parse(token), Reason::kNone);
+    EXPECT_TRUE(jws.signing_input().empty());
+  }
+}
+
+TEST(ParseBare, LeavesNoPayloadOfTheTokenBefore) {
+  const idp::SigningKey& key = idp::TestKey("ES256");
+  ParsedJws jws;
+  ASSERT_EQ(jws.Parse(idp::MintRaw(key, R"({"alg":"ES256"})", R"({"iss":"a"})")), Reason::kNone);
+  ASSERT_EQ(jws.ParseBare(idp::MintRaw(key, R"({"alg":"ES256"})", R"({"iss":"b"})")), Reason::kNone);
+  EXPECT_FALSE(jws.unverified_payload().present());
+}
+
+TEST(ParseBare, IsAsStrictAboutTheRest) {
+  ParsedJws jws;
+  const std::string header = idp::Base64Url(R"({"alg":"ES256"})");
+  EXPECT_EQ(jws.ParseBare(header + ".=.AAAA"), Reason::kBadBase64Url);
+  EXPECT_EQ(jws.ParseBare(header + ".A.AAAA"), Reason::kBadBase64Url);
+  EXPECT_EQ(jws.ParseBare(header + ".AAAA.A"), Reason::kBadBase64Url);
+  EXPECT_EQ(jws.ParseBare(header + ".AAAA." + std::string(2048, 'A')), Reason::kBadSignatureLength);
+  EXPECT_EQ(jws.ParseBare(idp::Base64Url(R"({"alg":"none"})") + ".AAAA.AAAA"), Reason::kAlgorithmNone);
 }
 
 // RFC 7516 section 7.1; with `dir` the encrypted key is empty.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -39,9 +41,10 @@ class FakeTransport : public Transport {
     }
   }
 
-  void Poll(int /*timeout_ms*/, std::vector<FetchResult>* done) override {
+  void Poll(int timeout_ms, std::vector<FetchResult>* done) override {
     const std::lock_guard lock(mutex_);
     ++polls_;
+    least_timeout_ms_ = std::min(least_timeout_ms_, timeout_ms);
     for (FetchResult& result : done_) done->push_back(std::move(result));
     done_.clear();
   }
@@ -92,6 +95,11 @@ class FakeTransport : public Transport {
     const std::lock_guard lock(mutex_);
     return polls_;
   }
+  // The least time that any Poll was to wait, INT_MAX before the first.
+  int least_timeout_ms() const {
+    const std::lock_guard lock(mutex_);
+    return least_timeout_ms_;
+  }
   size_t num_wakes() const {
     const std::lock_guard lock(mutex_);
     return wakes_;
@@ -117,6 +125,7 @@ class FakeTransport : public Transport {
   std::vector<FetchRequest> requests_;
   std::vector<FetchResult> done_;
   size_t polls_ = 0;
+  int least_timeout_ms_ = INT_MAX;
   size_t wakes_ = 0;
 };
 

@@ -255,19 +255,27 @@ TEST_F(KeyStoreTest, KeyThatLeavesAndComesBackIsANewGeneration) {
   EXPECT_TRUE(store_->IsCurrent(RefOf("a")));
 }
 
-TEST_F(KeyStoreTest, SameKeyUnderTwoKidsIsOneGenerationThatEndsWithTheLast) {
+// A token of the kid that went is refused if it is new, so a cached one must not live on by the other kid.
+TEST_F(KeyStoreTest, SameKeyUnderTwoKidsIsTwoGenerations) {
   OpenWith(Ok({Key(0, "a"), Key(0, "b"), Key(1, "c")}));
-  const KeyRef key = RefOf("a");
-  EXPECT_EQ(RefOf("b"), key);
+  const KeyRef a = RefOf("a"), b = RefOf("b");
+  EXPECT_NE(a, b);
   now_ms_ += 1'080'000;
   Run();
   Answer(Ok({Key(0, "b"), Key(1, "c")}));
-  EXPECT_TRUE(store_->IsCurrent(key));
-  EXPECT_EQ(RefOf("b"), key);
+  EXPECT_FALSE(store_->IsCurrent(a));
+  EXPECT_TRUE(store_->IsCurrent(b));
+  EXPECT_EQ(RefOf("b"), b);
+}
+
+TEST_F(KeyStoreTest, KeyThatIsListedTwiceIsOneGeneration) {
+  OpenWith(Ok({Key(0, "a"), Key(0, "a")}));
+  const KeyRef key = RefOf("a");
   now_ms_ += 1'080'000;
   Run();
-  Answer(Ok({Key(1, "c")}));
-  EXPECT_FALSE(store_->IsCurrent(key));
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_TRUE(store_->IsCurrent(key));
+  EXPECT_EQ(RefOf("a"), key);
 }
 
 TEST_F(KeyStoreTest, RetiresBeforeItReportsTheFetchSettled) {

@@ -45,6 +45,7 @@ TEST(KeyStoreThreads, ReadersSeeWholeSetsWhileKeysRotate) {
 
   std::vector<std::thread> readers;
   std::atomic<uint64_t> found_rotating{0};
+  std::atomic<int> started{0};
   for (int r = 0; r < kReaders; ++r) {
     readers.emplace_back([&, r] {
       for (uint64_t n = 0; !stop.load(std::memory_order_acquire); ++n) {
@@ -74,10 +75,15 @@ TEST(KeyStoreThreads, ReadersSeeWholeSetsWhileKeysRotate) {
           store.Find(scope, 0, true, absent, Algorithm::kEs256, now, &key);
         }
         EXPECT_NE(store.StandingAt(0, now).freshness, Freshness::kUnavailable);
+        if (n == 0) started.fetch_add(1, std::memory_order_release);
       }
     });
   }
 
+  // On a busy machine the rotations would be over before any reader has run.
+  while (started.load(std::memory_order_acquire) < kReaders && !::testing::Test::HasFailure()) {
+    std::this_thread::yield();
+  }
   for (int i = 0; i < kRotations; ++i) {
     const char* leaving = i % 2 == 0 ? "odd" : "even";
     KeyRef ref;

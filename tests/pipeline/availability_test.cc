@@ -256,6 +256,18 @@ TEST_F(AvailabilityTest, CheckWithinGivesUpAtItsDeadline) {
   }
 }
 
+// Callers subtract deadlines from clocks: less than nothing is nothing.
+TEST_F(AvailabilityTest, NegativeWaitsAreNone) {
+  const std::chrono::milliseconds least = std::chrono::milliseconds::min();
+  EXPECT_GE(engine_->RunBackground(std::chrono::milliseconds(-5)).count(), 0);
+  EXPECT_GE(engine_->RunBackground(least).count(), 0);
+  EXPECT_EQ(network_->least_timeout_ms(), 0);
+  const std::string authorization = "Bearer " + Token();
+  Decision decision;
+  engine_->CheckWithin(least, {.authorization = authorization, .tool = "search"}, &decision);
+  EXPECT_EQ(decision.reason, Reason::kKeysNeverFetched);
+}
+
 // A cached token whose issuer has become too stale must be waited for like any other, without spinning.
 TEST_F(AvailabilityTest, CheckWithinWaitsForStaleKeysOfACachedToken) {
   network_->SetAnswer(kJwksUri, Answer({&key_}));

@@ -39,6 +39,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"resource", [](Config& c) { c.resources[0].uri = ""; }},
         BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "mcp.example"; }},
         BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "https://mcp.example/#x"; }},
+        // Relative references whose colon is no scheme's.
+        BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "//mcp.example:8080/mcp"; }},
+        BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "/mcp:tools"; }},
+        BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "127.0.0.1:8080/mcp"; }},
+        BadConfig{"absolute URI", [](Config& c) { c.resources[0].uri = "https://mcp.example/\xc3\xa9"; }},
         BadConfig{"empty audience", [](Config& c) { c.resources[0].audiences = {""}; }},
         BadConfig{"twice", [](Config& c) { c.resources[1].uri = c.resources[0].uri; }},
         BadConfig{"resources",
@@ -79,7 +84,25 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"backoff_min_ms", [](Config& c) { c.timing.backoff_min_ms = c.timing.backoff_cap_ms + 1; }},
         BadConfig{"staleness_bound_ms",
                   [](Config& c) { c.timing.staleness_bound_ms = c.timing.refresh_max_ms; }},
+        // The last refresh in time may still be under way: 15 min + 20 %, and 5 s.
+        BadConfig{"staleness_bound_ms", [](Config& c) { c.timing.staleness_bound_ms = 1'085'000 - 1; }},
+        // However short the durations are.
+        BadConfig{"staleness_bound_ms",
+                  [](Config& c) {
+                    c.timing.refresh_min_ms = 1;
+                    c.timing.refresh_max_ms = 99;
+                    c.timing.fetch_timeout_ms = 1;
+                    c.timing.staleness_bound_ms = 119;  // Of 118.8 and 1.
+                  }},
         BadConfig{"verdict_age_max_ms", [](Config& c) { c.timing.verdict_age_max_ms = INT64_MAX; }}));
+
+TEST(ConfigBounds, AStalenessBoundThatOutlastsTheLastRefreshIsAccepted) {
+  Config config = TestConfig(idp::Jwks({&idp::TestKey("ES256")}).dump());
+  config.timing.staleness_bound_ms = 1'085'000;
+  Environment environment;
+  environment.own_thread = false;
+  EXPECT_TRUE(Engine::Create(config, std::move(environment)).ok());
+}
 
 }  // namespace
 }  // namespace tollgate

@@ -70,6 +70,21 @@ TEST_F(RevocationTest, ARevokedKeyIsDeniedByThumbprintAndByKid) {
   }
 }
 
+// One key under two kids: what is cached is judged by the kid that it was verified under, as a new token is.
+TEST_F(RevocationTest, AKidIsRevokedForCachedTokensWhereTheKeyHasAnotherToo) {
+  for (const char* kid : {"first", "second"}) {
+    const idp::SigningKey first = key_.WithKid("first"), second = key_.WithKid("second");
+    Restart(TestConfig(idp::Jwks({&first, &second}).dump()));
+    const idp::SigningKey& signer = kid == first.kid() ? first : second;
+    const std::string cached = idp::Mint(signer, Claims());
+    EXPECT_TRUE(Check(cached).allowed());
+    EXPECT_TRUE(Check(cached).from_cache);
+    ASSERT_TRUE(engine_->RevokeKey(kIssuer, kid, kUntil).ok());
+    EXPECT_EQ(Check(cached).reason, Reason::kKeyRevoked) << kid;
+    EXPECT_EQ(Check(idp::Mint(signer, Claims())).reason, Reason::kKeyRevoked) << kid;
+  }
+}
+
 TEST_F(RevocationTest, ARevocationEndsAtItsTime) {
   const idp::json claims = Claims("files:read", 4000);
   const std::string token = idp::Mint(key_, claims);

@@ -1,7 +1,6 @@
 #include "tools/cli/examine.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -29,8 +28,31 @@ keys::KeySet KeySetOf(jose::JwkSet set) {
   return keys::KeySet(std::move(keys));
 }
 
+constexpr std::string_view kAllSteps[] = {"form",      "issuer", "algorithm", "key",
+                                          "signature", "claims", "audience"};
+constexpr std::string_view kSignatureSteps[] = {"form", "algorithm", "key", "signature"};
+
+std::string KeyText(const keys::IssuerKey& key) {
+  return (key.jwk->has_key_id ? "kid " + Printable(key.jwk->key_id) : std::string("no kid")) +
+         ", thumbprint " + key.thumbprint;
+}
+
+std::vector<std::string> Copies(const std::vector<std::string_view>& views) {
+  return {views.begin(), views.end()};
+}
+
+}  // namespace
+
+std::string Printable(std::string_view text) {
+  using nlohmann::json;
+  return json(std::string(text)).dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+}
+
+Examiner::Examiner(jose::JwkSet set, ExamineOptions options)
+    : options_(std::move(options)), keys_(KeySetOf(std::move(set))) {}
+
 // Log collects the steps. After the first failure the others stay "not reached".
-class Log {
+class Examiner::Log {
  public:
   Log(Examination* examination, std::span<const std::string_view> names) : examination_(*examination) {
     for (std::string_view name : names) examination_.steps.push_back({.name = name, .detail = {}});
@@ -51,147 +73,82 @@ class Log {
   size_t next_ = 0;
 };
 
-constexpr std::string_view kAllSteps[] = {"form",      "issuer", "algorithm", "key",
-                                          "signature", "claims", "audience"};
-constexpr std::string_view kSignatureSteps[] = {"form", "algorithm", "key", "signature"};
-
-std::string KeyText(const keys::IssuerKey& key) {
-  return (key.jwk->has_key_id ? "kid " + Printable(key.jwk->key_id) : std::string("no kid")) +
-         ", thumbprint " + key.thumbprint;
-}
-
-// A JWS whose payload may be anything, taken apart.
-struct BareJws {
-  jose::CompactJws parts;
-  jose::JoseHeader header;
-  std::array<uint8_t, 1024> signature;
-  size_t signature_size = 0;
-};
-
-Reason ReadBare(std::string_view token, json::Document* document, BareJws* out) {
-  if (const Reason reason = jose::SplitCompact(token, &out->parts); reason != Reason::kNone) return reason;
-  std::vector<uint8_t> bytes(token.size());
-  const auto header = jose::Base64UrlDecode(out->parts.header, bytes);
-  if (!header) return Reason::kBadBase64Url;
-  if (const Reason reason = document->Parse({reinterpret_cast<const char*>(bytes.data()), *header});
-      reason != Reason::kNone) {
-    return reason;
-  }
-  if (const Reason reason = jose::ReadHeader(document->root(), &out->header); reason != Reason::kNone)
-    return reason;
-  if (jose::Base64UrlDecodedSize(out->parts.signature.size()) > out->signature.size()) {
-    return Reason::kBadSignatureLength;
-  }
-  const auto signature = jose::Base64UrlDecode(out->parts.signature, out->signature);
-  if (!signature) return Reason::kBadBase64Url;
-  out->signature_size = *signature;
-  return jose::Base64UrlDecode(out->parts.payload, bytes) ? Reason::kNone : Reason::kBadBase64Url;
-}
-
-Reason ReasonOf(crypto::SignatureCheck check) {
-  switch (check) {
-    case crypto::SignatureCheck::kGood:
-      return Reason::kNone;
-    case crypto::SignatureCheck::kBadLength:
-      return Reason::kBadSignatureLength;
-    case crypto::SignatureCheck::kWrongKeyType:
-      return Reason::kKeyAlgorithmMismatch;
-    case crypto::SignatureCheck::kBad:
-      break;
-  }
-  return Reason::kBadSignature;
-}
-
-std::vector<std::string> Copies(const std::vector<std::string_view>& views) {
-  return {views.begin(), views.end()};
-}
-
-}  // namespace
-
-std::string Printable(std::string_view text) {
-  using nlohmann::json;
-  return json(std::string(text)).dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
-}
-
-Examiner::Examiner(jose::JwkSet set, ExamineOptions options)
-    : options_(std::move(options)), keys_(KeySetOf(std::move(set))) {}
-
+// Issuer and claims are looked at only where the payload is to be an access token's.
 Examination Examiner::Examine(std::string_view token) {
   Examination result;
-  if (options_.signature_only) {
-    Log log(&result, kSignatureSteps);
-    BareJws bare;
-    if (!log.Passes(ReadBare(token, &header_, &bare))) return result;
-    const jose::JoseHeader& header = bare.header;
-    result.algorithm = header.algorithm;
-    if (!log.Passes(
-            options_.algorithms.Contains(header.algorithm) ? Reason::kNone : Reason::kAlgorithmNotAllowed,
-            std::string(AlgorithmName(header.algorithm)))) {
-      return result;
-    }
-    const keys::IssuerKey* key = nullptr;
-    const Reason selected = keys_.Select(header.has_key_id, header.key_id, header.algorithm, &key);
-    if (!log.Passes(selected, key == nullptr ? "" : KeyText(*key))) return result;
-    log.Passes(ReasonOf(key->jwk->key.Verify(header.algorithm, bare.parts.signing_input,
-                                             {bare.signature.data(), bare.signature_size})));
-    if (key->jwk->has_key_id) result.key_id = key->jwk->key_id;
-    result.thumbprint = key->thumbprint;
-    return result;
-  }
+  const bool bare = options_.signature_only;
+  Log log(&result, bare ? std::span<const std::string_view>(kSignatureSteps) : kAllSteps);
+  if (!CheckForm(token, &log, &result)) return result;
+  if (!bare && !CheckIssuer(&log)) return result;
+  std::optional<jose::VerifiedJws> verified;
+  const keys::IssuerKey* key = CheckSignature(&log, &verified);
+  if (key == nullptr) return result;
+  if (key->jwk->has_key_id) result.key_id = key->jwk->key_id;
+  result.thumbprint = key->thumbprint;
+  if (!bare) CheckClaims(*verified, &log, &result);
+  return result;
+}
 
-  Log log(&result, kAllSteps);
-  if (!log.Passes(jws_.Parse(token), std::to_string(token.size()) + " bytes")) return result;
-  const jose::JoseHeader& header = jws_.header();
-  result.algorithm = header.algorithm;
+bool Examiner::CheckForm(std::string_view token, Log* log, Examination* result) {
+  const Reason reason = options_.signature_only ? jws_.ParseBare(token) : jws_.Parse(token);
+  if (!log->Passes(reason, std::to_string(token.size()) + " bytes")) return false;
+  result->algorithm = jws_.header().algorithm;
+  return true;
+}
+
+bool Examiner::CheckIssuer(Log* log) {
   std::string_view issuer;
   Reason reason = claims::PeekIssuer(jws_.unverified_payload(), &issuer);
   if (reason == Reason::kNone && issuer != options_.expectations.issuer) reason = Reason::kIssuerUnknown;
-  if (!log.Passes(reason, Printable(issuer))) {
-    if (reason == Reason::kIssuerUnknown) log.Explain(Printable(issuer));
-    return result;
-  }
-  if (!log.Passes(
-          options_.algorithms.Contains(header.algorithm) ? Reason::kNone : Reason::kAlgorithmNotAllowed,
-          std::string(AlgorithmName(header.algorithm)))) {
-    return result;
+  if (log->Passes(reason, Printable(issuer))) return true;
+  if (reason == Reason::kIssuerUnknown) log->Explain(Printable(issuer));
+  return false;
+}
+
+const keys::IssuerKey* Examiner::CheckSignature(Log* log, std::optional<jose::VerifiedJws>* verified) {
+  const jose::JoseHeader& header = jws_.header();
+  const bool allowed = options_.algorithms.Contains(header.algorithm);
+  const std::string algorithm(AlgorithmName(header.algorithm));
+  if (!log->Passes(allowed ? Reason::kNone : Reason::kAlgorithmNotAllowed, algorithm)) {
+    log->Explain(algorithm);
+    return nullptr;
   }
   const keys::IssuerKey* key = nullptr;
   const Reason selected = keys_.Select(header.has_key_id, header.key_id, header.algorithm, &key);
-  if (!log.Passes(selected, key == nullptr ? "" : KeyText(*key))) {
-    log.Explain(header.has_key_id ? "kid " + Printable(header.key_id) : "the header has no kid");
-    return result;
+  if (!log->Passes(selected, key == nullptr ? "" : KeyText(*key))) {
+    log->Explain(header.has_key_id ? "kid " + Printable(header.key_id) : "the header has no kid");
+    return nullptr;
   }
-  std::optional<jose::VerifiedJws> verified;
-  if (!log.Passes(jose::Verify(jws_, key->jwk->key, &verified))) return result;
+  return log->Passes(jose::Verify(jws_, key->jwk->key, verified)) ? key : nullptr;
+}
 
+void Examiner::CheckClaims(const jose::VerifiedJws& verified, Log* log, Examination* result) {
   claims::TimeEvidence evidence;
   std::optional<claims::ValidatedClaims> validated;
-  reason = claims::Validate(*verified, options_.expectations, options_.now_s, &token_, &evidence, &validated);
-  if (!log.Passes(reason, "subject " + Printable(token_.subject))) {
+  const Reason reason =
+      claims::Validate(verified, options_.expectations, options_.now_s, &token_, &evidence, &validated);
+  if (!log->Passes(reason, "subject " + Printable(token_.subject))) {
     if (evidence.actual != 0 || evidence.bound != 0) {
-      log.Explain(std::to_string(evidence.actual) + " against " + std::to_string(evidence.bound));
+      log->Explain(std::to_string(evidence.actual) + " against " + std::to_string(evidence.bound));
     }
-    return result;
+    return;
   }
   const bool meant_for_us = std::find(token_.audiences.begin(), token_.audiences.end(), options_.audience) !=
                             token_.audiences.end();
   std::string audiences;
   for (std::string_view audience : token_.audiences)
     audiences += (audiences.empty() ? "" : " ") + Printable(audience);
-  if (!log.Passes(meant_for_us ? Reason::kNone : Reason::kAudienceMismatch, audiences))
-    log.Explain(audiences);
+  if (!log->Passes(meant_for_us ? Reason::kNone : Reason::kAudienceMismatch, audiences))
+    log->Explain(audiences);
 
-  if (key->jwk->has_key_id) result.key_id = key->jwk->key_id;
-  result.thumbprint = key->thumbprint;
-  result.issuer = token_.issuer;
-  result.subject = token_.subject;
-  result.client_id = token_.client_id;
-  result.jwt_id = token_.jwt_id;
-  result.audiences = Copies(token_.audiences);
-  result.scopes = Copies(token_.scopes);
-  result.roles = Copies(token_.roles);
-  result.expires_at = token_.expires_at;
-  return result;
+  result->issuer = token_.issuer;
+  result->subject = token_.subject;
+  result->client_id = token_.client_id;
+  result->jwt_id = token_.jwt_id;
+  result->audiences = Copies(token_.audiences);
+  result->scopes = Copies(token_.scopes);
+  result->roles = Copies(token_.roles);
+  result->expires_at = token_.expires_at;
 }
 
 }  // namespace tollgate::cli

@@ -51,10 +51,16 @@ class Examiner {
   Examination Examine(std::string_view token);
 
  private:
+  class Log;
+  bool CheckForm(std::string_view token, Log* log, Examination* result);
+  bool CheckIssuer(Log* log);
+  // Null if a step failed.
+  const keys::IssuerKey* CheckSignature(Log* log, std::optional<jose::VerifiedJws>* verified);
+  void CheckClaims(const jose::VerifiedJws& verified, Log* log, Examination* result);
+
   ExamineOptions options_;
   keys::KeySet keys_;
   jose::ParsedJws jws_;
-  json::Document header_{limits::kHeaderBytesMax};  // For signature_only, whose payload is nobody's business.
   claims::AccessToken token_;
 };
 

@@ -37,7 +37,11 @@ Exit: 0 every line was answered, 2 the arguments or files cannot be used.
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
   tollgate jwks jwks.json
 
-Tokens to try with come from tollgate-idp, an identity provider for tests.)";
+Tokens to try with come from tollgate-idp, an identity provider for tests:
+
+  tollgate-idp mint --keys keys.json --alg ES256 \
+    --issuer https://idp.example --audience https://mcp.example/mcp > tokens
+  tollgate-idp keys --keys keys.json > jwks.json)";
 
 int Fail(std::string_view message) {
   std::cerr << "tollgate: " << message << '\n';
@@ -46,24 +50,32 @@ int Fail(std::string_view message) {
 
 void Warn(std::string_view message) { std::cerr << "tollgate: warning: " << message << '\n'; }
 
+// Finish returns the exit code of a command that reached the end of its input: input that cannot be read, or
+// an answer that cannot be written, is no answer.
+int Finish() {
+  if (std::cin.bad()) return Fail("cannot read standard input");
+  if (!std::cout.flush()) return Fail("cannot write standard output");
+  return 0;
+}
+
 // Print writes one line of pure ASCII: nothing that a token says can steer a terminal.
 void Print(const ordered_json& json) {
   std::cout << json.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace) << '\n'
             << std::flush;
 }
 
-// ReadToken reads one line. Of a line that is longer than any token only so much is kept that it is still too
-// long.
+// ReadToken reads one line; false at the end, and where nobody could read the answers. Of a line that is
+// longer than any token only so much is kept that it is still too long.
 bool ReadToken(std::istream& in, std::string* line) {
   line->clear();
   char c;
   bool any = false;
-  while (in.get(c)) {
+  while (std::cout && in.get(c)) {
     any = true;
     if (c == '\n') return true;
     if (line->size() <= limits::kTokenBytesMax) line->push_back(c);
   }
-  return any;
+  return any && !in.bad();
 }
 
 std::optional<std::string> ReadFile(const std::string& path) {
@@ -110,6 +122,12 @@ std::optional<Examiner> MakeExaminer(const Options& options, std::string* error)
   if (!options.signature_only && options.issuer.empty()) return refuse("--issuer is missing or empty");
   if (!options.signature_only && options.audience.empty()) return refuse("--audience is missing or empty");
   if (options.leeway_s < 0) return refuse("--leeway must not be negative");
+  // What does not fit into 64 bits arrives here as the largest number that does.
+  if (options.leeway_s > limits::kNumericDateMax) return refuse("--leeway is beyond all dates");
+  if (options.now_s.value_or(0) > limits::kNumericDateMax ||
+      options.now_s.value_or(0) < -limits::kNumericDateMax) {
+    return refuse("--now is beyond all dates");
+  }
   if (options.algorithms) {
     const std::optional<AlgorithmSet> algorithms = ParseAlgorithms(*options.algorithms);
     if (!algorithms) return refuse("--algorithms must name signature algorithms, like RS256,ES256");
@@ -129,6 +147,7 @@ std::optional<Examiner> MakeExaminer(const Options& options, std::string* error)
   examine.now_s = options.now_s.value_or(SystemClock().Read().wall_s);
   examine.signature_only = options.signature_only;
 
+  if (options.jwks_file.empty()) return refuse("--jwks is missing or empty");
   const std::optional<std::string> text = ReadFile(options.jwks_file);
   if (!text) return refuse("cannot read " + options.jwks_file);
   absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
@@ -166,7 +185,7 @@ int RunVerify(const Options& options) {
   for (std::string token; ReadToken(std::cin, &token);) {
     Print(Verdict(examiner->Examine(token), options.signature_only));
   }
-  return 0;
+  return Finish();
 }
 
 std::string_view OutcomeName(Step::Outcome outcome) {
@@ -220,7 +239,7 @@ int RunExplain(const Options& options) {
     }
     Print(json);
   }
-  return 0;
+  return Finish();
 }
 
 // Untrusted decodes one part of a token that nobody has verified: its JSON if it is strict JSON, else why
@@ -245,11 +264,30 @@ int RunInspect() {
     } else {
       json["header"] = Untrusted(parts.header);
       json["payload"] = Untrusted(parts.payload);
-      json["signature_bytes"] = jose::Base64UrlDecodedSize(parts.signature.size());
+      std::vector<uint8_t> bytes(parts.signature.size());
+      if (const std::optional<size_t> size = jose::Base64UrlDecode(parts.signature, bytes)) {
+        json["signature_bytes"] = *size;
+      } else {
+        json["signature"] = {{"unreadable", ReasonName(Reason::kBadBase64Url)}};
+      }
     }
     Print(json);
   }
-  return 0;
+  return Finish();
+}
+
+// Usable says what the key at `position` of its set is good for.
+ordered_json Usable(size_t position, const jose::Jwk& key) {
+  ordered_json algorithms = ordered_json::array();
+  for (int a = 0; a < kAlgorithmCount; ++a) {
+    const auto algorithm = static_cast<Algorithm>(a);
+    if (key.algorithms.Contains(algorithm)) algorithms.push_back(AlgorithmName(algorithm));
+  }
+  return {{"position", position},
+          {"usable", true},
+          {"key_id", key.has_key_id ? ordered_json(key.key_id) : ordered_json()},
+          {"thumbprint", jose::Base64UrlEncode(key.thumbprint)},
+          {"algorithms", algorithms}};
 }
 
 int RunJwks(const std::string& path) {
@@ -257,21 +295,17 @@ int RunJwks(const std::string& path) {
   if (!text) return Fail("cannot read " + path);
   const absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
   if (!set.ok()) return Fail(path + ": " + std::string(set.status().message()));
-  for (const jose::Jwk& key : set->keys) {
-    ordered_json algorithms = ordered_json::array();
-    for (int a = 0; a < kAlgorithmCount; ++a) {
-      const auto algorithm = static_cast<Algorithm>(a);
-      if (key.algorithms.Contains(algorithm)) algorithms.push_back(AlgorithmName(algorithm));
+  // Back into the order of the set.
+  auto key = set->keys.begin();
+  auto skipped = set->skipped.begin();
+  for (size_t position = 0; position < set->keys.size() + set->skipped.size(); ++position) {
+    if (skipped != set->skipped.end() && skipped->position == position) {
+      Print({{"position", position}, {"usable", false}, {"why", skipped++->why}});
+    } else {
+      Print(Usable(position, *key++));
     }
-    Print({{"usable", true},
-           {"key_id", key.has_key_id ? ordered_json(key.key_id) : ordered_json()},
-           {"thumbprint", jose::Base64UrlEncode(key.thumbprint)},
-           {"algorithms", algorithms}});
   }
-  for (const jose::SkippedJwk& skipped : set->skipped) {
-    Print({{"usable", false}, {"position", skipped.position}, {"why", skipped.why}});
-  }
-  return 0;
+  return Finish();
 }
 
 void AddTokenOptions(CLI::App* command, Options* options) {
@@ -299,7 +333,7 @@ int Run(int argc, char** argv) {
   CLI::App app("Who is calling, and may they call this tool: checks OAuth access tokens as the engine does.",
                "tollgate");
   app.set_version_flag("--version", std::string(Version()));
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // Said in our own words below.
   app.footer(kTeach);
 
   Options options;
@@ -327,7 +361,7 @@ int Run(int argc, char** argv) {
   if (explain->parsed()) return RunExplain(options);
   if (inspect->parsed()) return RunInspect();
   if (jwks->parsed()) return RunJwks(jwks_file);
-  return kExitUnusable;
+  return Fail("no command: verify, explain, inspect or jwks; --help teaches");
 }
 
 }  // namespace

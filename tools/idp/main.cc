@@ -211,7 +211,7 @@ void AddMint(CLI::App* app, MintOptions* options) {
 int main(int argc, char** argv) {
   CLI::App app("Fault-injecting identity provider for tests and benchmarks. Not for production.",
                "tollgate-idp");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // Said in our own words below.
   ServeOptions serve;
   MintOptions mint;
   KeysOptions keys;
@@ -232,5 +232,6 @@ int main(int argc, char** argv) {
   }
   if (serve_app->parsed()) return Serve(serve);
   if (mint_app->parsed()) return Mint(mint, mint_app->count("--alg") > 0);
-  return Keys(keys);
+  if (keys_app->parsed()) return Keys(keys);
+  return Fail("no command: serve, mint or keys; --help says more");
 }

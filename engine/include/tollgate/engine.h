@@ -63,9 +63,10 @@ class TOLLGATE_API Engine {
   void CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) noexcept;
 
   // CheckWithin is Check, but where the answer would be kUnavailable for want of a key, it waits up to
-  // `wait_max` for the fetch that is due or under way, and decides again. It waits for an issuer's first
-  // fetch and for the one fetch that an absent kid may force, for nothing else. Must not be called from the
-  // thread that runs RunBackground.
+  // `wait_max` (less than 0: not at all; at most a day) for the fetch that is due or under way, and decides
+  // again. It waits for the fetches of an issuer that has no keys yet or none young enough, and for the one
+  // fetch that an absent kid may force, for nothing else. Must not be called from the thread that runs
+  // RunBackground, callbacks included.
   void CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                    Principal* principal = nullptr);
 

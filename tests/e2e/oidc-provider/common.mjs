@@ -12,7 +12,7 @@ export const clientId = (alg, n) => `agent-${alg.toLowerCase()}-${String(n).padS
 export const algOf = (id) => ALGS.find((alg) => id.startsWith(`agent-${alg.toLowerCase()}-`));
 
 export function fail(message) {
-  console.error(`real-idp: ${message}`);
+  console.error(`oidc-provider: ${message}`);
   process.exit(2);
 }
 

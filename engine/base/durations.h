@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <iterator>
+
+#include "tollgate/config.h"
+
+namespace tollgate {
+
+// NamedDuration is one member of Timing that is a duration, and what it is called.
+struct NamedDuration {
+  const char* name;
+  int64_t Timing::*value;
+};
+
+// kDurations are all of them, in the order of their declaration: what scales, checks or shows a Timing goes
+// through here, so that none is left out.
+inline constexpr NamedDuration kDurations[] = {
+    {"refresh_min_ms", &Timing::refresh_min_ms},
+    {"refresh_max_ms", &Timing::refresh_max_ms},
+    {"cooldown_ms", &Timing::cooldown_ms},
+    {"staleness_bound_ms", &Timing::staleness_bound_ms},
+    {"backoff_min_ms", &Timing::backoff_min_ms},
+    {"backoff_cap_ms", &Timing::backoff_cap_ms},
+    {"verdict_age_max_ms", &Timing::verdict_age_max_ms},
+    {"fetch_timeout_ms", &Timing::fetch_timeout_ms},
+};
+// Timing is these and jitter_percent, padded.
+static_assert(sizeof(Timing) == (std::size(kDurations) + 1) * sizeof(int64_t), "a duration has no row above");
+
+}  // namespace tollgate
