@@ -63,16 +63,18 @@ double PerSecond(int num_threads, int slice_ms, Work work, Engine& engine,
     const Clock::time_point begin = Clock::now();
     size_t done = 0;
     bool good = true;
-    while (!stop.load(std::memory_order_relaxed)) {
+    do {
       const size_t more = work(engine, shares[thread]);
       good &= more != 0;
       done += more;
-    }
+    } while (!stop.load(std::memory_order_relaxed));
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     rates[thread] = good ? static_cast<double>(done) / seconds : -HUGE_VAL;
   };
   std::vector<std::thread> threads;
   for (int i = 0; i < num_threads; ++i) threads.emplace_back(run, static_cast<size_t>(i));
+  while (waiting.load(std::memory_order_relaxed) != 0)
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
   std::this_thread::sleep_for(std::chrono::milliseconds(slice_ms));
   stop.store(true, std::memory_order_relaxed);
   for (std::thread& thread : threads) thread.join();

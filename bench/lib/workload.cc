@@ -91,7 +91,7 @@ int64_t WallSeconds() {
       .count();
 }
 
-// Claims of one token, as long as `bytes` where they can be: the session id takes up the rest.
+// Claims of one token, `bytes` long unless they need more.
 void WriteClaims(std::string* out, size_t issuer, std::string_view scope, uint64_t subject, int64_t issued_at,
                  size_t bytes, Random* random) {
   static constexpr std::string_view kRoles[] = {"viewer", "editor",  "support", "auditor",
@@ -121,12 +121,10 @@ void WriteClaims(std::string* out, size_t issuer, std::string_view scope, uint64
     *out += '"';
   }
   *out += ']';
-  constexpr size_t kSession = std::string_view(",\"sid\":\"\"}").size();
-  if (out->size() + kSession + 8 <= bytes) {
-    *out += ",\"sid\":\"";
-    AppendHex(out, random, bytes - out->size() - 2);
-    *out += '"';
-  }
+  // A session id of the length that is left, at least eight digits.
+  *out += ",\"sid\":\"";
+  AppendHex(out, random, std::max(bytes, out->size() + 10) - out->size() - 2);
+  *out += '"';
   *out += '}';
 }
 
