@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -9,16 +10,17 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
-#include "tollgate/clock.h"
 
 namespace tollgate::bench {
 
-// EnvoyJwtCache is the jwt_cache of Envoy's jwt_authn filter, rebuilt in its own terms for comparison: a
-// least recently used list and a hash map from the whole token, as text, to the parsed claims. A hit copies
-// the token out of the header, looks it up, moves it to the front and checks exp, the issuer and the audience
-// again. What Envoy does around it (filters, statistics, writing headers) is left out, in its favour, and so
-// is the second look at exp that it takes on each hit. It knows no tools, no scopes, no removal of keys and
-// no revocation. Owner thread only, as in Envoy, which has one for each worker.
+// EnvoyJwtCache is the jwt_cache of Envoy's jwt_authn filter, rebuilt in its own terms for comparison
+// (jwt_cache.cc and the cached way through authenticator.cc, on the SimpleLRUCache of jwt_verify_lib). A hit
+// copies the token out of the header and looks it up, as text, in a hash map: the entry leaves the list of
+// least recently used ones while exp is checked, and is put back at its front, which looks it up again, in
+// the map of entries that wait for their release and in the main one. Then the issuer, the times and the
+// audience are checked again. What Envoy does around it (filters, statistics, writing headers) is left out,
+// in its favour. It knows no tools, no scopes, no removal of keys and no revocation. Owner thread only, as in
+// Envoy, where each worker has one.
 class EnvoyJwtCache {
  public:
   // The parsed token, as far as a hit reads it.
@@ -32,24 +34,23 @@ class EnvoyJwtCache {
     std::string payload;  // As JSON; Envoy keeps it for who comes after.
   };
 
-  EnvoyJwtCache(size_t capacity, std::vector<std::string> issuers, std::vector<std::string> audiences,
-                const Clock& clock)
+  EnvoyJwtCache(size_t capacity, const std::vector<std::string>& issuers,
+                const std::vector<std::string>& audiences)
       : capacity_(capacity),
         issuers_(issuers.begin(), issuers.end()),
-        audiences_(audiences.begin(), audiences.end()),
-        clock_(clock) {}
+        audiences_(audiences.begin(), audiences.end()) {}
 
   void Insert(std::string_view token, Jwt jwt) {
     const std::string key(token);
-    if (const auto found = map_.find(key); found != map_.end()) {
-      lru_.erase(found->second);
-      map_.erase(found);
+    if (const auto found = table_.find(key); found != table_.end()) {
+      used_.erase(found->second);
+      table_.erase(found);
     }
-    lru_.emplace_front(key, std::move(jwt));
-    map_.emplace(key, lru_.begin());
-    if (map_.size() > capacity_) {
-      map_.erase(lru_.back().first);
-      lru_.pop_back();
+    used_.emplace_front(Entry{key, std::move(jwt)});
+    table_.emplace(key, used_.begin());
+    if (table_.size() > capacity_) {
+      table_.erase(used_.back().token);
+      used_.pop_back();
     }
   }
 
@@ -58,28 +59,63 @@ class EnvoyJwtCache {
     constexpr std::string_view kBearer = "Bearer ";
     if (!authorization.starts_with(kBearer)) return false;
     const std::string token(authorization.substr(kBearer.size()));
-    const auto found = map_.find(token);
-    if (found == map_.end()) return false;
-    lru_.splice(lru_.begin(), lru_, found->second);
-    const Jwt& jwt = found->second->second;
+    const Jwt* const jwt = Lookup(token);
+    return jwt != nullptr && issuers_.contains(jwt->issuer) && InTime(*jwt) && IsAudienceAllowed(*jwt);
+  }
+
+ private:
+  struct Entry {
+    std::string token;
+    Jwt jwt;
+    int pins = 0;
+    int64_t last_used_ns = 0;
+  };
+  using List = std::list<Entry>;
+  using Table = absl::node_hash_map<std::string, List::iterator>;
+
+  const Jwt* Lookup(const std::string& token) {
+    const auto found = table_.find(token);
+    if (found == table_.end()) return nullptr;
+    const List::iterator entry = found->second;
+    if (entry->pins++ == 0) pinned_.splice(pinned_.begin(), used_, entry);
+    const bool good = NowSeconds() <= entry->jwt.expires_at_s;
+    Release(token);
+    return good ? &entry->jwt : nullptr;
+  }
+
+  void Release(const std::string& token) {
+    if (deferred_.find(token) != deferred_.end()) return;
+    const List::iterator entry = table_.find(token)->second;
+    entry->last_used_ns = std::chrono::steady_clock::now().time_since_epoch().count();
+    if (--entry->pins == 0) used_.splice(used_.begin(), pinned_, entry);
+  }
+
+  static int64_t NowSeconds() {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+
+  static bool InTime(const Jwt& jwt) {
     constexpr int64_t kClockSkewS = 60;
-    const int64_t now_s = clock_.Read().wall_s;
-    if (now_s < jwt.not_before_s - kClockSkewS || now_s > jwt.expires_at_s + kClockSkewS) return false;
-    if (!issuers_.contains(jwt.issuer)) return false;
+    const int64_t now_s = NowSeconds();
+    return now_s + kClockSkewS >= jwt.not_before_s && now_s <= jwt.expires_at_s + kClockSkewS;
+  }
+
+  bool IsAudienceAllowed(const Jwt& jwt) const {
     for (const std::string& audience : jwt.audiences) {
       if (audiences_.contains(audience)) return true;
     }
     return false;
   }
 
- private:
-  using List = std::list<std::pair<std::string, Jwt>>;
   const size_t capacity_;
   const absl::flat_hash_set<std::string> issuers_;
   const absl::flat_hash_set<std::string> audiences_;
-  const Clock& clock_;
-  List lru_;  // The most recently used one first.
-  absl::node_hash_map<std::string, List::iterator> map_;
+  List used_;  // The most recently used one first.
+  List pinned_;
+  Table table_;
+  Table deferred_;  // Removed while in use; empty here, but looked into.
 };
 
 }  // namespace tollgate::bench

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <span>
 #include <string>
@@ -52,10 +53,8 @@ template <Mode mode>
   if constexpr (mode == Mode::kSerial) Fence();
 }
 
-// Rotation is what a floor and the hit that it is held against have in common: the same requests, in the same
-// order, from the same memory. Each benchmark has a place in it of its own, kept from one repetition to the
-// next: a short repetition that began at the front again would know the front alone, from the processor's
-// cache.
+// Rotation is what a floor and the hit that it is held against have in common: the same requests in the same
+// order.
 struct Rotation {
   std::shared_ptr<Subject> subject;
   std::shared_ptr<Workload::Stream>
@@ -64,49 +63,101 @@ struct Rotation {
   std::shared_ptr<HugeMemory> lines;  // The floor's 2N lines.
 };
 
+// Receiver hands out a rotation's requests as a server gets them: their bytes have just been written, so they
+// are in the second-level cache and what has to be fetched from afar is the table. It copies kChunk of them
+// at a time, while the clock stands. Each benchmark has one, and with it a place in the rotation that it
+// keeps from one repetition to the next: a short repetition that began at the front again would know the
+// front alone, from the processor's cache.
+class Receiver {
+ public:
+  static constexpr size_t kChunk = 512;
+  static_assert(kChunk % kBatch == 0);
+
+  explicit Receiver(const Rotation& rotation) : rotation_(rotation), bytes_(kChunk * 1100) {}
+
+  // Begin is for the start of a repetition, before anything is timed.
+  void Begin() { Receive(); }
+
+  [[gnu::always_inline]] const Request& Next(benchmark::State& state) {
+    if (next_ == kChunk) ReceiveUntimed(state);
+    return received_[next_++];
+  }
+
+  [[gnu::always_inline]] std::span<const Request> NextBatch(benchmark::State& state) {
+    if (next_ == kChunk) ReceiveUntimed(state);
+    next_ += kBatch;
+    return {received_.data() + next_ - kBatch, kBatch};
+  }
+
+  const Rotation& rotation() const { return rotation_; }
+
+ private:
+  [[gnu::noinline]] void ReceiveUntimed(benchmark::State& state) {
+    state.PauseTiming();
+    Receive();
+    state.ResumeTiming();
+  }
+
+  void Receive() {
+    char* out = bytes_.data();
+    for (Request& received : received_) {
+      received = rotation_.requests[at_];
+      std::memcpy(out, received.authorization.data(), received.authorization.size());
+      received.authorization = {out, received.authorization.size()};
+      out += received.authorization.size();
+      if (++at_ == rotation_.requests.size()) at_ = 0;
+    }
+    next_ = 0;
+  }
+
+  const Rotation& rotation_;
+  HugeMemory bytes_;
+  std::array<Request, kChunk> received_{};
+  size_t next_ = kChunk;
+  size_t at_ = 0;  // In the rotation.
+};
+
 struct Floor {
-  const Rotation& rotation;
-  size_t at = 0;
+  Receiver receiver;
 
   template <Mode mode, bool with_miss>
   void Run(benchmark::State& state) {
-    const std::span<const Request> requests = rotation.requests;
+    const Rotation& rotation = receiver.rotation();
     const char* const lines = rotation.lines->data();
     const uint64_t num_lines = 2 * rotation.subject->workload.requests().size();
+    receiver.Begin();
     for (auto _ : state) {
+      const std::string_view value = receiver.Next(state).authorization;
       Between<mode>();
-      const std::string_view value = requests[at].authorization;
       const XXH128_hash_t hash = XXH3_128bits(value.data() + kBearerBytes, value.size() - kBearerBytes);
-      benchmark::DoNotOptimize(hash);
       if constexpr (with_miss) {
         const uint64_t line = (hash.low64 >> 32) * num_lines >> 32;
-        uint64_t word;
-        std::memcpy(&word, lines + line * 64, sizeof word);
-        benchmark::DoNotOptimize(word);
+        // Volatile: DoNotOptimize would be content with the address.
+        (void)*reinterpret_cast<const volatile uint64_t*>(lines + line * 64);
+      } else {
+        benchmark::DoNotOptimize(hash);
       }
-      if (++at == requests.size()) at = 0;
     }
   }
 };
 
 struct Hit {
-  const Rotation& rotation;
-  size_t at = 0;
+  Receiver receiver;
 
   template <Mode mode, bool with_principal>
   void Run(benchmark::State& state) {
-    const std::span<const Request> requests = rotation.requests;
-    Engine& engine = *rotation.subject->engine;
+    Engine& engine = *receiver.rotation().subject->engine;
     Decision decision;
     Principal principal;
+    receiver.Begin();
     size_t wrong = 0, missed = 0;
     for (auto _ : state) {
+      const Request& request = receiver.Next(state);
       Between<mode>();
-      engine.Check(requests[at], &decision, with_principal ? &principal : nullptr);
+      engine.Check(request, &decision, with_principal ? &principal : nullptr);
       benchmark::DoNotOptimize(decision);
       wrong += !decision.allowed();
       missed += !decision.from_cache;
-      if (++at == requests.size()) at = 0;
     }
     Judge(state, wrong, missed);
   }
@@ -127,23 +178,20 @@ concept Batching = requires(E& engine, std::span<const Request> requests, std::s
 // A template, so that it is compiled only if there is a CheckBatch.
 template <typename E>
 struct HitBatch {
-  const Rotation& rotation;
-  size_t at = 0;
+  Receiver receiver;
 
   void Run(benchmark::State& state) {
-    const std::span<const Request> requests = rotation.requests;
-    E& engine = *rotation.subject->engine;
+    E& engine = *receiver.rotation().subject->engine;
     std::array<Decision, kBatch> decisions;
     size_t wrong = 0, missed = 0;
+    receiver.Begin();
     while (state.KeepRunningBatch(kBatch)) {
-      if (at + kBatch > requests.size()) at = 0;
-      engine.CheckBatch(requests.subspan(at, kBatch), std::span<Decision>(decisions));
+      engine.CheckBatch(receiver.NextBatch(state), std::span<Decision>(decisions));
       benchmark::DoNotOptimize(decisions);
       for (const Decision& decision : decisions) {
         wrong += !decision.allowed();
         missed += !decision.from_cache;
       }
-      at += kBatch;
     }
     Hit::Judge(state, wrong, missed);
   }
@@ -151,12 +199,12 @@ struct HitBatch {
 
 // The peer, filled with the rotation's tokens. Its verdicts have been compared with the engine's.
 struct Peer {
-  const Rotation& rotation;
+  Receiver receiver;
   std::optional<EnvoyJwtCache> cache;
   std::string error;
-  size_t at = 0;
 
-  explicit Peer(const Rotation& rotation_in) : rotation(rotation_in) {
+  explicit Peer(Receiver receiver_in) : receiver(std::move(receiver_in)) {
+    const Rotation& rotation = receiver.rotation();
     std::set<std::string> issuers;
     std::vector<std::pair<std::string_view, EnvoyJwtCache::Jwt>> parsed;
     for (const Request& request : rotation.requests) {
@@ -178,12 +226,15 @@ struct Peer {
       parsed.emplace_back(token, std::move(jwt));
     }
     cache.emplace(parsed.size(), std::vector<std::string>(issuers.begin(), issuers.end()),
-                  std::vector<std::string>{"https://mcp.example/mcp"}, SystemClock());
+                  std::vector<std::string>{"https://mcp.example/mcp"});
+    // Not in the order of the rotation, which would lay the entries out in memory for the prefetcher.
+    std::shuffle(parsed.begin(), parsed.end(), std::mt19937(20'261'123));
     for (auto& [token, jwt] : parsed) cache->Insert(token, std::move(jwt));
     Compare();
   }
 
   void Compare() {
+    const Rotation& rotation = receiver.rotation();
     Decision decision;
     // A changed token must not be told from a good one by a recorded verdict.
     SetVerifyMode(VerifyMode::kReal);
@@ -200,12 +251,12 @@ struct Peer {
 
   template <Mode mode>
   void Run(benchmark::State& state) {
-    const std::span<const Request> requests = rotation.requests;
     size_t wrong = 0;
+    receiver.Begin();
     for (auto _ : state) {
+      const std::string_view value = receiver.Next(state).authorization;
       Between<mode>();
-      wrong += !cache->Check(requests[at].authorization);
-      if (++at == requests.size()) at = 0;
+      wrong += !cache->Check(value);
     }
     if (wrong != 0) state.SkipWithError("a timed lookup was not an allow");
   }
@@ -310,10 +361,10 @@ void RegisterMode(const std::shared_ptr<Rotations>& rotations) {
     Register<Made>(
         name,
         [rotations, num_tokens, zipf] {
-          return std::make_unique<Made>(Made{rotations->Of(num_tokens, zipf)});
+          return std::unique_ptr<Made>(new Made{Receiver(rotations->Of(num_tokens, zipf))});
         },
         [run](benchmark::State& state, Made& made) {
-          const std::string& error = made.rotation.subject->error;
+          const std::string& error = made.receiver.rotation().subject->error;
           // A floor needs the requests alone.
           if (!std::is_same_v<Made, Floor> && !error.empty()) return state.SkipWithError(error.c_str());
           run(state, made);
