@@ -160,6 +160,9 @@ struct Hit {
       missed += !decision.from_cache;
     }
     Judge(state, wrong, missed);
+    const Subject& subject = *receiver.rotation().subject;
+    state.counters["lost_per_million"] =
+        static_cast<double>(subject.lost) * 1e6 / static_cast<double>(subject.workload.requests().size());
   }
 
   static void Judge(benchmark::State& state, size_t wrong, size_t missed) {

@@ -92,7 +92,7 @@ TEST(Gates, TheShippedOnesCanBeRead) {
   std::string error;
   const auto gates = ReadGates(json::parse(in, nullptr, false), &error);
   ASSERT_TRUE(gates) << error;
-  EXPECT_EQ(gates->size(), 17u);
+  EXPECT_EQ(gates->size(), 18u);
 }
 
 json Canned(const char* name) {
