@@ -43,7 +43,7 @@ bool ReadOptions(int argc, char** argv, Options* options) {
     const std::string_view value = i + 1 < argc ? argv[i + 1] : "";
     if (argument == "--smoke") {
       settings.smoke = true;
-      settings.many = 5000;
+      settings.many = 2000;
       settings.scaling_rounds = 1;
       settings.scaling_slice_ms = 5;
     } else if (argument == "--tokens") {
