@@ -26,12 +26,21 @@ std::optional<std::vector<Gate>> ReadGates(const nlohmann::json& list, std::stri
       *error = "gates: an entry is not an object";
       return std::nullopt;
     }
-    Gate gate{text("name"), text("numerator"), text("denominator"), 0};
-    if (item.contains("limit") && item["limit"].is_number()) gate.limit = item["limit"].get<double>();
-    if (gate.name.empty() || gate.numerator.empty() || gate.denominator.empty() || !(gate.limit > 0) ||
-        item.size() != 4) {
-      *error = "gates: an entry needs name, numerator, denominator, a positive limit and nothing else: " +
-               gate.name;
+    Gate gate{text("name"), text("numerator"), text("denominator")};
+    gate.counter = text("counter");
+    gate.kind = item.contains("limit_ns")  ? GateKind::kTime
+                : item.contains("counter") ? GateKind::kCounter
+                                           : GateKind::kRatio;
+    const char* const limit = gate.kind == GateKind::kTime ? "limit_ns" : "limit";
+    if (item.contains(limit) && item[limit].is_number()) gate.limit = item[limit].get<double>();
+    const bool complete = gate.kind == GateKind::kTime      ? item.size() == 3
+                          : gate.kind == GateKind::kCounter ? !gate.counter.empty() && item.size() == 4
+                                                            : !gate.denominator.empty() && item.size() == 4;
+    if (gate.name.empty() || gate.numerator.empty() || !(gate.limit > 0) || !complete) {
+      *error =
+          "gates: an entry needs name, numerator and either denominator and limit, limit_ns, or counter and "
+          "limit, positive, and nothing else: " +
+          gate.name;
       return std::nullopt;
     }
     gates.push_back(std::move(gate));
@@ -39,23 +48,50 @@ std::optional<std::vector<Gate>> ReadGates(const nlohmann::json& list, std::stri
   return gates;
 }
 
-std::vector<GateResult> EvaluateGates(const std::vector<Gate>& gates,
-                                      const std::map<std::string, double>& medians) {
-  const auto median = [&medians](const std::string& name) {
-    const auto it = medians.find(name);
-    return it == medians.end() ? 0.0 : it->second;
+std::vector<GateResult> EvaluateGates(const std::vector<Gate>& gates, const Figures& figures) {
+  const auto median = [&figures](const std::string& name) -> std::optional<double> {
+    const auto it = figures.medians.find(name);
+    return it == figures.medians.end() || !(it->second > 0) ? std::nullopt : std::optional(it->second);
+  };
+  const auto observe = [&](const Gate& gate) -> std::optional<double> {
+    const std::optional<double> numerator = median(gate.numerator);
+    switch (gate.kind) {
+      case GateKind::kTime:
+        return numerator;
+      case GateKind::kCounter: {
+        const auto counters = figures.counters.find(gate.numerator);
+        if (counters == figures.counters.end()) return std::nullopt;
+        const auto counter = counters->second.find(gate.counter);
+        return counter == counters->second.end() ? std::nullopt : std::optional(counter->second);
+      }
+      case GateKind::kRatio:
+        break;
+    }
+    const std::optional<double> denominator = median(gate.denominator);
+    return numerator && denominator ? std::optional(*numerator / *denominator) : std::nullopt;
   };
   std::vector<GateResult> results;
   for (const Gate& gate : gates) {
     GateResult result{gate, GateOutcome::kNotMeasured, 0};
-    const double numerator = median(gate.numerator), denominator = median(gate.denominator);
-    if (numerator > 0 && denominator > 0) {
-      result.ratio = numerator / denominator;
-      result.outcome = result.ratio <= gate.limit ? GateOutcome::kMet : GateOutcome::kMissed;
+    if (const std::optional<double> observed = observe(gate)) {
+      result.observed = *observed;
+      result.outcome = *observed <= gate.limit ? GateOutcome::kMet : GateOutcome::kMissed;
     }
     results.push_back(std::move(result));
   }
   return results;
+}
+
+std::string_view GateKindName(GateKind kind) {
+  switch (kind) {
+    case GateKind::kRatio:
+      return "ratio";
+    case GateKind::kTime:
+      return "time";
+    case GateKind::kCounter:
+      return "counter";
+  }
+  return "ratio";
 }
 
 std::string_view GateOutcomeName(GateOutcome outcome) {

@@ -230,9 +230,9 @@ void RegisterCheckBenchmarks(const TokenPool& pool) {
                                });
   for (const size_t count : {size_t{1}, available}) {
     const std::string parameters = "/tokens:" + std::to_string(count) + "/bytes:800";
-    Register<Subject>("BM_Hit" + parameters, subject("RS256", count, kCacheBytes),
+    Register<Subject>("BM_HitReal" + parameters, subject("RS256", count, kCacheBytes),
                       [](benchmark::State& state, Subject& made) { Hit(state, made, false); });
-    Register<Subject>("BM_HitPrincipal" + parameters, subject("RS256", count, kCacheBytes),
+    Register<Subject>("BM_HitRealPrincipal" + parameters, subject("RS256", count, kCacheBytes),
                       [](benchmark::State& state, Subject& made) { Hit(state, made, true); });
   }
 }

@@ -1,11 +1,7 @@
 // bench_micro: floors, whole checks and their stages, in one run, interleaved. See bench/README.md.
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +9,7 @@
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
 
-#include "bench/lib/gates.h"
+#include "bench/lib/runner.h"
 #include "bench/micro/benchmarks.h"
 
 namespace {
@@ -27,61 +23,6 @@ constexpr char kUsage[] =
     "  --out FILE   every repetition of every benchmark, as JSON\n"
     "  --smoke      a few milliseconds each: does everything still run?\n"
     "Google Benchmark's own flags may follow. Exit: 0 good, 1 a benchmark failed, 2 unusable arguments.\n";
-
-// Collects the repetitions of every benchmark, in CPU nanoseconds: on a machine that is shared with others
-// the wall clock measures them too.
-class Collector final : public benchmark::BenchmarkReporter {
- public:
-  bool ReportContext(const Context&) override { return true; }
-
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& run : runs) {
-      if (run.run_type == Run::RT_Aggregate) continue;
-      std::string name = run.run_name.function_name;
-      if (!run.run_name.args.empty()) name += "/" + run.run_name.args;
-      if (run.error_occurred) {
-        errors_[name] = run.error_message;
-      } else {
-        repetitions_[name].push_back(run.GetAdjustedCPUTime());
-        iterations_[name] = run.iterations;
-      }
-    }
-  }
-
-  void Print() const {
-    std::printf("%-40s %14s %14s %8s\n", "", "median", "spread", "runs");
-    for (const auto& [name, values] : repetitions_) {
-      const auto [least, most] = std::minmax_element(values.begin(), values.end());
-      const double median = tollgate::bench::Median(values);
-      std::printf("%-40s %11.1f ns %+6.1f%%%+6.1f%% %8zu\n", name.c_str(), median,
-                  100 * (*least / median - 1), 100 * (*most / median - 1), values.size());
-    }
-    for (const auto& [name, message] : errors_) std::printf("FAILED %s: %s\n", name.c_str(), message.c_str());
-  }
-
-  nlohmann::json ToJson() const {
-    nlohmann::json list = nlohmann::json::array();
-    for (const auto& [name, values] : repetitions_) {
-      const auto [least, most] = std::minmax_element(values.begin(), values.end());
-      list.push_back({{"name", name},
-                      {"unit", "cpu_ns"},
-                      {"repetitions", values},
-                      {"median", tollgate::bench::Median(values)},
-                      {"min", *least},
-                      {"max", *most},
-                      {"iterations", iterations_.at(name)}});
-    }
-    return list;
-  }
-
-  const std::map<std::string, std::string>& errors() const { return errors_; }
-  bool empty() const { return repetitions_.empty(); }
-
- private:
-  std::map<std::string, std::vector<double>> repetitions_;
-  std::map<std::string, int64_t> iterations_;
-  std::map<std::string, std::string> errors_;
-};
 
 struct Options {
   std::string pool;
@@ -108,20 +49,6 @@ bool ReadOptions(int argc, char** argv, Options* options) {
   return true;
 }
 
-// Defaults come first, so that a flag given on the command line wins.
-void InitializeBenchmark(const Options& options, char* program) {
-  std::vector<std::string> flags = {
-      "--benchmark_enable_random_interleaving=true",
-      options.smoke ? "--benchmark_repetitions=2" : "--benchmark_repetitions=9",
-      options.smoke ? "--benchmark_min_time=0.001" : "--benchmark_min_time=0.2"};
-  flags.insert(flags.end(), options.rest.begin(), options.rest.end());
-  std::vector<char*> arguments = {program};
-  for (std::string& flag : flags) arguments.push_back(flag.data());
-  int count = static_cast<int>(arguments.size());
-  arguments.push_back(nullptr);
-  benchmark::Initialize(&count, arguments.data());
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -142,10 +69,10 @@ int main(int argc, char** argv) {
   std::printf("Tokens from %s, %zu bytes on average; exp is far away and the clock is the system's.\n",
               pool.source.c_str(), pool.bytes_mean);
   std::fflush(stdout);
-  InitializeBenchmark(options, argv[0]);
+  tollgate::bench::InitializeBenchmark(argv[0], options.smoke, options.rest);
   tollgate::bench::RegisterCheckBenchmarks(pool);
   tollgate::bench::RegisterStageBenchmarks(pool);
-  Collector collector;
+  tollgate::bench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
   collector.Print();
   if (!options.out.empty()) {

@@ -52,6 +52,11 @@ json MergeBenchmarks(const std::vector<json>& files) {
         order.push_back(name);
       } else {
         for (const json& value : benchmark.at("repetitions")) it->second["repetitions"].push_back(value);
+        const json counters = benchmark.value("counters", json::object());
+        for (const auto& [counter, value] : counters.items()) {
+          json& highest = it->second["counters"][counter];
+          highest = std::max(highest.is_null() ? 0.0 : highest.get<double>(), value.get<double>());
+        }
       }
     }
   }
@@ -68,12 +73,76 @@ json MergeBenchmarks(const std::vector<json>& files) {
   return merged;
 }
 
-std::string RatioText(const GateResult& result) {
-  char text[160];
-  std::snprintf(text, sizeof text, "gate %s: %s is %.3f times %s, limit %.2f", result.gate.name.c_str(),
-                result.gate.numerator.c_str(), result.ratio, result.gate.denominator.c_str(),
-                result.gate.limit);
+std::string Number(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, value < 10 ? "%.3f" : "%.1f", value);
   return text;
+}
+
+std::string MissedText(const GateResult& result) {
+  const Gate& gate = result.gate;
+  const std::string what = "gate " + gate.name + ": " + gate.numerator, observed = Number(result.observed),
+                    limit = Number(gate.limit);
+  switch (gate.kind) {
+    case GateKind::kTime:
+      return what + " takes " + observed + " ns, limit " + limit + " ns";
+    case GateKind::kCounter:
+      return what + " has " + observed + " " + gate.counter + ", limit " + limit;
+    case GateKind::kRatio:
+      break;
+  }
+  return what + " is " + observed + " times " + gate.denominator + ", limit " + limit;
+}
+
+json ToJson(const GateResult& result) {
+  const Gate& gate = result.gate;
+  json out = {{"name", gate.name},           {"kind", GateKindName(gate.kind)},
+              {"limit", gate.limit},         {"numerator", gate.numerator},
+              {"observed", result.observed}, {"outcome", GateOutcomeName(result.outcome)}};
+  if (gate.kind == GateKind::kRatio) {
+    out["denominator"] = gate.denominator;
+    out["ratio"] = result.observed;
+  }
+  if (gate.kind == GateKind::kCounter) out["counter"] = gate.counter;
+  return out;
+}
+
+// Verdicts sorts what was found into failures and warnings.
+struct Verdicts {
+  bool times_are_judged;  // False in quick mode.
+  json failures = json::array();
+  json warnings = json::array();
+
+  void Missed(const std::string& line, bool by_time) {
+    (by_time && !times_are_judged ? warnings : failures).push_back(line);
+  }
+  // An outcome that depends on times: "met", "missed", "inconclusive", "not_measured"; "reference" is none.
+  void Add(const std::string& outcome, const std::string& line) {
+    if (outcome == "missed") Missed(line, true);
+    if (outcome == "inconclusive") warnings.push_back(line + " (inconclusive: the machine was not quiet)");
+    if (outcome == "not_measured") failures.push_back(line + " (not measured)");
+  }
+};
+
+void JudgeScaling(const json& scaling, Verdicts* verdicts) {
+  for (const json& kind : scaling.at("kinds")) {
+    verdicts->Add(kind.at("outcome"), "two threads, " + kind.at("name").get<std::string>() + ": " +
+                                          Number(kind.at("relative")) + " of what the machine gives, limit " +
+                                          Number(kind.at("limit")) + "; calibration " +
+                                          Number(scaling.at("calibration")));
+  }
+}
+
+void JudgeLatencies(const json& latency, Verdicts* verdicts) {
+  if (latency.contains("error"))
+    verdicts->failures.push_back("latency: " + latency.at("error").get<std::string>());
+  for (const json& condition : latency.at("conditions")) {
+    verdicts->Add(condition.at("outcome"), "latency, " + condition.at("name").get<std::string>() +
+                                               ": p99.9 is " + Number(condition.value("ratio_p999", 0.0)) +
+                                               " times quiet, limit " + Number(latency.at("ratio_max")) +
+                                               ", quiet against quiet " +
+                                               Number(latency.at("quiet_spread_p999")));
+  }
 }
 
 }  // namespace
@@ -104,38 +173,42 @@ json DescribeMachine() {
 }
 
 json Collect(const CollectInput& input) {
-  json failures = json::array(), warnings = json::array();
+  Verdicts verdicts{input.mode != "quick"};
   const json benchmarks = MergeBenchmarks(input.micro);
-  std::map<std::string, double> medians;
-  for (const json& benchmark : benchmarks) medians[benchmark.at("name")] = benchmark.at("median");
-
+  Figures figures;
+  for (const json& benchmark : benchmarks) {
+    figures.medians[benchmark.at("name")] = benchmark.at("median");
+    if (benchmark.contains("counters"))
+      figures.counters[benchmark.at("name")] = benchmark.at("counters").get<std::map<std::string, double>>();
+  }
+  json scaling = json::array();
   for (const json& file : input.micro) {
     const json errors = file.value("errors", json::object());
     for (const auto& [name, message] : errors.items()) {
-      failures.push_back("benchmark " + name + ": " + message.get<std::string>());
+      verdicts.failures.push_back("benchmark " + name + ": " + message.get<std::string>());
     }
+    if (!file.contains("scaling") || !file.at("scaling").contains("kinds")) continue;
+    scaling.push_back(file.at("scaling"));
+    JudgeScaling(scaling.back(), &verdicts);
   }
   json gates = json::array();
-  for (const GateResult& result : EvaluateGates(input.gates, medians)) {
-    gates.push_back({{"name", result.gate.name},
-                     {"numerator", result.gate.numerator},
-                     {"denominator", result.gate.denominator},
-                     {"limit", result.gate.limit},
-                     {"ratio", result.ratio},
-                     {"outcome", GateOutcomeName(result.outcome)}});
+  for (const GateResult& result : EvaluateGates(input.gates, figures)) {
+    gates.push_back(ToJson(result));
     if (result.outcome == GateOutcome::kNotMeasured)
-      failures.push_back("gate " + result.gate.name + ": not measured");
-    if (result.outcome == GateOutcome::kMissed) {
-      (input.mode == "quick" ? warnings : failures).push_back(RatioText(result));
-    }
+      verdicts.failures.push_back("gate " + result.gate.name + ": not measured");
+    if (result.outcome == GateOutcome::kMissed)
+      verdicts.Missed(MissedText(result), result.gate.kind != GateKind::kCounter);
   }
-  if (input.outage.empty()) failures.push_back("no outage was measured");
+  if (input.latency.empty()) verdicts.failures.push_back("no latency was measured");
+  for (const json& latency : input.latency) JudgeLatencies(latency, &verdicts);
+  if (input.outage.empty()) verdicts.failures.push_back("no outage was measured");
   for (const json& outage : input.outage) {
     if (outage.at("objectives").empty()) failures.push_back("an outage has no objectives");
     for (const json& objective : outage.at("objectives")) {
       if (objective.at("met").get<bool>()) continue;
-      failures.push_back("outage objective " + objective.at("name").get<std::string>() + ": " +
-                         objective.at("observed").dump() + ", limit " + objective.at("limit").dump());
+      verdicts.failures.push_back("outage objective " + objective.at("name").get<std::string>() + ": " +
+                                  objective.at("observed").dump() + ", limit " +
+                                  objective.at("limit").dump());
     }
   }
   return {
@@ -148,10 +221,12 @@ json Collect(const CollectInput& input) {
       {"tokens", input.micro.empty() ? json::object() : input.micro.front().value("tokens", json::object())},
       {"benchmarks", benchmarks},
       {"gates", gates},
+      {"scaling", scaling},
+      {"latencies", input.latency},
       {"outages", input.outage},
-      {"passed", failures.empty()},
-      {"failures", failures},
-      {"warnings", warnings}};
+      {"passed", verdicts.failures.empty()},
+      {"failures", verdicts.failures},
+      {"warnings", verdicts.warnings}};
 }
 
 }  // namespace tollgate::bench

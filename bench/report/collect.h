@@ -12,8 +12,9 @@ namespace tollgate::bench {
 // CollectInput is what one run of the benchmark left behind.
 struct CollectInput {
   std::vector<nlohmann::json>
-      micro;  // Files of bench_micro; the repetitions of several runs are taken together.
-  std::vector<nlohmann::json> outage;  // Files of bench_outage.
+      micro;  // Files of bench_micro and bench_hot; the repetitions of several runs are taken together.
+  std::vector<nlohmann::json> outage;     // Files of bench_outage.
+  std::vector<nlohmann::json> latency{};  // Files of bench_latency.
   std::vector<Gate> gates;
   std::string mode;     // "quick", "plain" or "full".
   std::string command;  // As typed.
@@ -22,8 +23,9 @@ struct CollectInput {
 };
 
 // Collect makes results.json (bench/README.md documents it) and judges it: `passed` is false if a benchmark
-// or an objective failed, or a gate was missed or not measured. In quick mode there are too few repetitions
-// to trust a ratio: there a missed gate is a warning.
+// or an objective failed, an answer was wrong, or a gate was missed or not measured. In quick mode there are
+// too few repetitions to trust a time: there what depends on one is a warning. So is, in every mode, what the
+// machine was too unquiet to judge.
 nlohmann::json Collect(const CollectInput& input);
 
 // DescribeMachine reads what this machine and this build are.

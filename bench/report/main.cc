@@ -1,4 +1,4 @@
-// bench_report: judges and draws what bench_micro and bench_outage measured. See bench/README.md.
+// bench_report: judges and draws what the other programs measured. See bench/README.md.
 
 #include <cstdio>
 #include <fstream>
@@ -16,8 +16,8 @@ namespace {
 using nlohmann::json;
 
 constexpr char kUsage[] =
-    "bench_report collect --micro FILE… --outage FILE… --gates FILE --mode quick|plain|full\n"
-    "                     --command TEXT --commit TEXT --out results.json\n"
+    "bench_report collect --micro FILE… --latency FILE… --outage FILE… --gates FILE\n"
+    "                     --mode quick|plain|full --command TEXT --commit TEXT --out results.json\n"
     "bench_report render results.json report.html\n"
     "Exit: 0 all demands met, 1 one missed (collect; the results are written all the same), 2 unusable.\n";
 
@@ -48,7 +48,7 @@ int Collect(const std::vector<std::string>& arguments) {
     const std::string& argument = arguments[i];
     if (argument.starts_with("--")) {
       list = argument;
-    } else if (list == "--micro" || list == "--outage" || list == "--gates") {
+    } else if (list == "--micro" || list == "--outage" || list == "--latency" || list == "--gates") {
       std::optional<json> value = ReadJson(argument);
       if (!value) return 2;
       if (list == "--gates") {
@@ -57,7 +57,10 @@ int Collect(const std::vector<std::string>& arguments) {
         if (!gates) return Fail(argument + ": " + error);
         input.gates = *std::move(gates);
       } else {
-        (list == "--micro" ? input.micro : input.outage).push_back(*std::move(value));
+        (list == "--micro"    ? input.micro
+         : list == "--outage" ? input.outage
+                              : input.latency)
+            .push_back(*std::move(value));
       }
     } else if (list == "--mode") {
       input.mode = argument;
@@ -79,8 +82,8 @@ int Collect(const std::vector<std::string>& arguments) {
   const json results = tollgate::bench::Collect(input);
   if (!Write(out, results.dump(1) + "\n")) return Fail(out + " cannot be written");
   for (const json& gate : results.at("gates")) {
-    std::printf("%-12s %-12s %.3f (limit %.2f)\n", gate.at("outcome").get<std::string>().c_str(),
-                gate.at("name").get<std::string>().c_str(), gate.at("ratio").get<double>(),
+    std::printf("%-12s %-24s %.3f (limit %.3f)\n", gate.at("outcome").get<std::string>().c_str(),
+                gate.at("name").get<std::string>().c_str(), gate.at("observed").get<double>(),
                 gate.at("limit").get<double>());
   }
   for (const json& line : results.at("warnings"))

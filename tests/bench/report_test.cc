@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 
 #include "bench/report/collect.h"
 #include "bench/report/html.h"
@@ -12,17 +13,32 @@ namespace {
 
 using nlohmann::json;
 
-const std::vector<Gate> kGates = {{"g", "BM_A", "BM_B", 1.5}};
-
-TEST(Gates, MetUpToTheLimitAndMissedBeyondIt) {
-  EXPECT_EQ(EvaluateGates(kGates, {{"BM_A", 15}, {"BM_B", 10}}).front().outcome, GateOutcome::kMet);
-  EXPECT_EQ(EvaluateGates(kGates, {{"BM_A", 15.01}, {"BM_B", 10}}).front().outcome, GateOutcome::kMissed);
+GateOutcome OutcomeOf(const Gate& gate, const Figures& figures) {
+  return EvaluateGates({gate}, figures).front().outcome;
 }
 
-TEST(Gates, WithoutBothFiguresIsNotMeasured) {
-  EXPECT_EQ(EvaluateGates(kGates, {{"BM_A", 15}}).front().outcome, GateOutcome::kNotMeasured);
-  EXPECT_EQ(EvaluateGates(kGates, {{"BM_B", 10}}).front().outcome, GateOutcome::kNotMeasured);
-  EXPECT_EQ(EvaluateGates(kGates, {{"BM_A", 15}, {"BM_B", 0}}).front().outcome, GateOutcome::kNotMeasured);
+TEST(Gates, MetUpToTheLimitAndMissedBeyondIt) {
+  const Gate ratio{"g", "BM_A", "BM_B", 1.5};
+  EXPECT_EQ(OutcomeOf(ratio, {{{"BM_A", 15}, {"BM_B", 10}}}), GateOutcome::kMet);
+  EXPECT_EQ(OutcomeOf(ratio, {{{"BM_A", 15.01}, {"BM_B", 10}}}), GateOutcome::kMissed);
+  const Gate time{"g", "BM_A", "", 500, GateKind::kTime};
+  EXPECT_EQ(OutcomeOf(time, {{{"BM_A", 500}}}), GateOutcome::kMet);
+  EXPECT_EQ(OutcomeOf(time, {{{"BM_A", 500.1}}}), GateOutcome::kMissed);
+  const Gate counter{"g", "BM_A", "", 2, GateKind::kCounter, "allocations"};
+  EXPECT_EQ(OutcomeOf(counter, {{{"BM_A", 9}}, {{"BM_A", {{"allocations", 2}}}}}), GateOutcome::kMet);
+  EXPECT_EQ(OutcomeOf(counter, {{{"BM_A", 9}}, {{"BM_A", {{"allocations", 0}}}}}), GateOutcome::kMet);
+  EXPECT_EQ(OutcomeOf(counter, {{{"BM_A", 1}}, {{"BM_A", {{"allocations", 3}}}}}), GateOutcome::kMissed);
+}
+
+TEST(Gates, WithoutItsFiguresIsNotMeasured) {
+  const Gate ratio{"g", "BM_A", "BM_B", 1.5};
+  EXPECT_EQ(OutcomeOf(ratio, {{{"BM_A", 15}}}), GateOutcome::kNotMeasured);
+  EXPECT_EQ(OutcomeOf(ratio, {{{"BM_B", 10}}}), GateOutcome::kNotMeasured);
+  EXPECT_EQ(OutcomeOf(ratio, {{{"BM_A", 15}, {"BM_B", 0}}}), GateOutcome::kNotMeasured);
+  EXPECT_EQ(OutcomeOf({"g", "BM_A", "", 500, GateKind::kTime}, {{{"BM_B", 1}}}), GateOutcome::kNotMeasured);
+  const Gate counter{"g", "BM_A", "", 2, GateKind::kCounter, "allocations"};
+  EXPECT_EQ(OutcomeOf(counter, {{{"BM_A", 1}}}), GateOutcome::kNotMeasured);
+  EXPECT_EQ(OutcomeOf(counter, {{{"BM_A", 1}}, {{"BM_A", {{"faults", 0}}}}}), GateOutcome::kNotMeasured);
 }
 
 TEST(Gates, MedianOfEvenAndOddNumbers) {
@@ -50,12 +66,33 @@ TEST(Gates, RefusesWhatItDoesNotUnderstand) {
   EXPECT_FALSE(ReadGates(json::array({zero}), &error));
 }
 
+TEST(Gates, ReadsTimesAndCountersAndNoMixtures) {
+  std::string error;
+  const json time = {{"name", "g"}, {"numerator", "a"}, {"limit_ns", 500}};
+  const json counter = {{"name", "g"}, {"numerator", "a"}, {"counter", "allocations"}, {"limit", 2}};
+  const auto gates = ReadGates(json::array({time, counter}), &error);
+  ASSERT_TRUE(gates) << error;
+  EXPECT_EQ((*gates)[0].kind, GateKind::kTime);
+  EXPECT_EQ((*gates)[0].limit, 500);
+  EXPECT_EQ((*gates)[1].kind, GateKind::kCounter);
+  EXPECT_EQ((*gates)[1].counter, "allocations");
+  json mixed = time;
+  mixed["denominator"] = "b";
+  EXPECT_FALSE(ReadGates(json::array({mixed}), &error));
+  mixed = counter;
+  mixed["denominator"] = "b";
+  EXPECT_FALSE(ReadGates(json::array({mixed}), &error));
+  mixed = counter;
+  mixed["counter"] = "";
+  EXPECT_FALSE(ReadGates(json::array({mixed}), &error));
+}
+
 TEST(Gates, TheShippedOnesCanBeRead) {
   std::ifstream in(TOLLGATE_SOURCE_DIR "/bench/gates.json");
   std::string error;
   const auto gates = ReadGates(json::parse(in, nullptr, false), &error);
   ASSERT_TRUE(gates) << error;
-  EXPECT_EQ(gates->size(), 4u);
+  EXPECT_EQ(gates->size(), 18u);
 }
 
 json Canned(const char* name) {
@@ -65,7 +102,8 @@ json Canned(const char* name) {
 
 CollectInput CannedInput(const std::string& mode) {
   CollectInput input;
-  input.micro = {Canned("micro.json")};
+  input.micro = {Canned("micro.json"), Canned("hot.json")};
+  input.latency = {Canned("latency.json")};
   input.outage = {Canned("outage.json")};
   input.gates = {{"miss_rs256", "BM_Miss/RS256", "BM_Floor_Verify/RS256", 1.08}};
   input.mode = mode;
@@ -107,12 +145,64 @@ TEST(Collect, AMissedObjectiveAFailedBenchmarkAndAnUnfedGateFailAQuickRunToo) {
   input = CannedInput("quick");
   input.outage[0]["objectives"] = json::array();
   EXPECT_FALSE(Collect(input)["passed"].get<bool>()) << "nothing demanded is nothing met";
+  input = CannedInput("quick");
+  input.latency.clear();
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input = CannedInput("quick");
+  input.latency[0]["error"] = "a measured check was not an allow";
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+}
+
+TEST(Collect, TooManyAllocationsFailAQuickRunTooAndTakeTheWorstOfAllRuns) {
+  CollectInput input = CannedInput("quick");
+  input.gates.push_back({"allocations", "BM_MissOverhead/RS256", "", 2, GateKind::kCounter, "allocations"});
+  EXPECT_TRUE(Collect(input)["passed"].get<bool>());
+  input.micro.push_back(Canned("hot.json"));
+  for (json& benchmark : input.micro.back()["benchmarks"]) {
+    if (benchmark.contains("counters")) benchmark["counters"]["allocations"] = 3;
+  }
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+}
+
+// What depends on time: a failure in a plain run, a warning in a quick one.
+void ExpectJudgedByTime(const std::function<void(CollectInput*)>& spoil) {
+  CollectInput input = CannedInput("plain");
+  spoil(&input);
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input.mode = "quick";
+  const json quick = Collect(input);
+  EXPECT_TRUE(quick["passed"].get<bool>());
+  EXPECT_EQ(quick["warnings"].size(), 1u);
+}
+
+TEST(Collect, JudgesThreadsAndLatencyAndSaysWhatIsInconclusive) {
+  const auto scaling = [](const char* outcome) {
+    return [outcome](CollectInput* input) { input->micro[1]["scaling"]["kinds"][1]["outcome"] = outcome; };
+  };
+  const auto latency = [](const char* outcome) {
+    return [outcome](CollectInput* input) { input->latency[0]["conditions"][3]["outcome"] = outcome; };
+  };
+  ExpectJudgedByTime(scaling("missed"));
+  ExpectJudgedByTime(latency("missed"));
+  for (const std::function<void(CollectInput*)>& spoil :
+       {std::function<void(CollectInput*)>(scaling("inconclusive")), {latency("inconclusive")}}) {
+    CollectInput input = CannedInput("plain");
+    spoil(&input);
+    const json results = Collect(input);
+    EXPECT_TRUE(results["passed"].get<bool>());
+    EXPECT_EQ(results["warnings"].size(), 1u);
+    EXPECT_EQ(RenderHtml(results).find("All demands met<"), std::string::npos);
+  }
+  CollectInput input = CannedInput("quick");
+  latency("not_measured")(&input);
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
 }
 
 TEST(Collect, TakesTheRepetitionsOfSeveralRunsTogether) {
   CollectInput input = CannedInput("full");
+  const json once = Collect(input);
   input.micro.push_back(input.micro.front());
-  const json once = Canned("micro.json"), twice = Collect(input);
+  const json twice = Collect(input);
   EXPECT_EQ(twice["benchmarks"][0]["repetitions"].size(), 2 * once["benchmarks"][0]["repetitions"].size());
   EXPECT_EQ(twice["benchmarks"].size(), once["benchmarks"].size());
 }
@@ -123,7 +213,8 @@ TEST(Report, IsOnePageThatNeedsNothingElse) {
   const std::string page = RenderHtml(results);
   for (const char* wanted :
        {"<!doctype html>", "prefers-color-scheme", "<svg", "All demands met", "RS256",
-        "An outage of the identity provider", "staleness_bound_ms", "&lt;b&gt;&amp;&#39;&quot;"}) {
+        "An outage of the identity provider", "staleness_bound_ms", "The hot path", "32 together",
+        "jwt_cache", "0 allocations", "How long a single hit takes", "p99.99", "&lt;b&gt;&amp;&#39;&quot;"}) {
     EXPECT_NE(page.find(wanted), std::string::npos) << wanted;
   }
   for (const char* unwanted : {"<b>", "<script", "src=", "@import", "href=", "url(", "nan", "inf,"}) {

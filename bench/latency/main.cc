@@ -1,0 +1,260 @@
+// bench_latency: how long single hits take, quiet and while the engine is kept busy from another thread. See
+// bench/README.md.
+
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/latency/disturbance.h"
+#include "bench/latency/judge.h"
+#include "bench/latency/timer.h"
+#include "bench/lib/gates.h"
+#include "bench/lib/histogram.h"
+#include "bench/lib/workload.h"
+#include "tollgate/engine.h"
+
+namespace tollgate::bench {
+namespace {
+
+constexpr char kUsage[] =
+    "bench_latency [--pairs N] [--slice S] [--out FILE] [--smoke]\n"
+    "  --pairs N   of a quiet slice and a disturbed one, for each condition (9)\n"
+    "  --slice S   seconds (1)\n"
+    "  --out FILE  the percentiles and the judgement, as JSON\n"
+    "  --smoke     half a second in all: does everything still run and answer right?\n"
+    "Exit: 0 measured, 1 an answer was wrong, 2 it could not run. bench_report judges the figures.\n";
+
+constexpr size_t kKnown = 1000;
+constexpr size_t kStrangers = 10'000;
+// Keys of each of the hundred issuers are fetched this often while they are fetched.
+constexpr int64_t kRefreshMs = 100;
+
+struct Options {
+  int pairs = 9;
+  double slice_s = 1;
+  std::string out;
+};
+
+template <typename T>
+bool ReadNumber(std::string_view text, T least, T most, T* number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  return error == std::errc() && end == text.data() + text.size() && *number >= least && *number <= most;
+}
+
+bool ReadOptions(int argc, char** argv, Options* options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--smoke") {
+      options->pairs = 2;
+      options->slice_s = 0.03;
+      continue;
+    }
+    if (++i == argc) return false;
+    const std::string_view value = argv[i];
+    if (name == "--pairs") {
+      if (!ReadNumber(value, 1, 1000, &options->pairs)) return false;
+    } else if (name == "--slice") {
+      if (!ReadNumber(value, 0.001, 60.0, &options->slice_s)) return false;
+    } else if (name == "--out") {
+      options->out = value;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// What one condition came to, over all of its slices.
+struct Tally {
+  Histogram all;
+  std::vector<double> p999;    // Of each slice.
+  std::vector<double> ratios;  // To the quiet slice before it.
+  std::vector<double> rates;   // Of the disturbance, a second.
+};
+
+class Measurement {
+ public:
+  explicit Measurement(const Options& options)
+      : options_(options),
+        workload_("EdDSA", kKnown + kStrangers),
+        known_(workload_.requests().first(kKnown)) {}
+
+  // Prepare returns false, with the reason in error(), if there is nothing to measure.
+  bool Prepare() {
+    absl::StatusOr<Config> config = workload_.MakeConfig(/*fetched=*/true);
+    if (!config.ok()) return Fail(config.status().ToString());
+    config->timing.refresh_min_ms = config->timing.refresh_max_ms = kRefreshMs;
+    Environment environment;
+    environment.own_thread = false;
+    environment.transport = std::make_unique<KeySource>(workload_, &answers_);
+    absl::StatusOr<std::unique_ptr<Engine>> made = Engine::Create(*std::move(config), std::move(environment));
+    if (!made.ok()) return Fail(made.status().ToString());
+    engine_ = *std::move(made);
+    for (int i = 0; i < 1000 && answers_ < Workload::kNumIssuers; ++i)
+      engine_->RunBackground(std::chrono::milliseconds(1));
+    engine_->RunBackground(std::chrono::milliseconds(0));
+    disturber_ = std::make_unique<Disturber>(*engine_, workload_, kKnown, answers_);
+    Decision decision;
+    for (const Request& request : known_) {
+      engine_->Check(request, &decision);
+      if (!decision.allowed()) return Fail(ReasonName(decision.reason));
+    }
+    Histogram unused;
+    Slice(0.01, &unused);  // Warm.
+    return error_.empty();
+  }
+
+  bool Run() {
+    for (int pair = 0; pair < options_.pairs; ++pair) {
+      for (size_t i = 0; i < std::size(kDisturbances); ++i) {
+        const double quiet = OneSlice(Condition::kQuiet, &quiet_);
+        const double disturbed = OneSlice(kDisturbances[i], &disturbed_[i]);
+        disturbed_[i].ratios.push_back(disturbed / std::max(quiet, 1.0));
+        if (!error_.empty()) return false;
+      }
+    }
+    // One in ten thousand may have lost its place to a newcomer.
+    if (not_cached_ * 10'000 > checks_)
+      return Fail("of " + std::to_string(checks_) + " checks " + std::to_string(not_cached_) +
+                  " were not answered from the cache");
+    return true;
+  }
+
+  nlohmann::json ToJson() const {
+    const double spread = QuietSpread(quiet_.p999);
+    nlohmann::json conditions = nlohmann::json::array({Describe(Condition::kQuiet, quiet_)});
+    conditions.back()["outcome"] = "reference";
+    for (size_t i = 0; i < std::size(kDisturbances); ++i) {
+      const LatencyJudgement judgement = JudgeLatency(disturbed_[i].ratios, spread);
+      nlohmann::json condition = Describe(kDisturbances[i], disturbed_[i]);
+      condition["ratios_p999"] = disturbed_[i].ratios;
+      condition["ratio_p999"] = judgement.ratio;
+      condition["done_hz"] = Median(disturbed_[i].rates);
+      // The neighbour does nothing to the engine: it is there to be compared with.
+      condition["outcome"] = kDisturbances[i] == Condition::kNeighbour ? "reference" : judgement.outcome;
+      conditions.push_back(std::move(condition));
+    }
+    return {{"timer", {{"source", Timer::Source()}, {"cost_ns", timer_.cost_ns()}}},
+            {"slice_s", options_.slice_s},
+            {"pairs", options_.pairs},
+            {"tokens", kKnown},
+            {"ratio_max", kLatencyRatioMax},
+            {"quiet_spread_p999", spread},
+            {"not_cached", not_cached_},
+            {"conditions", conditions}};
+  }
+
+  const std::string& error() const { return error_; }
+
+ private:
+  bool Fail(std::string_view why) {
+    if (error_.empty()) error_ = why;
+    return false;
+  }
+
+  // Slice checks known tokens for a while, one after the other, and records each.
+  void Slice(double seconds, Histogram* histogram) {
+    const uint64_t end = Timer::Read() + timer_.TicksOf(seconds);
+    Decision decision;
+    size_t wrong = 0;
+    for (uint64_t after = 0; after < end;) {
+      const uint64_t before = Timer::Read();
+      engine_->Check(known_[at_], &decision);
+      after = Timer::Read();
+      histogram->Record(timer_.Between(before, after));
+      wrong += !decision.allowed();
+      not_cached_ += !decision.from_cache;
+      ++checks_;
+      if (++at_ == known_.size()) at_ = 0;
+    }
+    if (wrong != 0) Fail("a measured check was not an allow");
+  }
+
+  double OneSlice(Condition condition, Tally* tally) {
+    Histogram histogram;
+    const double rate = disturber_->Run(condition, [&] { Slice(options_.slice_s, &histogram); });
+    if (rate < 0)
+      Fail("a check of the other thread was answered wrongly: " + std::string(ConditionName(condition)));
+    tally->rates.push_back(rate);
+    tally->all.Merge(histogram);
+    tally->p999.push_back(static_cast<double>(histogram.Percentile(99.9)));
+    return tally->p999.back();
+  }
+
+  static nlohmann::json Describe(Condition condition, const Tally& tally) {
+    return {{"name", ConditionName(condition)},
+            {"slices", tally.p999.size()},
+            {"checks", tally.all.count()},
+            {"p50_ns", tally.all.Percentile(50)},
+            {"p99_ns", tally.all.Percentile(99)},
+            {"p999_ns", tally.all.Percentile(99.9)},
+            {"p9999_ns", tally.all.Percentile(99.99)},
+            {"max_ns", tally.all.max()}};
+  }
+
+  const Options options_;
+  const Timer timer_;
+  Workload workload_;
+  const std::span<const Request> known_;
+  uint64_t answers_ = 0;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Disturber> disturber_;
+  Tally quiet_;
+  Tally disturbed_[std::size(kDisturbances)];
+  size_t at_ = 0;
+  uint64_t checks_ = 0, not_cached_ = 0;
+  std::string error_;
+};
+
+void Print(const nlohmann::json& result) {
+  std::printf("%-12s %10s %9s %9s %9s %9s %12s %12s  p99.9 to quiet\n", "", "checks", "p50 ns", "p99 ns",
+              "p99.9 ns", "p99.99 ns", "max ns", "done a s");
+  for (const nlohmann::json& condition : result["conditions"]) {
+    std::printf("%-12s %10llu", condition["name"].get<std::string>().c_str(),
+                condition["checks"].get<unsigned long long>());
+    for (const char* name : {"p50_ns", "p99_ns", "p999_ns", "p9999_ns"})
+      std::printf(" %9llu", condition[name].get<unsigned long long>());
+    std::printf(" %12llu %12.0f  %.2f %s\n", condition["max_ns"].get<unsigned long long>(),
+                condition.value("done_hz", 0.0), condition.value("ratio_p999", 1.0),
+                condition["outcome"].get<std::string>().c_str());
+  }
+  std::printf("Limit %.1f; quiet against quiet %.2f; the timer's own %.1f ns are subtracted (%s).\n",
+              result["ratio_max"].get<double>(), result["quiet_spread_p999"].get<double>(),
+              result["timer"]["cost_ns"].get<double>(), result["timer"]["source"].get<std::string>().c_str());
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  if (!ReadOptions(argc, argv, &options)) {
+    const bool asked = argc == 2 && std::string_view(argv[1]) == "--help";
+    std::fputs(kUsage, asked ? stdout : stderr);
+    return asked ? 0 : 2;
+  }
+  Measurement measurement(options);
+  if (!measurement.Prepare()) {
+    std::fprintf(stderr, "bench_latency: %s\n", measurement.error().c_str());
+    return 2;
+  }
+  const bool good = measurement.Run();
+  nlohmann::json result = measurement.ToJson();
+  Print(result);
+  if (!good) {
+    std::printf("FAILED %s\n", measurement.error().c_str());
+    result["error"] = measurement.error();
+  }
+  if (!options.out.empty()) std::ofstream(options.out) << result.dump(1) << "\n";
+  return good ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tollgate::bench
+
+int main(int argc, char** argv) { return tollgate::bench::Main(argc, argv); }
