@@ -203,7 +203,7 @@ json Collect(const CollectInput& input) {
   for (const json& latency : input.latency) JudgeLatencies(latency, &verdicts);
   if (input.outage.empty()) verdicts.failures.push_back("no outage was measured");
   for (const json& outage : input.outage) {
-    if (outage.at("objectives").empty()) failures.push_back("an outage has no objectives");
+    if (outage.at("objectives").empty()) verdicts.failures.push_back("an outage has no objectives");
     for (const json& objective : outage.at("objectives")) {
       if (objective.at("met").get<bool>()) continue;
       verdicts.failures.push_back("outage objective " + objective.at("name").get<std::string>() + ": " +
