@@ -109,7 +109,7 @@ void ExpectAnswers(const Rules& rules, const policy::CompiledPolicy& compiled) {
     Expect(tool.mode == sensitivity.mode && tool.token_age_max_s == sensitivity.token_age_max_s,
            "the class's demands");
     const std::vector<std::string> challenge =
-        tool.scopes.empty() ? std::vector<std::string>() : Split(tool.scopes, ' ');
+        compiled.ScopesOf(tool).empty() ? std::vector<std::string>() : Split(compiled.ScopesOf(tool), ' ');
     const std::set<std::string> needed(rule.scopes.begin(), rule.scopes.end());
     Expect(challenge.size() == needed.size() && std::set(challenge.begin(), challenge.end()) == needed,
            "the challenge names each needed scope once");

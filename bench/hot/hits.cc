@@ -102,9 +102,11 @@ class Receiver {
     char* out = bytes_.data();
     for (Request& received : received_) {
       received = rotation_.requests[at_];
-      std::memcpy(out, received.authorization.data(), received.authorization.size());
-      received.authorization = {out, received.authorization.size()};
-      out += received.authorization.size();
+      for (std::string_view* text : {&received.authorization, &received.tool}) {
+        std::memcpy(out, text->data(), text->size());
+        *text = {out, text->size()};
+        out += text->size();
+      }
       if (++at_ == rotation_.requests.size()) at_ = 0;
     }
     next_ = 0;

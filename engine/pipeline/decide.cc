@@ -21,12 +21,14 @@ using verdicts::VerdictCache;
 
 // Presented is a request's credential, taken out of the request and on its way to be looked up.
 struct Presented {
-  Reason reason = Reason::kNone;  // Why there is nothing to look up.
+  Reason reason = Reason::kNone;               // Why there is nothing to look up.
+  const policy::CompiledTool* tool = nullptr;  // What is to be called; null if the policy does not name it.
   std::string_view token;
   VerdictCache::Key key;
 };
 
-// Present reads the credential and begins to fetch what the cache has of it.
+// Present reads the credential and begins to fetch what the cache has of it. The tool is looked up first: its
+// tables arrive while the token is hashed.
 TOLLGATE_INLINE void Present(const Context& context, const Request& request, Presented* presented) {
   if (request.num_credentials > 1) {
     presented->reason = Reason::kSeveralCredentials;
@@ -37,6 +39,7 @@ TOLLGATE_INLINE void Present(const Context& context, const Request& request, Pre
   } else if (presented->token.size() > limits::kTokenBytesMax) {
     presented->reason = Reason::kTokenTooLong;
   } else {
+    presented->tool = context.policy->FindTool(request.tool);
     context.cache->Derive(presented->token, &presented->key);
   }
 }
@@ -170,11 +173,11 @@ TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* p
 
 // DecideHit decides from cached facts. False, and nothing decided, if they may not stand in for a
 // verification.
-TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, const VerdictCache::Key& key,
+TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
                             const Request& request, Now now, Decision* decision, Principal* principal) {
   Hit hit;
   Facts& facts = hit.facts;
-  if (!context.cache->Find(key, &facts, &hit.found)) return false;
+  if (!context.cache->Find(presented.key, &facts, &hit.found)) return false;
   hit.issuer = context.keys->CurrentIssuer(facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) return false;
   if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return false;
@@ -196,7 +199,7 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
     return false;
   }
   if (reason == Reason::kNone) {
-    const policy::CompiledTool* const tool = context.policy->FindTool(request.tool);
+    const policy::CompiledTool* const tool = presented.tool;
     if (tool != nullptr && tool->token_age_max_s != 0 &&
         !RecheckAge(context, hit, *tool, now, decision, &reason)) {
       return false;
@@ -237,16 +240,17 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
       reason != Reason::kNone) {
     return reason;
   }
-  decision->was_cached = Remember(context, scope.block(), presented.key, established, now);
+  decision->was_cached = Remember(context, scope.block(), presented.key, now, &established);
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);
-  const policy::CompiledTool* const tool = context.policy->FindTool(request.tool);
+  const policy::CompiledTool* const tool = presented.tool;
   if (tool != nullptr && tool->token_age_max_s != 0) {
     if (const Reason reason = CheckAge(issued_at, *tool, now, decision); reason != Reason::kNone)
       return reason;
   }
-  return CheckPolicy(tool, context.policy->MaskOf(token.scopes));
+  return CheckPolicy(tool, decision->was_cached ? context.scope_sets->Mask(facts.scope_set)
+                                                : context.policy->MaskOf(token.scopes));
 }
 
 TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* decision) {
@@ -284,7 +288,7 @@ TOLLGATE_HOT void DecidePresented(Context& context, const sync::ReadScope& scope
   if (principal != nullptr) principal->Clear();
   if (presented.reason != Reason::kNone) {
     decision->reason = presented.reason;
-  } else if (!DecideHit(context, scope, presented.key, request, now, decision, principal)) {
+  } else if (!DecideHit(context, scope, presented, request, now, decision, principal)) {
     *decision = Decision{};
     decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
   }

@@ -159,7 +159,7 @@ std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
 
 std::string Engine::ScopesFor(std::string_view tool) const {
   const policy::CompiledTool* found = impl_->context.policy->FindTool(tool);
-  return found == nullptr ? std::string() : std::string(found->scopes);
+  return found == nullptr ? std::string() : std::string(impl_->context.policy->ScopesOf(*found));
 }
 
 absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid,

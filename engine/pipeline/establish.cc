@@ -105,22 +105,22 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
 }
 
 TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters,
-                            const verdicts::VerdictCache::Key& key, const Established& established, Now now) {
+                            const verdicts::VerdictCache::Key& key, Now now, Established* established) {
   if (context.cache->capacity() == 0) return false;
-  const claims::AccessToken& token = *established.token;
+  const claims::AccessToken& token = *established->token;
   const std::optional<uint32_t> scope_set = context.scope_sets->Intern(token.scopes);
   if (!scope_set.has_value()) {
     counters.Add(kScopeSetsFull);
     return false;
   }
+  established->facts.scope_set = *scope_set;
   const claims::TimeWindow times = TimesOf(token);
   verdicts::VerdictCache::Entry entry{
-      .issuer = established.issuer,
-      .facts = established.facts,
+      .issuer = established->issuer,
+      .facts = established->facts,
       .times = {times.expires_at, times.not_before, times.issued_at},
       .names = {token.subject, token.client_id, token.jwt_id, Joined(token.roles)},
   };
-  entry.facts.scope_set = *scope_set;
 
   using enum verdicts::VerdictCache::InsertResult;
   switch (context.cache->Insert(key, entry, now.wall_s,

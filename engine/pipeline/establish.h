@@ -32,8 +32,9 @@ Reason Establish(Context& context, const sync::ReadScope& scope, std::string_vie
 claims::TimeWindow TimesOf(const claims::AccessToken& token);
 
 // Remember puts established facts into the verdict cache, unless something in them is too long for a record:
-// nothing is ever truncated. Returns whether they are in.
-bool Remember(Context& context, sync::ThreadBlock& counters, const verdicts::VerdictCache::Key& key,
-              const Established& established, Now now);
+// nothing is ever truncated. Returns whether they are in; then facts.scope_set is the number of the token's
+// scopes.
+bool Remember(Context& context, sync::ThreadBlock& counters, const verdicts::VerdictCache::Key& key, Now now,
+              Established* established);
 
 }  // namespace tollgate::pipeline

@@ -1,5 +1,8 @@
 #include "policy/compiled_policy.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/string_view.h"
 
 namespace tollgate::policy {
@@ -7,21 +10,24 @@ namespace {
 
 void SetBit(ScopeMask* mask, uint32_t bit) { (*mask)[bit / 64] |= uint64_t{1} << bit % 64; }
 
-std::vector<std::string> NamesOf(const Policy& policy) {
-  std::vector<std::string> names;
-  for (const ToolRule& rule : policy.tools()) names.push_back(rule.tool);
-  return names;
-}
-
 }  // namespace
 
-CompiledPolicy::CompiledPolicy(const Policy& policy) : names_(NamesOf(policy)) {
-  tool_scopes_.reserve(policy.tools().size());
+// Compiled is what the rules say, tool by tool.
+struct CompiledPolicy::Compiled {
+  absl::flat_hash_map<std::string, uint32_t> scope_bits;
+  std::vector<std::string> names;
+  std::vector<CompiledTool> tools;
+  std::vector<std::string> scopes;
+};
+
+CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
+  Compiled compiled;
   for (const ToolRule& rule : policy.tools()) {
     CompiledTool tool;
     std::string scopes;
     for (const std::string& scope : rule.scopes) {
-      const auto [entry, is_new] = scope_bits_.try_emplace(scope, static_cast<uint32_t>(scope_bits_.size()));
+      const auto [entry, is_new] =
+          compiled.scope_bits.try_emplace(scope, static_cast<uint32_t>(compiled.scope_bits.size()));
       const ScopeMask before = tool.needed;
       SetBit(&tool.needed, entry->second);
       if (tool.needed == before) continue;  // Named twice.
@@ -31,10 +37,25 @@ CompiledPolicy::CompiledPolicy(const Policy& policy) : names_(NamesOf(policy)) {
     for (const SensitivityClass& sensitivity : policy.classes()) {
       if (sensitivity.name != rule.sensitivity) continue;
       tool.mode = sensitivity.mode;
-      tool.token_age_max_s = sensitivity.token_age_max_s;
+      // More than that, 136 years, is as good as no bound, but still needs an iat.
+      tool.token_age_max_s =
+          static_cast<uint32_t>(std::min<int64_t>(sensitivity.token_age_max_s, UINT32_MAX));
     }
-    tool.scopes = tool_scopes_.emplace_back(std::move(scopes));
-    tools_.push_back(tool);
+    compiled.names.push_back(rule.tool);
+    compiled.tools.push_back(tool);
+    compiled.scopes.push_back(std::move(scopes));
+  }
+  return compiled;
+}
+
+CompiledPolicy::CompiledPolicy(const Policy& policy) : CompiledPolicy(Compile(policy)) {}
+
+CompiledPolicy::CompiledPolicy(Compiled compiled)
+    : scope_bits_(std::move(compiled.scope_bits)),
+      table_(compiled.names, compiled.tools),
+      scopes_(table_.num_cells()) {
+  for (size_t i = 0; i < compiled.names.size(); ++i) {
+    scopes_[table_.CellNumber(*table_.Find(compiled.names[i]))] = std::move(compiled.scopes[i]);
   }
 }
 

@@ -10,23 +10,10 @@
 
 #include "absl/container/flat_hash_map.h"
 
-#include "policy/name_table.h"
+#include "policy/tool_table.h"
 #include "tollgate/policy.h"
 
 namespace tollgate::policy {
-
-// ScopeMask has one bit for each scope that a policy names.
-using ScopeMask = std::array<uint64_t, PolicyBuilder::kScopesMax / 64>;
-
-// CompiledTool is what one tool needs, ready for a bit test: one line of memory.
-struct alignas(64) CompiledTool {
-  ScopeMask needed{};
-  ValidationMode mode = ValidationMode::kSignature;
-  int64_t token_age_max_s = 0;
-  std::string_view
-      scopes;  // All needed scopes, space-delimited, for challenges. Valid as long as the policy.
-};
-static_assert(sizeof(CompiledTool) == 64);
 
 // CompiledPolicy answers by one table probe and one bit test. Immutable. Thread-safe.
 class CompiledPolicy {
@@ -37,10 +24,11 @@ class CompiledPolicy {
 
   // FindTool returns null for a tool that the policy does not name. Valid as long as the policy. Does not
   // allocate.
-  const CompiledTool* FindTool(std::string_view tool) const {
-    const uint32_t position = names_.Find(tool);
-    return position == NameTable::kAbsent ? nullptr : &tools_[position];
-  }
+  const CompiledTool* FindTool(std::string_view tool) const { return table_.Find(tool); }
+
+  // ScopesOf returns all scopes that a tool of this policy needs, space-delimited, for challenges. Valid as
+  // long as the policy.
+  std::string_view ScopesOf(const CompiledTool& tool) const { return scopes_[table_.CellNumber(tool)]; }
 
   // MaskOf returns the bits of those `scopes` that the policy knows; others have none. Does not allocate.
   ScopeMask MaskOf(std::span<const std::string_view> scopes) const;
@@ -53,10 +41,13 @@ class CompiledPolicy {
   }
 
  private:
-  std::vector<CompiledTool> tools_;       // In the order of the policy.
-  std::vector<std::string> tool_scopes_;  // What CompiledTool::scopes refers to.
-  NameTable names_;                       // Of the tools.
+  struct Compiled;
+  explicit CompiledPolicy(Compiled compiled);
+  static Compiled Compile(const Policy& policy);
+
   absl::flat_hash_map<std::string, uint32_t> scope_bits_;
+  ToolTable table_;
+  std::vector<std::string> scopes_;  // By CellNumber.
 };
 
 }  // namespace tollgate::policy

@@ -37,10 +37,10 @@ bool Covers(const Entries& entries, uint32_t issuer, std::string_view name, int6
 }  // namespace
 
 struct RevocationList::State {
-  // Ordering: every load acquires and every store releases, in pairs: who sees an epoch sees the entry that
-  // raised it.
-  std::atomic<uint64_t> epoch{1};
-  // Ordering: the same pairing; written under the lock.
+  explicit State(std::atomic<uint64_t>& list_epoch) : epoch(list_epoch) {}
+
+  std::atomic<uint64_t>& epoch;
+  // Ordering: as the epoch; written under the lock.
   std::atomic<size_t> size{0};
 
   mutable std::shared_mutex mutex;  // Guards what follows.
@@ -74,12 +74,8 @@ struct RevocationList::State {
   size_t Total() const { return keys.size() + subjects.size() + tokens.size(); }
 };
 
-RevocationList::RevocationList() : state_(std::make_unique<State>()) {}
+RevocationList::RevocationList() : state_(std::make_unique<State>(epoch_)) {}
 RevocationList::~RevocationList() = default;
-
-uint64_t RevocationList::epoch() const {
-  return state_->epoch.load(std::memory_order_acquire);  // Ordering: pairs with the release in State::Add.
-}
 
 absl::Status RevocationList::RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id,
                                        int64_t until_s, int64_t now_s) {

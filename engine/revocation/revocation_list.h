@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,7 +31,11 @@ class RevocationList {
   ~RevocationList();
 
   // epoch is one load. Starts at 1.
-  uint64_t epoch() const;
+  uint64_t epoch() const {
+    // Ordering: acquire pairs with the release in State::Add: who sees an epoch sees the entry that raised
+    // it.
+    return epoch_.load(std::memory_order_acquire);
+  }
 
   // InvalidArgument for an empty name or until ≤ now, ResourceExhausted when full. Revoking again extends.
   absl::Status RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id, int64_t until_s,
@@ -53,6 +58,7 @@ class RevocationList {
 
  private:
   struct State;
+  std::atomic<uint64_t> epoch_{1};
   std::unique_ptr<State> state_;
 };
 

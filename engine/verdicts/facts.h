@@ -46,7 +46,8 @@ struct Names {
 // Details is what few decisions need, copied out of the cache. The views of `names` point into `bytes` or
 // into what the cache keeps for ever, so that a Details must not be copied.
 struct Details {
-  static constexpr size_t kBytes = 108;
+  // Three UUIDs, and the roles by number.
+  static constexpr size_t kBytes = 110;
 
   Details() {}  // Not defaulted: `Details{}` would zero the bytes.
   Details(const Details&) = delete;

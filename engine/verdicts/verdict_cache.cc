@@ -14,9 +14,8 @@
 namespace tollgate::verdicts {
 namespace {
 
-constexpr uint32_t kWays = 2;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
-constexpr size_t kTextsMax = 32'768;
+constexpr size_t kTextsMax = 65'536;
 constexpr size_t kTextBytesMax = size_t{4} << 20;
 // A subject may displace a thirty-second of what all displace, an issuer half of it.
 constexpr size_t kSubjectShare = 32;
@@ -33,12 +32,11 @@ constexpr int kMovesMax = 2;
 //           | verified_at_mono_ms, upper part (7)
 // An empty slot is all zeros: its key generation, 0, is never current.
 constexpr size_t kTagWords = 4;
-constexpr size_t kVerifiedBits = 39;
-constexpr uint64_t kVerifiedMask = (uint64_t{1} << kVerifiedBits) - 1;
 static_assert(limits::kKeySlotsMax <= 1 << 16 && limits::kKeyGenerationMax < 1 << 16);
 static_assert(limits::kScopeSetsMax <= 1 << 12);
 
 constexpr uint32_t kAbsentTime = UINT32_MAX;
+constexpr uint16_t kAbsentDistance = UINT16_MAX;
 
 bool PackTime(int64_t time_s, uint32_t* packed) {
   *packed = time_s == INT64_MIN ? kAbsentTime : static_cast<uint32_t>(time_s);
@@ -47,29 +45,34 @@ bool PackTime(int64_t time_s, uint32_t* packed) {
 
 int64_t UnpackTime(uint32_t packed) { return packed == kAbsentTime ? INT64_MIN : packed; }
 
+// An nbf is kept by its distance from nine hours before the iat, or from eighteen before the exp.
+int64_t NotBeforeBase(int64_t issued_at, int64_t expires_at) {
+  return issued_at == INT64_MIN ? expires_at - 0xffff : issued_at - 0x8000;
+}
+
+bool PackNotBefore(const Times& times, uint16_t* packed) {
+  if (times.not_before == INT64_MIN) {
+    *packed = kAbsentDistance;
+    return true;
+  }
+  if (times.not_before < 0 || times.not_before > UINT32_MAX) return false;
+  const int64_t distance = times.not_before - NotBeforeBase(times.issued_at, times.expires_at);
+  *packed = static_cast<uint16_t>(distance);
+  return distance >= 0 && distance < kAbsentDistance;
+}
+
 // The details, as they lie in a Cold. A length of kInterned stands for a two-byte number of a text.
 struct ColdImage {
   uint32_t expires_at = 0;
-  uint32_t not_before = 0;
   uint32_t issued_at = 0;
-  uint32_t other_bucket = 0;         // Where the entry could be instead.
+  uint32_t other_bucket = 0;  // Where the entry could be instead.
+  uint16_t not_before = 0;
   std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, roles.
   std::array<char, Details::kBytes> bytes{};
 };
 static_assert(sizeof(ColdImage) == 128 && std::is_trivially_copyable_v<ColdImage>);
 constexpr uint8_t kInterned = UINT8_MAX;
 static_assert(Details::kBytes < kInterned && kTextsMax <= 1 << 16);
-
-uint64_t KeyWord(const Facts& facts, uint32_t audience) {
-  const uint64_t verified_high = (static_cast<uint64_t>(facts.verified_at_mono_ms) & kVerifiedMask) >> 32;
-  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 16 | uint64_t{facts.scope_set} << 32 |
-         uint64_t{audience} << 44 | static_cast<uint64_t>(facts.algorithm) << 52 |
-         uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
-}
-
-KeyRef KeyOf(uint64_t word) {
-  return {static_cast<uint32_t>(word & 0xffff), static_cast<uint32_t>(word >> 16 & 0xffff)};
-}
 
 std::array<uint64_t, 2> RandomSecret() {
   std::array<uint64_t, 2> secret;
@@ -131,47 +134,18 @@ VerdictCache::~VerdictCache() {
   if (slots_ != nullptr) munmap(slots_, mapped_bytes_);
 }
 
-// HasTag compares all words, wherever they differ: how far two tags agree is nobody's business.
-TOLLGATE_INLINE bool VerdictCache::HasTag(const Slot& slot, const crypto::CacheTag& tag) {
-  static_assert(kTagWords == 4);
-  return ((slot.Load(0) ^ tag.words[0]) | (slot.Load(1) ^ tag.words[1]) | (slot.Load(2) ^ tag.words[2]) |
-          (slot.Load(3) ^ tag.words[3])) == 0;
-}
-
-TOLLGATE_HOT bool VerdictCache::Find(const Key& key, Facts* facts, Found* found) const {
-  if (num_slots_ == 0) return false;
-  for (const uint64_t half : {key.place, key.place >> 32}) {
-    const auto first = static_cast<uint32_t>((half & hint_.mask) * kWays);
-    for (uint32_t number = first; number < first + kWays; ++number) {
-      const Slot& slot = slots_[number];
-      const uint32_t sequence = slot.Begin();
-      if (!HasTag(slot, key.tag)) continue;
-      const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
-      if (!Slot::Open(sequence) || !slot.Validate(sequence)) continue;
-      facts->key = KeyOf(rest);
-      if (facts->key.generation == 0) continue;  // Empty: all zeros, which are the tag of no token but "".
-      slots_[number].MarkUsed();
-      facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
-      facts->valid_through_s = static_cast<int64_t>(window >> 32);
-      facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
-      facts->revocation_epoch = static_cast<uint32_t>(stamps >> 32);
-      facts->scope_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
-      facts->audience = audience_masks_[rest >> 44 & 0xff];
-      facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
-      facts->sender_constrained = (rest >> 56 & 1) != 0;
-      *found = {number, sequence};
-      return true;
-    }
-  }
-  return false;
-}
-
 bool VerdictCache::ReadDetails(Found found, Details* details) const {
   std::array<uint64_t, kColdWords> words;
   for (size_t i = 0; i < kColdWords; ++i) words[i] = Slot::LoadCold(colds_[found.slot].words[i]);
   if (!slots_[found.slot].Validate(found.sequence)) return false;
   const auto cold = std::bit_cast<ColdImage>(words);
-  details->times = {UnpackTime(cold.expires_at), UnpackTime(cold.not_before), UnpackTime(cold.issued_at)};
+  Times& times = details->times;
+  times.expires_at = UnpackTime(cold.expires_at);
+  times.not_before = INT64_MIN;
+  times.issued_at = UnpackTime(cold.issued_at);
+  if (cold.not_before != kAbsentDistance) {
+    times.not_before = NotBeforeBase(times.issued_at, times.expires_at) + cold.not_before;
+  }
   details->bytes = cold.bytes;
   const char* at = details->bytes.data();
   std::array<std::string_view, 4> names;
@@ -199,11 +173,11 @@ void VerdictCache::Restamp(uint32_t revocation_epoch, Found* found) {
       2;  // What Publish has set; whatever another writer has made of it since is another entry.
 }
 
-int64_t VerdictCache::AgeMs(const Facts& facts, int64_t now_mono_ms) {
-  const uint64_t age =
-      (static_cast<uint64_t>(now_mono_ms) - static_cast<uint64_t>(facts.verified_at_mono_ms)) & kVerifiedMask;
-  // The upper half of the range is "a moment from now": this check read its clock before that one.
-  return age > kVerifiedMask / 2 ? 0 : static_cast<int64_t>(age);
+uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
+  const uint64_t verified_high = (static_cast<uint64_t>(facts.verified_at_mono_ms) & kVerifiedMask) >> 32;
+  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 16 | uint64_t{facts.scope_set} << 32 |
+         uint64_t{audience} << 44 | static_cast<uint64_t>(facts.algorithm) << 52 |
+         uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
 }
 
 // Pack makes the image of an entry; false if it does not fit.
@@ -216,8 +190,7 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   through = static_cast<uint32_t>(facts.valid_through_s);
   ColdImage& cold = image->cold;
   if (!PackTime(entry.times.expires_at, &cold.expires_at) ||
-      !PackTime(entry.times.not_before, &cold.not_before) ||
-      !PackTime(entry.times.issued_at, &cold.issued_at)) {
+      !PackTime(entry.times.issued_at, &cold.issued_at) || !PackNotBefore(entry.times, &cold.not_before)) {
     return false;
   }
   if (facts.key.generation > limits::kKeyGenerationMax || facts.scope_set >= limits::kScopeSetsMax)
@@ -340,6 +313,16 @@ class VerdictCache::Writer {
   const absl::FunctionRef<bool(KeyRef)> is_current_;
 };
 
+// WorthMoving: in a full table, looking for room elsewhere finds none, and costs more than all else. After
+// some times in vain only one insertion in a while tries, until one succeeds.
+bool VerdictCache::WorthMoving() {
+  constexpr uint32_t kPatience = 32;
+  // Ordering: relaxed, both; a lost update moves the next try.
+  const uint32_t in_vain = moves_in_vain_.load(std::memory_order_relaxed);
+  moves_in_vain_.store(in_vain + 1, std::memory_order_relaxed);
+  return in_vain < kPatience || in_vain % kPatience == 0;
+}
+
 TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
                                                               int64_t now_s,
                                                               absl::FunctionRef<bool(KeyRef)> is_current) {
@@ -365,8 +348,15 @@ TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   for (const uint32_t number : numbers) {
     if (writer.IsFree(number, &sequence)) return write(number, sequence, InsertResult::kInserted);
   }
-  for (const uint32_t number : numbers) {
-    if (writer.Vacate(number, kMovesMax, &sequence)) return write(number, sequence, InsertResult::kInserted);
+  if (WorthMoving()) {
+    for (int moves = 1; moves <= kMovesMax; ++moves) {
+      for (const uint32_t number : numbers) {
+        if (!writer.Vacate(number, moves, &sequence)) continue;
+        // Ordering: relaxed; see WorthMoving.
+        moves_in_vain_.store(0, std::memory_order_relaxed);
+        return write(number, sequence, InsertResult::kInserted);
+      }
+    }
   }
   // Somebody's entry has to go.
   const auto owner = [&](std::string_view name) { return crypto::KeyedHash64(owner_secret_, name); };

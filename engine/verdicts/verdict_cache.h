@@ -1,11 +1,13 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "base/marks.h"
 #include "crypto/cache_tag.h"
 #include "sync/interned_texts.h"
 #include "sync/seqlock_slot.h"
@@ -56,8 +58,8 @@ class VerdictCache {
   // ReadDetails copies the rest of what Find found; false if the entry has changed since.
   bool ReadDetails(Found found, Details* details) const;
 
-  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since. *found then
-  // is the entry with the new stamp.
+  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since. *found
+  // then is the entry with the new stamp.
   void Restamp(uint32_t revocation_epoch, Found* found);
 
   // Entry is what there is to remember of a token of `issuer`.
@@ -84,12 +86,20 @@ class VerdictCache {
 
   // AgeMs is how long ago facts were verified; 0 if `now_mono_ms` was read before. Right as long as that is
   // less than eight years ago.
-  static int64_t AgeMs(const Facts& facts, int64_t now_mono_ms);
+  static int64_t AgeMs(const Facts& facts, int64_t now_mono_ms) {
+    const uint64_t age =
+        (static_cast<uint64_t>(now_mono_ms) - static_cast<uint64_t>(facts.verified_at_mono_ms)) &
+        kVerifiedMask;
+    // The upper half of the range is "a moment from now": this check read its clock before that one.
+    return age > kVerifiedMask / 2 ? 0 : static_cast<int64_t>(age);
+  }
 
   size_t capacity() const { return num_slots_; }
   size_t bytes() const { return mapped_bytes_; }  // At most what was asked for.
 
  private:
+  static constexpr uint64_t kVerifiedMask = (uint64_t{1} << 39) - 1;
+  static constexpr uint32_t kWays = 2;
   static constexpr size_t kWords = 7;
   static constexpr size_t kColdWords = 16;
   static constexpr size_t kAudiencesMax = 256;
@@ -100,7 +110,16 @@ class VerdictCache {
   struct Image;
   class Writer;
 
-  static bool HasTag(const Slot& slot, const crypto::CacheTag& tag);
+  // HasTag compares all words, wherever they differ: how far two tags agree is nobody's business.
+  static TOLLGATE_INLINE bool HasTag(const Slot& slot, const crypto::CacheTag& tag) {
+    return ((slot.Load(0) ^ tag.words[0]) | (slot.Load(1) ^ tag.words[1]) | (slot.Load(2) ^ tag.words[2]) |
+            (slot.Load(3) ^ tag.words[3])) == 0;
+  }
+  static KeyRef KeyOf(uint64_t word) {
+    return {static_cast<uint32_t>(word & 0xffff), static_cast<uint32_t>(word >> 16 & 0xffff)};
+  }
+  static uint64_t KeyWord(const Facts& facts, uint32_t audience);
+  bool WorthMoving();
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
   size_t num_slots_ = 0;
@@ -117,8 +136,39 @@ class VerdictCache {
   std::array<uint64_t, kAudiencesMax> audience_masks_{};
   const std::array<uint64_t, 2> owner_secret_;
   InsertShare subject_share_;
+  std::atomic<uint32_t> moves_in_vain_{0};  // Insertions since the last that found room by moving others.
   const bool several_issuers_;
   InsertShare issuer_share_;
 };
+
+// Here and not in the .cc file, since a call would cost as much as the look itself. verdict_cache.cc says
+// what lies where in a slot's words.
+TOLLGATE_INLINE bool VerdictCache::Find(const Key& key, Facts* facts, Found* found) const {
+  if (num_slots_ == 0) return false;
+  for (const uint64_t half : {key.place, key.place >> 32}) {
+    const auto first = static_cast<uint32_t>(half & hint_.mask) * kWays;
+    for (uint32_t number = first; number < first + kWays; ++number) {
+      Slot& slot = slots_[number];
+      const uint32_t sequence = slot.Begin();
+      if (!HasTag(slot, key.tag)) continue;
+      const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
+      if (!Slot::Open(sequence) || !slot.Validate(sequence)) continue;
+      facts->key = KeyOf(rest);
+      if (facts->key.generation == 0) continue;  // Empty: all zeros, which are the tag of no token but "".
+      slot.MarkUsed();
+      facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
+      facts->valid_through_s = static_cast<int64_t>(window >> 32);
+      facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
+      facts->revocation_epoch = static_cast<uint32_t>(stamps >> 32);
+      facts->scope_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
+      facts->audience = audience_masks_[rest >> 44 & 0xff];
+      facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
+      facts->sender_constrained = (rest >> 56 & 1) != 0;
+      *found = {number, sequence};
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace tollgate::verdicts

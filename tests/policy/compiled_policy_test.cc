@@ -65,7 +65,7 @@ TEST(CompiledPolicyTest, KnowsTheScopesForAChallengeAndTheDemandsOfTheClass) {
   const CompiledPolicy policy(*builder.Build());
   const CompiledTool* pay = policy.FindTool("pay");
   ASSERT_NE(pay, nullptr);
-  EXPECT_EQ(pay->scopes, "pay read");
+  EXPECT_EQ(policy.ScopesOf(*pay), "pay read");
   EXPECT_EQ(pay->mode, ValidationMode::kIntrospect);
   EXPECT_EQ(pay->token_age_max_s, 900);
   EXPECT_TRUE(Allows(policy, "ping", {}));

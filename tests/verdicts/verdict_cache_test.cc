@@ -53,7 +53,7 @@ TEST(VerdictCache, KeepsEveryFactAtTheEndsOfItsRange) {
                  .scope_set = limits::kScopeSetsMax - 1,
                  .algorithm = Algorithm::kEd25519,
                  .sender_constrained = true};
-  entry.times = {.expires_at = UINT32_MAX - 1, .not_before = UINT32_MAX - 1, .issued_at = 0};
+  entry.times = {.expires_at = UINT32_MAX - 1, .not_before = 32'766, .issued_at = 0};
   ASSERT_EQ(user.Insert(Token(1), entry), kInserted);
   Facts facts;
   VerdictCache::Found found;
@@ -61,7 +61,7 @@ TEST(VerdictCache, KeepsEveryFactAtTheEndsOfItsRange) {
   EXPECT_TRUE(SameFacts(facts, entry.facts));
   Details details;
   ASSERT_TRUE(user.cache().ReadDetails(found, &details));
-  EXPECT_EQ(details.times.not_before, UINT32_MAX - 1);
+  EXPECT_EQ(details.times.not_before, 32'766);
   EXPECT_EQ(details.times.issued_at, 0);
   // A begin before 1970 is as good as none.
   entry.facts.valid_from_s = INT64_MIN;
@@ -84,7 +84,24 @@ TEST(VerdictCache, DoesNotStoreWhatItCannotKeepExactly) {
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.valid_from_s = int64_t{UINT32_MAX} + 1; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->times.expires_at = UINT32_MAX; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->times.issued_at = -1; }));
-  EXPECT_TRUE(refused([](auto* entry) { entry->times.not_before = UINT32_MAX; }));
+  EXPECT_TRUE(refused([](auto* entry) { entry->times.not_before = -1; }));
+  // Far from the iat, or from the exp where there is no iat.
+  EXPECT_TRUE(refused([](auto* entry) {
+    entry->times.issued_at = 100'000;
+    entry->times.not_before = 100'000 + 32'767;
+  }));
+  EXPECT_TRUE(refused([](auto* entry) {
+    entry->times.issued_at = 100'000;
+    entry->times.not_before = 100'000 - 32'769;
+  }));
+  EXPECT_TRUE(refused([](auto* entry) {
+    entry->times.issued_at = INT64_MIN;
+    entry->times.not_before = entry->times.expires_at;
+  }));
+  EXPECT_FALSE(refused([](auto* entry) {
+    entry->times.issued_at = INT64_MIN;
+    entry->times.not_before = entry->times.expires_at - 1;
+  }));
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.scope_set = limits::kScopeSetsMax; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.key.generation = limits::kKeyGenerationMax + 1; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.subject = long_name; }));
@@ -94,8 +111,8 @@ TEST(VerdictCache, DoesNotStoreWhatItCannotKeepExactly) {
 
 TEST(VerdictCache, KeepsNamesThatFillTheRecordAndLongRolesAndClientsBesides) {
   CacheUser user(kBytes);
-  const std::string uuid(36, 'u'), subject(50, 's'), jti(54, 'j'), client(500, 'c'), roles(3000, 'r');
-  const Names all[] = {{uuid, uuid, uuid, ""},         // To the last byte.
+  const std::string uuid(36, 'u'), subject(50, 's'), jti(56, 'j'), client(500, 'c'), roles(3000, 'r');
+  const Names all[] = {{uuid, uuid, uuid, "rw"},       // To the last byte.
                        {uuid, uuid, uuid, roles},      // Over it: roles and client by number.
                        {subject, client, jti, roles},  // The same, and to the last byte.
                        {"", "", "", roles},           {"", client, "", ""}, {"", "", "", ""}};

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/marks.h"
+#include "tollgate/policy.h"
+
+namespace tollgate::policy {
+
+// ScopeMask has one bit for each scope that a policy names.
+using ScopeMask = std::array<uint64_t, PolicyBuilder::kScopesMax / 64>;
+
+// CompiledTool is what one tool needs, ready for a bit test, and its name: two lines of memory side by side.
+struct alignas(128) CompiledTool {
+  static constexpr size_t kNameBytes = 40;
+
+  std::array<char, kNameBytes> name{};  // Zeros behind it; of a longer one, an index among the long names.
+  uint32_t token_age_max_s = 0;         // 0: no bound.
+  uint16_t name_len = UINT16_MAX;       // No name is that long: an empty cell.
+  ValidationMode mode = ValidationMode::kSignature;
+  ScopeMask needed{};
+};
+static_assert(sizeof(CompiledTool) == 128);
+
+// ToolTable finds a tool of a fixed list by one probe: a perfect hash made for just these names (hash,
+// displace and compress; Belazzougui, Botelho, Dietzfelbinger 2009). Whoever looks up chooses neither the
+// names nor the table, so that no name costs more than another. Immutable. Thread-safe.
+class ToolTable {
+ public:
+  // `names` are different from each other and at most limits::kToolBytesMax long; `tools`, in the same order,
+  // lack theirs. Allocates; takes time linear in their number.
+  ToolTable(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools);
+
+  // Find returns null for a name that is not in the list. Valid as long as the table. Does not allocate.
+  TOLLGATE_INLINE const CompiledTool* Find(std::string_view name) const {
+    const uint64_t hash = Hash(seed_, name);
+    const CompiledTool& tool = cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
+    __builtin_prefetch(&tool.needed);
+    return tool.name_len == name.size() && HasName(tool, name) ? &tool : nullptr;
+  }
+
+  // CellNumber is a number for each tool of the table, below num_cells().
+  size_t CellNumber(const CompiledTool& tool) const { return static_cast<size_t>(&tool - cells_.data()); }
+  size_t num_cells() const { return cells_.size(); }
+
+ private:
+  static uint64_t Mix(uint64_t a, uint64_t b) {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+
+  static uint64_t Word(const char* from, size_t size = 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, from, size);
+    return word;
+  }
+
+  // Words is a name of 8 to 40 bytes in five words, which overlap where it is shorter. Without a branch:
+  // names of all those sizes come mixed, and a processor that guesses the size wrong loses more than the
+  // whole look-up costs.
+  struct Words {
+    uint64_t word[5];
+    TOLLGATE_INLINE Words(const char* name, size_t size) {
+      const size_t last = size - 8;
+      word[0] = Word(name);
+      word[1] = Word(name + (last < 8 ? last : 8));
+      word[2] = Word(name + (last < 16 ? last : 16));
+      word[3] = Word(name + (last < 8 ? 0 : last - 8));
+      word[4] = Word(name + last);
+    }
+  };
+  static TOLLGATE_INLINE bool HasWords(size_t size) { return size - 8 <= CompiledTool::kNameBytes - 8; }
+
+  static TOLLGATE_INLINE uint64_t Hash(uint64_t seed, std::string_view name) {
+    constexpr uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
+    const size_t size = name.size();
+    if (!HasWords(size)) [[unlikely]]
+      return HashOdd(seed, name);
+    const Words words(name.data(), size);
+    const uint64_t front = Mix(words.word[0] ^ seed, words.word[1] ^ kOdd);
+    const uint64_t back = Mix(words.word[2] ^ kOther, words.word[3] ^ seed);
+    return Mix(front ^ back ^ words.word[4], size ^ kOdd);
+  }
+  // HashOdd and HasOddName are for the other sizes.
+  static uint64_t HashOdd(uint64_t seed, std::string_view name);
+  bool HasOddName(const CompiledTool& tool, std::string_view name) const;
+
+  // HasName compares with a tool whose name has the same size.
+  TOLLGATE_INLINE bool HasName(const CompiledTool& tool, std::string_view name) const {
+    if (!HasWords(name.size())) [[unlikely]]
+      return HasOddName(tool, name);
+    const Words a(tool.name.data(), name.size()), b(name.data(), name.size());
+    uint64_t differs = 0;
+    for (size_t i = 0; i < std::size(a.word); ++i) differs |= a.word[i] ^ b.word[i];
+    return differs == 0;
+  }
+
+  uint64_t CellOf(uint64_t hash, uint16_t displacement) const {
+    return ((hash >> 32) ^ displacement) & cell_mask_;
+  }
+
+  bool Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools);
+
+  uint64_t seed_ = 0;
+  uint64_t displacement_mask_ = 0;
+  uint64_t cell_mask_ = 0;
+  std::vector<uint16_t> displacements_;
+  std::vector<CompiledTool> cells_;
+  std::vector<std::string> long_names_;
+};
+
+}  // namespace tollgate::policy
