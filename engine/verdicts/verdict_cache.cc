@@ -14,7 +14,7 @@
 namespace tollgate::verdicts {
 namespace {
 
-constexpr size_t kWays = 2;
+constexpr uint32_t kWays = 2;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 constexpr size_t kTextsMax = 32'768;
 constexpr size_t kTextBytesMax = size_t{4} << 20;
