@@ -201,10 +201,10 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
     if (reason == Reason::kNone) reason = CheckPolicy(tool, context.scope_sets->Mask(facts.scope_set));
     if (principal != nullptr && !FillFromCache(context, hit, principal)) return false;
     decision->valid_until_s = facts.valid_through_s + 1;
-    decision->audience_is_client_id = gate.audience_is_client_id;
   }
   scope.block().Add(kCacheHits);
   decision->from_cache = true;
+  decision->audience_is_client_id = gate.audience_is_client_id;
   decision->issuer = hit.issuer;
   decision->algorithm = facts.algorithm;
   decision->reason = reason;
@@ -218,11 +218,12 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   if (const Reason reason =
           Establish(context, scope, presented.token, request.resource, now, &established, decision);
       reason != Reason::kNone) {
+    // A hit that is denied by its times says how fresh the keys are: so does this.
+    if (established.key != nullptr) CheckKeys(context, decision->issuer, now, decision);
     return reason;
   }
   Facts& facts = established.facts;
   const claims::AccessToken& token = *established.token;
-  decision->audience_is_client_id = context.gates[established.issuer].audience_is_client_id;
   if (const Reason reason = CheckKeys(context, established.issuer, now, decision); reason != Reason::kNone)
     return reason;
   if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
