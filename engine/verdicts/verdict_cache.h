@@ -56,8 +56,8 @@ class VerdictCache {
   // ReadDetails copies the rest of what Find found; false if the entry has changed since.
   bool ReadDetails(Found found, Details* details) const;
 
-  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since. *found then is the
-  // entry with the new stamp.
+  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since. *found
+  // then is the entry with the new stamp.
   void Restamp(uint32_t revocation_epoch, Found* found);
 
   // Entry is what there is to remember of a token of `issuer`.
