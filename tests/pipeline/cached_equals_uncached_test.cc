@@ -16,11 +16,7 @@ namespace {
 using ::tollgate::testing::FakeAnswer;
 using ::tollgate::testing::FakeTransport;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kSteps = 600;
-#else
 constexpr int kSteps = 3000;
-#endif
 constexpr uint64_t kSeeds = 8;
 constexpr size_t kTokens = 80;
 
