@@ -41,7 +41,7 @@ TOLLGATE_INLINE void Present(const Context& context, const Request& request, Pre
   }
 }
 
-// LookAgain is for keys that were found not fresh. Only a look that comes after the ticket may be waited
+// CheckKeysAgain is for keys that were found not fresh. Only a look that comes after the ticket may be waited
 // upon.
 TOLLGATE_SLOW Reason CheckKeysAgain(const Context& context, uint32_t issuer, Now now, Decision* decision) {
   decision->issuer = issuer;
@@ -168,16 +168,22 @@ TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* p
       token.issuer, token.subject, token.client_id, token.jwt_id, scope, roles});
 }
 
-// DecideHit decides from cached facts. False, and nothing decided, if they may not stand in for a
-// verification.
-TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, const VerdictCache::Key& key,
+// Look is what came of a look into the cache.
+enum class Look : uint8_t {
+  kDecided,
+  kAbsent,   // Or its facts may not stand in for a verification.
+  kChanged,  // The entry has changed while it was read.
+};
+
+// DecideHit decides from cached facts, or says why it has decided nothing.
+TOLLGATE_HOT Look DecideHit(Context& context, const sync::ReadScope& scope, const VerdictCache::Key& key,
                             const Request& request, Now now, Decision* decision, Principal* principal) {
   Hit hit;
   Facts& facts = hit.facts;
-  if (!context.cache->Find(key, &facts, &hit.found)) return false;
+  if (!context.cache->Find(key, &facts, &hit.found)) return Look::kAbsent;
   hit.issuer = context.keys->CurrentIssuer(facts.key);
-  if (hit.issuer == KeyGenerations::kNoIssuer) return false;
-  if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return false;
+  if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
+  if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;
 
   // In the order of the reasons. What is slow says false if the entry has changed under our hands.
   const IssuerGate& gate = context.gates[hit.issuer];
@@ -185,21 +191,21 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
   if (reason == Reason::kNone) reason = CheckKeys(context, hit.issuer, now, decision);
   const bool in_time = now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s;
   if (reason == Reason::kNone && !in_time && !RecheckTimes(context, hit, now, decision, &reason))
-    return false;
+    return Look::kChanged;
   if (reason == Reason::kNone) reason = CheckBinding(facts, request.resource);
   if (reason == Reason::kNone &&
       facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch()) &&
       !RecheckRevocation(context, scope, &hit, &reason)) {
-    return false;
+    return Look::kChanged;
   }
   if (reason == Reason::kNone) {
     const policy::CompiledTool* const tool = context.policy->FindTool(request.tool);
     if (tool != nullptr && tool->token_age_max_s != 0 &&
         !RecheckAge(context, hit, *tool, now, decision, &reason)) {
-      return false;
+      return Look::kChanged;
     }
     if (reason == Reason::kNone) reason = CheckPolicy(tool, context.scope_sets->Mask(facts.scope_set));
-    if (principal != nullptr && !FillFromCache(context, hit, principal)) return false;
+    if (principal != nullptr && !FillFromCache(context, hit, principal)) return Look::kChanged;
     decision->valid_until_s = facts.valid_through_s + 1;
   }
   scope.block().Add(kCacheHits);
@@ -208,7 +214,20 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
   decision->issuer = hit.issuer;
   decision->algorithm = facts.algorithm;
   decision->reason = reason;
-  return true;
+  return Look::kDecided;
+}
+
+// LookAgain is for an entry that another thread was writing, after a revocation or a verification of its own:
+// a look costs less than a verification, whose insertion would send others the same way.
+TOLLGATE_SLOW Look LookAgain(Context& context, const sync::ReadScope& scope, const VerdictCache::Key& key,
+                             const Request& request, Now now, Decision* decision, Principal* principal) {
+  constexpr int kLooksMax = 16;
+  Look look = Look::kChanged;
+  for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
+    *decision = Decision{};
+    look = DecideHit(context, scope, key, request, now, decision, principal);
+  }
+  return look;
 }
 
 // DecideMiss verifies the token and decides from what it says.
@@ -283,9 +302,14 @@ TOLLGATE_HOT void DecidePresented(Context& context, const sync::ReadScope& scope
   if (principal != nullptr) principal->Clear();
   if (presented.reason != Reason::kNone) {
     decision->reason = presented.reason;
-  } else if (!DecideHit(context, scope, presented.key, request, now, decision, principal)) {
-    *decision = Decision{};
-    decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
+  } else {
+    Look look = DecideHit(context, scope, presented.key, request, now, decision, principal);
+    if (look == Look::kChanged) [[unlikely]]
+      look = LookAgain(context, scope, presented.key, request, now, decision, principal);
+    if (look != Look::kDecided) [[unlikely]] {
+      *decision = Decision{};
+      decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
+    }
   }
   Decided(context, scope.block(), now, decision);
 }

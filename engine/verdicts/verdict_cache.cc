@@ -21,6 +21,9 @@ constexpr size_t kTextBytesMax = size_t{4} << 20;
 // A subject may displace a thirty-second of what all displace, an issuer half of it.
 constexpr size_t kSubjectShare = 32;
 constexpr size_t kIssuerShare = 2;
+// How often a reader looks at an entry that is being written before it gives up, which costs a verification.
+// Writing takes as long as a few dozen looks; a writer that was interrupted is not waited for.
+constexpr int kTriesMax = 64;
 // How many entries may be moved to make room for one.
 constexpr int kMovesMax = 2;
 
@@ -140,6 +143,7 @@ TOLLGATE_INLINE bool VerdictCache::HasTag(const Slot& slot, const crypto::CacheT
 
 TOLLGATE_HOT bool VerdictCache::Find(const Key& key, Facts* facts, Found* found) const {
   if (num_slots_ == 0) return false;
+  int tries = kTriesMax;
   for (const uint64_t half : {key.place, key.place >> 32}) {
     const auto first = static_cast<uint32_t>((half & hint_.mask) * kWays);
     for (uint32_t number = first; number < first + kWays; ++number) {
@@ -147,7 +151,11 @@ TOLLGATE_HOT bool VerdictCache::Find(const Key& key, Facts* facts, Found* found)
       const uint32_t sequence = slot.Begin();
       if (!HasTag(slot, key.tag)) continue;
       const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
-      if (!Slot::Open(sequence) || !slot.Validate(sequence)) continue;
+      if (!Slot::Open(sequence) || !slot.Validate(sequence)) [[unlikely]] {
+        // The token is here, and somebody is writing its facts anew.
+        if (--tries > 0) --number;
+        continue;
+      }
       facts->key = KeyOf(rest);
       if (facts->key.generation == 0) continue;  // Empty: all zeros, which are the tag of no token but "".
       slots_[number].MarkUsed();
