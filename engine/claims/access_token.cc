@@ -265,7 +265,9 @@ Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, in
 
 Span ValidSpan(const TimeWindow& window, const Expectations& expectations) {
   const int64_t leeway_s = expectations.leeway_s;
-  Span span = {Limits::min(), SaturatingSubtract(SaturatingAdd(window.expires_at, leeway_s), 1)};
+  const int64_t end = SaturatingAdd(window.expires_at, leeway_s);
+  if (end == Limits::min()) return {Limits::max(), Limits::min()};  // There is no second before it.
+  Span span = {Limits::min(), end - 1};
   for (const int64_t start : {window.not_before, window.issued_at}) {
     if (start != INT64_MIN) span.from_s = std::max(span.from_s, SaturatingSubtract(start, leeway_s));
   }

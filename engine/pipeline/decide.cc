@@ -171,16 +171,22 @@ TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* p
       token.issuer, token.subject, token.client_id, token.jwt_id, scope, roles});
 }
 
-// DecideHit decides from cached facts. False, and nothing decided, if they may not stand in for a
-// verification.
-TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
+// Look is what came of a look into the cache.
+enum class Look : uint8_t {
+  kDecided,
+  kAbsent,   // Or its facts may not stand in for a verification.
+  kChanged,  // The entry has changed while it was read.
+};
+
+// DecideHit decides from cached facts, or says why it has decided nothing.
+TOLLGATE_HOT Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
                             const Request& request, Now now, Decision* decision, Principal* principal) {
   Hit hit;
   Facts& facts = hit.facts;
-  if (!context.cache->Find(presented.key, &facts, &hit.found)) return false;
+  if (!context.cache->Find(presented.key, &facts, &hit.found)) return Look::kAbsent;
   hit.issuer = context.keys->CurrentIssuer(facts.key);
-  if (hit.issuer == KeyGenerations::kNoIssuer) return false;
-  if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return false;
+  if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
+  if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;
 
   // In the order of the reasons. What is slow says false if the entry has changed under our hands.
   const IssuerGate& gate = context.gates[hit.issuer];
@@ -188,32 +194,43 @@ TOLLGATE_HOT bool DecideHit(Context& context, const sync::ReadScope& scope, cons
   if (reason == Reason::kNone) reason = CheckKeys(context, hit.issuer, now, decision);
   const bool in_time = now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s;
   if (reason == Reason::kNone && !in_time && !RecheckTimes(context, hit, now, decision, &reason))
-    return false;
-  if (reason == Reason::kNone) {
-    decision->audience_is_client_id = gate.audience_is_client_id;
-    reason = CheckBinding(facts, request.resource);
-  }
+    return Look::kChanged;
+  if (reason == Reason::kNone) reason = CheckBinding(facts, request.resource);
   if (reason == Reason::kNone &&
       facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch()) &&
       !RecheckRevocation(context, scope, &hit, &reason)) {
-    return false;
+    return Look::kChanged;
   }
   if (reason == Reason::kNone) {
     const policy::CompiledTool* const tool = presented.tool;
     if (tool != nullptr && tool->token_age_max_s != 0 &&
         !RecheckAge(context, hit, *tool, now, decision, &reason)) {
-      return false;
+      return Look::kChanged;
     }
     if (reason == Reason::kNone) reason = CheckPolicy(tool, context.scope_sets->Mask(facts.scope_set));
-    if (principal != nullptr && !FillFromCache(context, hit, principal)) return false;
+    if (principal != nullptr && !FillFromCache(context, hit, principal)) return Look::kChanged;
     decision->valid_until_s = facts.valid_through_s + 1;
   }
   scope.block().Add(kCacheHits);
   decision->from_cache = true;
+  decision->audience_is_client_id = gate.audience_is_client_id;
   decision->issuer = hit.issuer;
   decision->algorithm = facts.algorithm;
   decision->reason = reason;
-  return true;
+  return Look::kDecided;
+}
+
+// LookAgain is for an entry that another thread was writing, after a revocation or a verification of its own:
+// a look costs less than a verification, whose insertion would send others the same way.
+TOLLGATE_SLOW Look LookAgain(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                             const Request& request, Now now, Decision* decision, Principal* principal) {
+  constexpr int kLooksMax = 16;
+  Look look = Look::kChanged;
+  for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
+    *decision = Decision{};
+    look = DecideHit(context, scope, presented, request, now, decision, principal);
+  }
+  return look;
 }
 
 // DecideMiss verifies the token and decides from what it says.
@@ -223,11 +240,12 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   if (const Reason reason =
           Establish(context, scope, presented.token, request.resource, now, &established, decision);
       reason != Reason::kNone) {
+    // A hit that is denied by its times says how fresh the keys are: so does this.
+    if (established.key != nullptr) CheckKeys(context, decision->issuer, now, decision);
     return reason;
   }
   Facts& facts = established.facts;
   const claims::AccessToken& token = *established.token;
-  decision->audience_is_client_id = context.gates[established.issuer].audience_is_client_id;
   if (const Reason reason = CheckKeys(context, established.issuer, now, decision); reason != Reason::kNone)
     return reason;
   if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
@@ -288,9 +306,14 @@ TOLLGATE_HOT void DecidePresented(Context& context, const sync::ReadScope& scope
   if (principal != nullptr) principal->Clear();
   if (presented.reason != Reason::kNone) {
     decision->reason = presented.reason;
-  } else if (!DecideHit(context, scope, presented, request, now, decision, principal)) {
-    *decision = Decision{};
-    decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
+  } else {
+    Look look = DecideHit(context, scope, presented, request, now, decision, principal);
+    if (look == Look::kChanged) [[unlikely]]
+      look = LookAgain(context, scope, presented, request, now, decision, principal);
+    if (look != Look::kDecided) [[unlikely]] {
+      *decision = Decision{};
+      decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
+    }
   }
   Decided(context, scope.block(), now, decision);
 }

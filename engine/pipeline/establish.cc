@@ -70,6 +70,7 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
   if (!issuer.has_value()) return Reason::kIssuerUnknown;
   const IssuerRules& rules = context.issuers[*issuer];
   decision->issuer = *issuer;
+  decision->audience_is_client_id = context.gates[*issuer].audience_is_client_id;
   if (!context.gates[*issuer].Admits(resource)) return Reason::kIssuerNotAllowedHere;
   if (!rules.algorithms.Contains(header.algorithm)) return Reason::kAlgorithmNotAllowed;
 

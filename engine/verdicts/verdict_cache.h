@@ -99,6 +99,10 @@ class VerdictCache {
 
  private:
   static constexpr uint64_t kVerifiedMask = (uint64_t{1} << 39) - 1;
+  // How often a reader looks at an entry that is being written before it gives up, which costs a
+  // verification. Writing takes as long as a few dozen looks; a writer that was interrupted is not waited
+  // for.
+  static constexpr int kTriesMax = 64;
   static constexpr uint32_t kWays = 2;
   static constexpr size_t kWords = 7;
   static constexpr size_t kColdWords = 16;
@@ -145,6 +149,7 @@ class VerdictCache {
 // what lies where in a slot's words.
 TOLLGATE_INLINE bool VerdictCache::Find(const Key& key, Facts* facts, Found* found) const {
   if (num_slots_ == 0) return false;
+  int tries = kTriesMax;
   for (const uint64_t half : {key.place, key.place >> 32}) {
     const auto first = static_cast<uint32_t>(half & hint_.mask) * kWays;
     for (uint32_t number = first; number < first + kWays; ++number) {
@@ -152,7 +157,11 @@ TOLLGATE_INLINE bool VerdictCache::Find(const Key& key, Facts* facts, Found* fou
       const uint32_t sequence = slot.Begin();
       if (!HasTag(slot, key.tag)) continue;
       const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
-      if (!Slot::Open(sequence) || !slot.Validate(sequence)) continue;
+      if (!Slot::Open(sequence) || !slot.Validate(sequence)) [[unlikely]] {
+        // The token is here, and somebody is writing its facts anew.
+        if (--tries > 0) --number;
+        continue;
+      }
       facts->key = KeyOf(rest);
       if (facts->key.generation == 0) continue;  // Empty: all zeros, which are the tag of no token but "".
       slot.MarkUsed();

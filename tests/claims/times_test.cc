@@ -153,5 +153,75 @@ TEST(CheckTimes, AgreesWithTheRulesOnRandomTimes) {
   }
 }
 
+// InSpan is what a cached token is held against instead of CheckTimes.
+bool InSpan(const TimeWindow& window, const Expectations& expectations, int64_t now) {
+  const Span span = ValidSpan(window, expectations);
+  return now >= span.from_s && now <= span.through_s;
+}
+
+TEST(ValidSpan, IsWhereCheckTimesFindsNothingWrong) {
+  std::mt19937_64 random(13);
+  const auto near = [&random] { return kNow + static_cast<int64_t>(random() % 400) - 200; };
+  int in = 0, out = 0;
+  for (int i = 0; i < 300'000; ++i) {
+    const TimeWindow window = {near(), random() % 3 ? near() : INT64_MIN, random() % 3 ? near() : INT64_MIN};
+    // A lifetime that is out of order is so at any time: such a token is never remembered.
+    const Expectations expectations =
+        With(static_cast<int64_t>(random() % 100), random() % 3 ? static_cast<int64_t>(random() % 150) : 0);
+    const int64_t now = near();
+    const bool good = Check(window, expectations, now) == Reason::kNone;
+    ++(good ? in : out);
+    ASSERT_EQ(InSpan(window, expectations, now), good)
+        << "now " << now << " exp " << window.expires_at << " nbf " << window.not_before << " iat "
+        << window.issued_at << " leeway " << expectations.leeway_s << " age " << expectations.token_age_max_s;
+  }
+  EXPECT_GT(in, 10'000);
+  EXPECT_GT(out, 10'000);
+}
+
+TEST(ValidSpan, BeginsAndEndsInTheSecondsThatCheckTimesDoes) {
+  const TimeWindow window = {.expires_at = kNow + 600, .not_before = kNow - 5, .issued_at = kNow};
+  const Span by_expiry = ValidSpan(window, With(60));
+  EXPECT_EQ(by_expiry.from_s, kNow - 60);
+  EXPECT_EQ(by_expiry.through_s, kNow + 659);
+  const Span by_age = ValidSpan(window, With(60, 300));
+  EXPECT_EQ(by_age.from_s, kNow - 60);
+  EXPECT_EQ(by_age.through_s, kNow + 360);
+  EXPECT_EQ(ValidSpan({.expires_at = kNow}, With(0, 300)).from_s, INT64_MIN);
+  for (const Span& span : {by_expiry, by_age}) {
+    const Expectations expectations = With(60, span.through_s == by_age.through_s ? 300 : 0);
+    EXPECT_NE(Check(window, expectations, span.from_s - 1), Reason::kNone);
+    EXPECT_EQ(Check(window, expectations, span.from_s), Reason::kNone);
+    EXPECT_EQ(Check(window, expectations, span.through_s), Reason::kNone);
+    EXPECT_NE(Check(window, expectations, span.through_s + 1), Reason::kNone);
+  }
+}
+
+TEST(ValidSpan, HoldsAtTheEndsOfTheRange) {
+  const std::vector<int64_t> ends = {INT64_MIN, INT64_MIN + 1,  INT64_MIN + 60, -1,       0, 1,
+                                     kNow,      INT64_MAX - 60, INT64_MAX - 1,  INT64_MAX};
+  for (const int64_t now : ends) {
+    for (const int64_t exp : ends) {
+      for (const int64_t nbf : ends) {
+        for (const int64_t iat : ends) {
+          for (const int64_t leeway : {int64_t{0}, int64_t{60}, INT64_MAX / 2}) {
+            for (const int64_t age : {int64_t{0}, int64_t{1}, int64_t{3600}, INT64_MAX - 60, INT64_MAX}) {
+              const TimeWindow window = {exp, nbf, iat};
+              const Expectations expectations = With(leeway, age);
+              const bool good = Check(window, expectations, now) == Reason::kNone;
+              const bool in = InSpan(window, expectations, now);
+              if (in == good) continue;
+              // A bound on age that is held at the end of the range may cost a second look, never allow more.
+              ASSERT_TRUE(good && age > INT64_MAX - leeway - 1)
+                  << "now " << now << " exp " << exp << " nbf " << nbf << " iat " << iat << " leeway "
+                  << leeway << " age " << age;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::claims

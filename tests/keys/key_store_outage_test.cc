@@ -231,6 +231,36 @@ TEST_F(KeyStoreOutageTest, ServesThroughAnOutageUpToTheBoundAndNotAMillisecondBe
   EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
 }
 
+// Second by second through good times, an outage, its bound and the way back, with requests for fetches in
+// between.
+TEST_F(KeyStoreOutageTest, IsFreshSaysWhatStandingAtSaysThroughAnOutage) {
+  Open({Fetched(), Inline("https://inline.example", {Key(0, "a")})});
+  std::array<int, 4> seconds{};
+  const auto live = [&](int64_t for_ms) {
+    for (const int64_t end_ms = now_ms_ + for_ms; now_ms_ < end_ms;) {
+      RunUntil(now_ms_ + 1'000);
+      ++seconds[static_cast<size_t>(FreshnessNow())];
+      ExpectIsFreshAgrees(1);
+      if (now_ms_ % 50'000 == 0) Find("absent");
+    }
+  };
+  ExpectIsFreshAgrees();
+  Run();
+  ExpectIsFreshAgrees();  // The first fetch is under way.
+  Answer(Ok({Key(0, "a")}));
+  network_.SetAnswer("https://idp.example/jwks", Ok({Key(0, "a")}));
+  live(timing_.refresh_max_ms);
+  network_.SetAnswer("https://idp.example/jwks", std::nullopt);  // An answer that does not come: stale.
+  live(timing_.refresh_max_ms * 2);
+  while (network_.CompleteOldest(Status(500))) Run();
+  network_.SetAnswer("https://idp.example/jwks", Status(500));
+  live(timing_.staleness_bound_ms);
+  network_.SetAnswer("https://idp.example/jwks", Ok({Key(0, "a")}));
+  live(timing_.refresh_max_ms);
+  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
+  for (const int n : seconds) EXPECT_GT(n, 60) << "of one of the four";
+}
+
 TEST_F(KeyStoreOutageTest, OutageOfAnHourCostsTheIssuerFewFetches) {
   OpenWith(Ok({Key(0, "a")}));
   network_.SetAnswer("https://idp.example/jwks", Status(503));

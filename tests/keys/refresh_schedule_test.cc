@@ -110,6 +110,49 @@ TEST(RefreshSchedule, FreshnessGoesDownStepByStepAndFlipsExactlyAtTheBound) {
   EXPECT_EQ(FreshnessAt(state, timing, kNow + timing.staleness_bound_ms + 1), Freshness::kUnavailable);
 }
 
+TEST(RefreshSchedule, FreshUntilIsTheLastMomentThatIsFresh) {
+  Timing timing;
+  ScheduleState state = Good(timing, kNow);
+  EXPECT_EQ(FreshUntil(state, timing), state.due_ms - 1);
+  EXPECT_EQ(FreshUntil({}, timing), INT64_MIN);
+  EXPECT_EQ(FreshUntil(OnBegin(state, kNow + 1), timing), INT64_MIN);
+  EXPECT_EQ(FreshUntil(OnFailure(OnBegin(state, kNow + 1), timing, kNow + 2, 0), timing), INT64_MIN);
+  timing.staleness_bound_ms = 1'000;  // Shorter than the plan.
+  EXPECT_EQ(FreshUntil(state, timing), kNow + 1'000);
+}
+
+TEST(RefreshSchedule, FreshUntilSaysWhatFreshnessAtSays) {
+  std::mt19937_64 random(17);
+  const std::array<int64_t, 10> ends = {INT64_MIN + 1, INT64_MIN + 2, -1'000,        -1,       0, 1,
+                                        1'000,         kNow,          INT64_MAX - 1, INT64_MAX};
+  int fresh = 0, not_fresh = 0;
+  for (int i = 0; i < 300'000; ++i) {
+    const auto moment = [&] {
+      return random() % 8 == 0 ? ends[random() % ends.size()] : kNow + static_cast<int64_t>(random() % 200);
+    };
+    Timing timing;
+    timing.staleness_bound_ms =
+        random() % 8 == 0 ? ends[random() % ends.size()] : static_cast<int64_t>(random() % 150);
+    ScheduleState state;
+    state.last_good_ms = random() % 8 == 0 ? ScheduleState::kNever : moment();
+    state.due_ms = random() % 8 == 0 ? ScheduleState::kNever : moment();
+    state.failures = random() % 4 == 0;
+    state.in_flight = random() % 4 == 0;
+    // The clock's own end, INT64_MIN, is where FreshUntil says "never".
+    const int64_t now_ms = moment();
+    const bool is_fresh = FreshnessAt(state, timing, now_ms) == Freshness::kFresh;
+    ++(is_fresh ? fresh : not_fresh);
+    const bool by_moment = now_ms <= FreshUntil(state, timing);
+    // A bound at the end of the range, where differences are held, may cost a second look, never serve
+    // longer.
+    ASSERT_TRUE(by_moment == is_fresh || (is_fresh && timing.staleness_bound_ms == INT64_MAX))
+        << "now " << now_ms << " good " << state.last_good_ms << " due " << state.due_ms << " bound "
+        << timing.staleness_bound_ms << " failures " << state.failures << " in flight " << state.in_flight;
+  }
+  EXPECT_GT(fresh, 10'000);
+  EXPECT_GT(not_fresh, 10'000);
+}
+
 TEST(RefreshSchedule, RefreshInFlightIsStaleAndNothingWorse) {
   const Timing timing;
   const ScheduleState state = OnBegin(Good(timing, kNow), kNow + 1);

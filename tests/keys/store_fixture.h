@@ -105,7 +105,17 @@ class StoreTest : public ::testing::Test {
     now_ms_ = end_ms;
   }
 
+  // ExpectIsFreshAgrees holds the short form of StandingAt against the long one, at this moment.
+  void ExpectIsFreshAgrees(uint32_t issuer = 0) {
+    const KeyStore::Standing standing = store_->StandingAt(issuer, now_ms_);
+    int64_t age_ms = -1;
+    const bool is_fresh = store_->IsFresh(issuer, now_ms_, &age_ms);
+    EXPECT_EQ(is_fresh, standing.freshness == Freshness::kFresh) << FreshnessName(standing.freshness);
+    EXPECT_EQ(age_ms, is_fresh ? standing.age_ms : -1);
+  }
+
   Reason Find(std::string_view kid, uint32_t issuer = 0, Algorithm algorithm = Algorithm::kEs256) {
+    ExpectIsFreshAgrees(issuer);
     const sync::ReadScope scope(blocks_);
     const IssuerKey* key = nullptr;
     const Reason reason = store_->Find(scope, issuer, true, kid, algorithm, now_ms_, &key);
@@ -123,7 +133,10 @@ class StoreTest : public ::testing::Test {
     EXPECT_EQ(store_->Find(scope, issuer, true, kid, Algorithm::kEs256, now_ms_, &key), Reason::kNone);
     return key == nullptr ? KeyRef{} : key->ref;
   }
-  Freshness FreshnessNow() { return store_->StandingAt(0, now_ms_).freshness; }
+  Freshness FreshnessNow() {
+    ExpectIsFreshAgrees();
+    return store_->StandingAt(0, now_ms_).freshness;
+  }
   IssuerHealth HealthNow() { return store_->Health(now_ms_).front(); }
 
   Timing timing_;

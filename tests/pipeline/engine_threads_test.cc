@@ -1,13 +1,18 @@
 // Many threads check while keys are revoked, metrics read and the cache churns. Meant for ThreadSanitizer
 // above all; the assertions hold everywhere.
 
+#include <array>
 #include <atomic>
 #include <thread>
 
+#include "tests/keys/fake_transport.h"
 #include "tests/pipeline/engine_fixture.h"
 
 namespace tollgate {
 namespace {
+
+using ::tollgate::testing::FakeAnswer;
+using ::tollgate::testing::FakeTransport;
 
 class EngineThreadsTest : public EngineTest {};
 
@@ -44,13 +49,14 @@ TEST_F(EngineThreadsTest, EveryThreadGetsTheFactsOfTheTokenThatItAskedFor) {
     });
   }
   std::thread control([&] {
-    // Ordering: relaxed; nothing but the end of this loop depends on it.
-    while (!stop.load(std::memory_order_relaxed)) {
+    do {
       EXPECT_TRUE(engine_->RevokeSubject(kIssuer, "user-0", kStart + 1000).ok());
       EXPECT_LE(engine_->ReadMetrics().allowed, uint64_t{kThreads * kRounds});
       engine_->RunBackground(std::chrono::milliseconds(0));
       std::this_thread::yield();
-    }
+      // Ordering: relaxed; nothing but the end of this loop depends on it. Once at least, however late it
+      // starts.
+    } while (!stop.load(std::memory_order_relaxed));
   });
   for (std::thread& thread : threads) thread.join();
   stop.store(true, std::memory_order_relaxed);
@@ -60,6 +66,209 @@ TEST_F(EngineThreadsTest, EveryThreadGetsTheFactsOfTheTokenThatItAskedFor) {
   EXPECT_EQ(metrics.checks, uint64_t{kThreads * kRounds}) << "counters of threads that have ended are kept";
   EXPECT_EQ(metrics.checks, metrics.allowed + metrics.denied + metrics.unavailable);
   EXPECT_EQ(Check(authorizations[0].substr(7), "search").reason, Reason::kSubjectRevoked);
+}
+
+// A revocation makes every thread look at the token again, and one of them write to its entry while others
+// read it. They must not verify for that: their insertions would be in the way of the next ones, and so on.
+TEST_F(EngineThreadsTest, ManyThreadsOnOneTokenDoNotVerifyItWheneverSomethingIsRevoked) {
+  constexpr int kThreads = 4;
+  constexpr uint64_t kRevocations = 300;
+  const std::string authorization = "Bearer " + Token();
+  Decision first;
+  engine_->Check({.authorization = authorization, .tool = "search"}, &first);
+  ASSERT_TRUE(first.was_cached);
+  std::atomic<int> wrong{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  // Ordering: relaxed, all; the joins order what counts.
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      Decision decision;
+      Principal principal;
+      while (!stop.load(std::memory_order_relaxed)) {
+        engine_->Check({.authorization = authorization, .tool = "search"}, &decision, &principal);
+        if (!decision.allowed() || principal.subject() != "alice")
+          wrong.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+  for (uint64_t i = 0; i < kRevocations; ++i) {
+    const uint64_t checks = engine_->ReadMetrics().checks;
+    EXPECT_TRUE(engine_->RevokeToken(kIssuer, "other-" + std::to_string(i), kStart + 1000).ok());
+    while (engine_->ReadMetrics().checks < checks + 50) std::this_thread::yield();
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
+  const Metrics metrics = engine_->ReadMetrics();
+  EXPECT_GT(metrics.revocation_rechecks, kRevocations / 2);
+  // Not 1: a thread that is interrupted while it writes is not waited for. Without the second look there are
+  // several for each revocation.
+  EXPECT_LT(metrics.signature_verifications, kRevocations / 4);
+  RecordProperty("verifications", static_cast<int>(metrics.signature_verifications));
+}
+
+// MonoClock stands still by the wall and goes on when told, whoever reads it.
+class MonoClock final : public Clock {
+ public:
+  // Ordering: relaxed, both; a number, which orders nothing.
+  Now Read() const override {
+    return {.wall_s = kStart, .mono_ms = mono_ms_.load(std::memory_order_relaxed)};
+  }
+  void Advance(int64_t ms) { mono_ms_.fetch_add(ms, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> mono_ms_{1'000'000};
+};
+
+// Single checks and batches of more tokens than the cache has room for, while one of two keys comes and goes
+// and one subject after the other is revoked.
+class ChurnTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kTokens = 160;
+  static constexpr int64_t kLifetime = 600, kLeeway = 60;
+  static constexpr char kJwksUri[] = "https://idp.example/jwks";
+
+  ChurnTest() {
+    for (size_t i = 0; i < kTokens; ++i) {
+      // Each token has a time of its own, by which a decision about it is known.
+      const idp::json claims =
+          idp::AccessTokenClaims(kIssuer, kResource, SubjectOf(i), "agent-1", "files:read", kStart,
+                                 kStart + kLifetime + static_cast<int64_t>(i));
+      authorizations_.push_back("Bearer " + idp::Mint(OfThePassingKey(i) ? passing_ : staying_, claims));
+    }
+    for (const std::string& authorization : authorizations_) {
+      requests_.push_back({.authorization = authorization, .tool = "search"});
+    }
+    Config config = TestConfig("");
+    config.issuers[0].jwks_uri = kJwksUri;
+    config.verdict_cache_bytes = kTokens / 2 * 192;
+    config.timing.verdict_age_max_ms = 24 * 3'600'000;  // What ends a cached token here is not its age.
+    auto network = std::make_unique<FakeTransport>();
+    network_ = network.get();
+    Environment environment;
+    environment.clock = &clock_;
+    environment.own_thread = false;
+    environment.jitter_seed = 7;
+    environment.transport = std::move(network);
+    engine_ = *Engine::Create(config, std::move(environment));
+    Publish({&staying_, &passing_});
+  }
+
+  static std::string SubjectOf(size_t i) { return "user-" + std::to_string(i); }
+  static bool OfThePassingKey(size_t i) { return i % 3 == 0; }
+
+  // Publish makes the engine fetch these keys, now.
+  void Publish(std::initializer_list<const idp::SigningKey*> keys) {
+    network_->SetAnswer(kJwksUri, FakeAnswer{.body = idp::Jwks(keys).dump()});
+    clock_.Advance(20 * 60'000);  // Longer than refreshes are ever apart.
+    for (int turn = 0; turn < 2; ++turn) engine_->RunBackground(std::chrono::milliseconds(0));
+  }
+
+  // Before is what is known to hold for every check that begins now.
+  struct Before {
+    std::array<bool, kTokens> revoked{};
+    uint64_t rotation = 0;
+  };
+  Before Look() const {
+    Before before;
+    // Ordering: acquire, both, pairs with the releases of the thread that revoked and rotated: that call had
+    // returned before.
+    for (size_t i = 0; i < kTokens; ++i) before.revoked[i] = revoked_[i].load(std::memory_order_acquire);
+    before.rotation = rotation_.load(std::memory_order_acquire);
+    return before;
+  }
+
+  bool IsRight(size_t i, const Decision& decision, const Before& before, const Before& after) const {
+    if (decision.allowed()) {
+      // Odd while the key is known to be gone.
+      const bool key_gone = before.rotation % 2 == 1 && before.rotation == after.rotation;
+      return !before.revoked[i] && !(key_gone && OfThePassingKey(i)) &&
+             decision.valid_until_s == kStart + kLifetime + kLeeway + static_cast<int64_t>(i);
+    }
+    switch (decision.reason) {
+      case Reason::kSubjectRevoked:
+        return i < kTokens / 2;  // As far as revocations get.
+      case Reason::kKeyUnknown:
+      case Reason::kKeyPending:
+        return OfThePassingKey(i);
+      default:
+        return false;
+    }
+  }
+
+  const idp::SigningKey& staying_ = idp::TestKey("ES256", 0);
+  const idp::SigningKey& passing_ = idp::TestKey("ES256", 1);
+  MonoClock clock_;
+  FakeTransport* network_ = nullptr;
+  std::unique_ptr<Engine> engine_;
+  std::vector<std::string> authorizations_;
+  std::vector<Request> requests_;
+  std::array<std::atomic<bool>, kTokens> revoked_{};
+  std::atomic<uint64_t> rotation_{0};
+  std::atomic<int> wrong_{0};
+  std::atomic<bool> stop_{false};
+};
+
+TEST_F(ChurnTest, NothingIsAllowedAfterItsEndAndNoOneIsTakenForAnother) {
+  std::vector<std::thread> threads;
+  // Ordering: relaxed, here and below, of wrong_ and stop_; the joins order what counts.
+  for (size_t t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      Decision decision;
+      Principal principal;
+      for (size_t n = 0; !stop_.load(std::memory_order_relaxed); ++n) {
+        const size_t i = (n * 7 + t * 29) % kTokens;
+        const Before before = Look();
+        engine_->Check(requests_[i], &decision, &principal);
+        const bool same = !decision.allowed() || principal.subject() == SubjectOf(i);
+        if (!same || !IsRight(i, decision, before, Look())) wrong_.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+  for (size_t t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      constexpr size_t kSize = 45;  // More than are taken at once.
+      std::array<Decision, kSize> decisions;
+      for (size_t n = t * 3; !stop_.load(std::memory_order_relaxed); ++n) {
+        const size_t begin = n * 31 % (kTokens - kSize);
+        const Before before = Look();
+        engine_->CheckBatch(std::span(requests_).subspan(begin, kSize), decisions);
+        const Before after = Look();
+        for (size_t i = 0; i < kSize; ++i) {
+          if (!IsRight(begin + i, decisions[i], before, after))
+            wrong_.fetch_add(1, std::memory_order_relaxed);
+        }
+      }
+    });
+  }
+  for (size_t i = 0; i < kTokens / 2; ++i) {
+    EXPECT_TRUE(engine_->RevokeSubject(kIssuer, SubjectOf(i), kStart + 10'000).ok());
+    // Ordering: release, as below, pairs with the acquires in Look.
+    revoked_[i].store(true, std::memory_order_release);
+    if (i % 4 == 0) {
+      Publish({&staying_});
+      rotation_.fetch_add(1, std::memory_order_release);
+    } else if (i % 4 == 2) {
+      rotation_.fetch_add(1, std::memory_order_release);
+      Publish({&staying_, &passing_});
+    }
+    // As many checks go by as make everybody see every state.
+    const uint64_t checks = engine_->ReadMetrics().checks;
+    while (engine_->ReadMetrics().checks < checks + kTokens) std::this_thread::yield();
+  }
+  stop_.store(true, std::memory_order_relaxed);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong_.load(std::memory_order_relaxed), 0);
+  const Metrics metrics = engine_->ReadMetrics();
+  EXPECT_GT(metrics.cache_hits, 0u);
+  EXPECT_GT(metrics.cache_evictions, 0u);
+  EXPECT_GT(metrics.revocation_rechecks, 0u);
+  for (size_t i = 0; i < kTokens; ++i) {
+    Decision decision;
+    engine_->Check(requests_[i], &decision);
+    EXPECT_EQ(decision.reason, i < kTokens / 2 ? Reason::kSubjectRevoked : Reason::kNone) << i;
+  }
 }
 
 }  // namespace

@@ -6,6 +6,11 @@ namespace tollgate {
 namespace {
 
 constexpr int64_t kUntil = kStart + 86'400;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kManyTokens = 3'000;
+#else
+constexpr int kManyTokens = 100'000;
+#endif
 
 class RevocationTest : public EngineTest {
  protected:
@@ -34,6 +39,39 @@ TEST_F(RevocationTest, OtherTokensAreLookedAtAgainWithoutVerification) {
   EXPECT_TRUE(Check(token).from_cache);
   EXPECT_EQ(Verifications(), 1u);
   EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, 1u) << "and only once: the record is stamped anew";
+}
+
+TEST_F(RevocationTest, WithVeryManyTokensCachedNothingIsVerifiedAgain) {
+  Config config = TestConfig(idp::Jwks({&key_}).dump());
+  config.verdict_cache_bytes = size_t{kManyTokens} * 192 * 4;
+  Restart(config);
+  std::vector<std::string> tokens;
+  idp::json claims = Claims();
+  for (int i = 0; i < kManyTokens; ++i) {
+    claims["sub"] = "user-" + std::to_string(i);
+    claims["jti"] = std::to_string(i);
+    tokens.push_back(idp::Mint(key_, claims));
+    ASSERT_TRUE(Check(tokens.back()).was_cached) << i;
+  }
+  const auto count = [&](std::string_view tool, Reason reason) {
+    int n = 0;
+    for (const std::string& token : tokens) {
+      const Decision decision = Check(token, tool);
+      n += decision.from_cache && decision.reason == reason;
+    }
+    return n;
+  };
+  ASSERT_EQ(Verifications(), uint64_t{kManyTokens});
+  EXPECT_EQ(count("delete", Reason::kInsufficientScope), kManyTokens) << "another question";
+
+  ASSERT_TRUE(engine_->RevokeSubject(kIssuer, "user-17", kUntil).ok());
+  EXPECT_EQ(Check(tokens[17]).reason, Reason::kSubjectRevoked);
+  EXPECT_EQ(count("search", Reason::kNone), kManyTokens - 1);
+  EXPECT_EQ(Check(tokens[17]).reason, Reason::kSubjectRevoked);
+  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, uint64_t{kManyTokens} + 2) << "the others once each";
+  EXPECT_EQ(count("search", Reason::kNone), kManyTokens - 1);
+  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, uint64_t{kManyTokens} + 3);
+  EXPECT_EQ(Verifications(), uint64_t{kManyTokens});
 }
 
 TEST_F(RevocationTest, ARevokedTokenIsDenied) {

@@ -352,7 +352,8 @@ TEST(VerdictCache, TheDeadGiveWayBeforeTheLiving) {
 TEST(VerdictCache, TheExpiredGiveWayBeforeTheLiving) {
   CacheUser user(kFourSlots);
   for (uint64_t i = 0; i < 100; ++i) {
-    VerdictCache::Entry entry = EntryOf(i, std::to_string(i));
+    const std::string subject = std::to_string(i);
+    VerdictCache::Entry entry = EntryOf(i, subject);
     entry.facts.valid_through_s = 2'000;
     user.SetNow(1'000);
     user.Insert(Token(i), entry);
@@ -392,7 +393,8 @@ TEST(VerdictCache, AnIssuerOfSeveralDisplacesNoMoreThanHalf) {
     CacheUser user(1024 * VerdictCache::kSlotBytes, num_issuers);
     size_t over_share = 0;
     for (uint64_t i = 0; i < 20'000; ++i) {
-      VerdictCache::Entry entry = EntryOf(i, std::to_string(i));
+      const std::string subject = std::to_string(i);
+      VerdictCache::Entry entry = EntryOf(i, subject);
       entry.issuer = 0;
       over_share += user.Insert(Token(i), entry) == kOverShare;
     }

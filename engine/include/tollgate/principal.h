@@ -11,9 +11,9 @@
 namespace tollgate {
 
 // Principal says who is calling. It owns its bytes: nothing in it points into the engine, so it may outlive
-// the check, the configuration and the engine. Up to kInlineBytes it needs no heap; longer ones (which the
-// engine never caches) allocate. Nothing is ever truncated. Reusing one Principal for many checks is
-// cheapest. Thread-compatible.
+// the check, the configuration and the engine. Up to kInlineBytes it needs no heap; longer ones, from tokens
+// with many roles, allocate, cached or not, unless this Principal has held as much before. Nothing is ever
+// truncated. Reusing one Principal for many checks is cheapest. Thread-compatible.
 class TOLLGATE_API Principal {
  public:
   static constexpr size_t kInlineBytes = 960;
