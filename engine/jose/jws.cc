@@ -1,5 +1,10 @@
 #include "jose/jws.h"
 
+#include <string>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
+
 #include "jose/base64url.h"
 
 namespace tollgate::jose {
@@ -42,6 +47,10 @@ Reason DecodeInto(std::string_view part, size_t bytes_max, json::Document* docum
   const std::optional<size_t> size = Base64UrlDecode(part, {buffer, bytes_max});
   return size ? document->ParseBuffer(*size) : Reason::kBadBase64Url;
 }
+
+// Headers that a thread knows: some thousand keys in use at a time, half a kilobyte each at the most.
+constexpr size_t kKnownHeadersMax = 1024;
+constexpr size_t kKnownHeaderBytesMax = 512;
 
 constexpr size_t kPayloadBytesMax = Base64UrlDecodedSize(limits::kTokenBytesMax);
 
@@ -100,7 +109,27 @@ Reason ReadHeader(json::Value header, JoseHeader* out) {
   return crit.present() ? Reason::kUnknownCritical : Reason::kNone;
 }
 
-ParsedJws::ParsedJws() : header_document_(limits::kHeaderBytesMax), payload_(kPayloadBytesMax) {}
+// KnownHeader owns what its views point to.
+struct ParsedJws::KnownHeader {
+  KnownHeader(std::string_view text_in, const JoseHeader& read)
+      : text(text_in), key_id(read.key_id), type(read.type), header(read) {
+    header.key_id = key_id;
+    header.type = type;
+  }
+  KnownHeader(const KnownHeader&) = delete;
+  KnownHeader& operator=(const KnownHeader&) = delete;
+
+  const std::string text;  // In base64url.
+  const std::string key_id;
+  const std::string type;
+  JoseHeader header;
+};
+
+ParsedJws::ParsedJws()
+    : header_document_(limits::kHeaderBytesMax),
+      known_headers_(kKnownHeadersMax),
+      payload_(kPayloadBytesMax) {}
+ParsedJws::~ParsedJws() = default;
 
 Reason ParsedJws::Parse(std::string_view token) { return ParseAs(token, Payload::kJsonObject); }
 
@@ -136,26 +165,44 @@ Reason ParsedJws::ParseParts(std::string_view token, Payload payload) {
   return payload_.root().is_object() ? Reason::kNone : Reason::kNotAnObject;
 }
 
-// An issuer signs with very few headers, so most are, byte for byte, the one before, and read already.
+// KnownPlace is where the header is or could be: of the four places from its hash on the one that has it,
+// else one that is empty, else the first.
+std::unique_ptr<const ParsedJws::KnownHeader>& ParsedJws::KnownPlace() {
+  constexpr size_t kPlaces = 4;
+  const absl::string_view text(compact_.header.data(), compact_.header.size());
+  const size_t first = absl::HashOf(text);
+  for (size_t i = 0; i < kPlaces; ++i) {
+    const size_t place = (first + i) % kKnownHeadersMax;
+    if (known_headers_[place] == nullptr) return known_headers_[place];
+    if (known_headers_[place]->text == compact_.header) return known_headers_[place];
+  }
+  return known_headers_[first % kKnownHeadersMax];
+}
+
+// A header that is known, byte for byte, needs no decoding.
 Reason ParsedJws::ParseHeader() {
-  if (compact_.header == header_text_) return Reason::kNone;
-  header_text_.clear();
+  if (const KnownHeader* known = KnownPlace().get(); known != nullptr && known->text == compact_.header) {
+    header_ = known->header;
+    return Reason::kNone;
+  }
   if (const Reason reason = DecodeInto(compact_.header, limits::kHeaderBytesMax, &header_document_);
       reason != Reason::kNone) {
     return reason;
   }
-  if (const Reason reason = ReadHeader(header_document_.root(), &header_); reason != Reason::kNone) {
-    return reason;
-  }
-  header_text_ = compact_.header;
-  return Reason::kNone;
+  return ReadHeader(header_document_.root(), &header_);
+}
+
+void ParsedJws::RememberHeader() {
+  if (compact_.header.empty() || compact_.header.size() > kKnownHeaderBytesMax) return;
+  std::unique_ptr<const KnownHeader>& place = KnownPlace();
+  if (place != nullptr && place->text == compact_.header) return;
+  place = std::make_unique<const KnownHeader>(compact_.header, header_);
 }
 
 // Nothing of this token, nor of the one before, can be taken for a token that was read.
 void ParsedJws::Clear() {
   compact_ = CompactJws{};
   header_ = JoseHeader{};
-  header_text_.clear();
   signature_size_ = 0;
   (void)payload_.ParseBuffer(0);
 }

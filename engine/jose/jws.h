@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/limits.h"
 #include "crypto/verify_key.h"
@@ -65,6 +66,7 @@ class VerifiedJws {
 class ParsedJws {
  public:
   ParsedJws();
+  ~ParsedJws();
   // Parse reads `token`, which must live as long as this object is used. kNone, or the first reason found in
   // the order: split (an empty payload is kNotCompactJws too), header base64url, header JSON, header members,
   // signature base64url, payload base64url, payload JSON, payload is an object. After a failure nothing of
@@ -74,6 +76,11 @@ class ParsedJws {
   // base64url alone, and stays absent, also in the VerifiedJws.
   Reason ParseBare(std::string_view token);
 
+  // RememberHeader lets later tokens with the same header, byte for byte, be read without decoding it: an
+  // issuer signs with few headers, one for each key. For tokens that were verified, so that nobody else fills
+  // the memory, which is bounded. Allocates for a header that is new.
+  void RememberHeader();
+
   const JoseHeader& header() const { return header_; }
   std::string_view signing_input() const { return compact_.signing_input; }
   std::span<const uint8_t> signature() const { return {signature_, signature_size_}; }
@@ -82,15 +89,18 @@ class ParsedJws {
 
  private:
   enum class Payload : uint8_t { kJsonObject, kAny };
+  struct KnownHeader;
   Reason ParseAs(std::string_view token, Payload payload);
   Reason ParseParts(std::string_view token, Payload payload);
   Reason ParseHeader();
+  std::unique_ptr<const KnownHeader>& KnownPlace();
   void Clear();
 
   CompactJws compact_;
   JoseHeader header_;
   json::Document header_document_;
-  std::string header_text_;  // The header that header_ was read from, in base64url; empty after a failure.
+  // By hash: see KnownPlace.
+  std::vector<std::unique_ptr<const KnownHeader>> known_headers_;
   json::Document payload_;
   size_t signature_size_ = 0;
   uint8_t signature_[1024];  // Longer than any signature under limits::kRsaModulusBitsMax.

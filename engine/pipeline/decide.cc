@@ -184,6 +184,7 @@ TOLLGATE_HOT Look DecideHit(Context& context, const sync::ReadScope& scope, cons
   Hit hit;
   Facts& facts = hit.facts;
   if (!context.cache->Find(presented.key, &facts, &hit.found)) return Look::kAbsent;
+  if (principal != nullptr) context.cache->FetchDetails(hit.found);
   hit.issuer = context.keys->CurrentIssuer(facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
   if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;

@@ -88,6 +88,7 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
       reason != Reason::kNone) {
     return reason;
   }
+  scratch.jws.RememberHeader();
   decision->algorithm = header.algorithm;
 
   claims::TimeEvidence evidence;
