@@ -48,8 +48,8 @@ Reason DecodeInto(std::string_view part, size_t bytes_max, json::Document* docum
   return size ? document->ParseBuffer(*size) : Reason::kBadBase64Url;
 }
 
-// Headers that a thread knows: some thousand keys in use at a time, half a kilobyte each at the most.
-constexpr size_t kKnownHeadersMax = 1024;
+// Headers that a thread knows: some thousand keys in use at a time, about a kilobyte each at the most.
+constexpr size_t kKnownHeadersMax = 2048;
 constexpr size_t kKnownHeaderBytesMax = 512;
 
 constexpr size_t kPayloadBytesMax = Base64UrlDecodedSize(limits::kTokenBytesMax);
@@ -111,17 +111,19 @@ Reason ReadHeader(json::Value header, JoseHeader* out) {
 
 // KnownHeader owns what its views point to.
 struct ParsedJws::KnownHeader {
-  KnownHeader(std::string_view text_in, const JoseHeader& read)
-      : text(text_in), key_id(read.key_id), type(read.type), header(read) {
-    header.key_id = key_id;
-    header.type = type;
+  KnownHeader(std::string_view base64url, const JoseHeader& read) : header(read) {
+    bytes.reserve(base64url.size() + read.key_id.size() + read.type.size());
+    bytes.append(base64url).append(read.key_id).append(read.type);
+    const std::string_view all = bytes;
+    text = all.substr(0, base64url.size());
+    header.key_id = all.substr(text.size(), read.key_id.size());
+    header.type = all.substr(text.size() + read.key_id.size());
   }
   KnownHeader(const KnownHeader&) = delete;
   KnownHeader& operator=(const KnownHeader&) = delete;
 
-  const std::string text;  // In base64url.
-  const std::string key_id;
-  const std::string type;
+  std::string bytes;
+  std::string_view text;  // In base64url.
   JoseHeader header;
 };
 
