@@ -42,8 +42,10 @@ class VerdictCache {
   using Key = crypto::Derived;
 
   // Derive computes the key of `token` and starts to fetch where it would be. The token has at most
-  // limits::kTokenBytesMax bytes. Does not allocate.
-  void Derive(std::string_view token, Key* key) const { tag_key_.Derive(token, hint_, key); }
+  // limits::kTokenBytesMax bytes. Does nothing if nothing is cached. Does not allocate.
+  void Derive(std::string_view token, Key* key) const {
+    if (num_slots_ != 0) tag_key_.Derive(token, hint_, key);
+  }
 
   // Found names an entry as it was when Find saw it.
   struct Found {
