@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -35,6 +36,16 @@ Reason FromSimdjson(simdjson::error_code error) {
   }
 }
 
+// WordOf is NameWord of a name that simdjson has unescaped: behind its buffer are bytes enough to read eight.
+uint64_t WordOf(std::string_view name) {
+  static_assert(simdjson::SIMDJSON_PADDING >= 8);
+  if (name.data() == nullptr) return 0;
+  if constexpr (std::endian::native != std::endian::little) return NameWord(name);
+  uint64_t word;
+  std::memcpy(&word, name.data(), sizeof word);
+  return name.size() >= 8 ? word : word & ((uint64_t{1} << 8 * name.size()) - 1);
+}
+
 // Walk turns simdjson's answer into nodes. Recursion is bounded by limits::kJsonDepthMax.
 class Walk {
  public:
@@ -44,12 +55,15 @@ class Walk {
     const auto position = static_cast<uint32_t>(nodes_.size());
     Node& node = nodes_.emplace_back();
     node.name = name;
+    node.name_word = WordOf(name);
     node.end = position + 1;
     switch (value.type()) {
-      case element_type::STRING:
+      case element_type::STRING: {
+        const std::string_view text = value.get_string().value_unsafe();
         node.type = Type::kString;
-        node.text = value.get_string().value_unsafe();
+        node.text = {text.data(), text.size()};
         return Reason::kNone;
+      }
       case element_type::INT64:
         node.type = Type::kInt64;
         node.int64 = value.get_int64().value_unsafe();
@@ -129,21 +143,6 @@ class Walk {
   std::vector<std::string_view>& names_;
 };
 
-// SameBytes is std::memcmp without the call: most names are short, and registered claims three letters.
-bool SameBytes(const char* a, const char* b, size_t size) {
-  for (; size >= 8; a += 8, b += 8, size -= 8) {
-    uint64_t word_a, word_b;
-    std::memcpy(&word_a, a, 8);
-    std::memcpy(&word_b, b, 8);
-    if (word_a != word_b) return false;
-  }
-  while (size > 0) {
-    if (*a++ != *b++) return false;
-    --size;
-  }
-  return true;
-}
-
 // NameEquals compares a member's name with one reference token of a JSON pointer, where ~1 stands for / and
 // ~0 for ~ (RFC 6901 section 4). A token with any other ~ names nothing.
 bool NameEquals(std::string_view name, std::string_view token) {
@@ -205,7 +204,7 @@ Reason Document::ParseBuffer(size_t size) {
 
 std::optional<std::string_view> Value::string() const {
   if (!present() || node_->type != Type::kString) return std::nullopt;
-  return node_->text;
+  return std::string_view(node_->text.data, node_->text.size);
 }
 
 std::optional<bool> Value::boolean() const {
@@ -246,11 +245,11 @@ Value Value::NextChild(Value child) const {
 Value Value::Member(std::string_view name) const {
   // Most names that are asked for and are not there need no look at the members.
   if (!is_object() || (node_->name_bits & NameBit(name)) == 0) return Value();
+  const uint64_t word = NameWord(name);
   const Node* const end = base_ + node_->end;
   for (const Node* node = node_ + 1; node != end; node = base_ + node->end) {
-    if (node->name.size() == name.size() && SameBytes(node->name.data(), name.data(), name.size())) {
-      return Value(base_, node);
-    }
+    if (node->name_word != word || node->name.size() != name.size()) continue;
+    if (name.size() <= 8 || node->name == name) return Value(base_, node);
   }
   return Value();
 }

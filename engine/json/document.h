@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -17,12 +18,20 @@ enum class Type : uint8_t { kNull, kBool, kInt64, kUint64, kDouble, kString, kAr
 // Node is one value of a parsed document. Nodes stand in document order; a container's members follow it
 // directly, and `end` is the position behind its last descendant (of a scalar: behind itself).
 struct Node {
+  struct Text {
+    const char* data;
+    size_t size;
+  };
   Type type = Type::kNull;
   uint32_t end = 0;
-  std::string_view name;  // The member's name, unescaped, in an object; empty elsewhere.
-  std::string_view text;  // kString: unescaped.
+  std::string_view name;   // The member's name, unescaped, in an object; empty elsewhere.
+  uint64_t name_word = 0;  // NameWord of it.
   union {
     int64_t int64 = 0;
+    struct {
+      const char* data;
+      size_t size;
+    } text;           // kString: unescaped.
     uint64_t uint64;  // Only for integers beyond INT64_MAX; all others are kInt64.
     double number;
     bool boolean;
@@ -36,6 +45,14 @@ inline uint64_t NameBit(std::string_view name) {
   const auto first = static_cast<uint8_t>(name.front());
   const auto last = static_cast<uint8_t>(name.back());
   return uint64_t{1} << ((name.size() * 5 + first * 3u + last * 17u) & 63);
+}
+
+// NameWord is the first eight bytes of a name: most names that differ differ there, and short ones nowhere
+// else.
+inline uint64_t NameWord(std::string_view name) {
+  uint64_t word = 0;
+  if (!name.empty()) std::memcpy(&word, name.data(), name.size() < sizeof word ? name.size() : sizeof word);
+  return word;
 }
 
 // Value is a view of one value of a Document: two words, valid until the Document parses again or is
