@@ -60,6 +60,8 @@ build_preset() {
   shift
   command -v c++ >/dev/null || die "no C++ compiler (c++): apt-get install g++"
   if command -v ccache >/dev/null; then
+    # One checkout's results serve another.
+    export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
     launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
   (cd "$root" && cmake --preset "$preset" -DTOLLGATE_WERROR=ON "${launcher[@]}" "$@" &&

@@ -28,10 +28,7 @@ struct Node {
   uint64_t name_word = 0;  // NameWord of it.
   union {
     int64_t int64 = 0;
-    struct {
-      const char* data;
-      size_t size;
-    } text;           // kString: unescaped.
+    Text text;        // kString: unescaped.
     uint64_t uint64;  // Only for integers beyond INT64_MAX; all others are kInt64.
     double number;
     bool boolean;

@@ -31,7 +31,6 @@ constexpr int kMovesMax = 2;
 //   sender-constrained (1)
 //           | verified_at_mono_ms, upper part (7)
 // An empty slot is all zeros: its key generation, 0, is never current.
-constexpr size_t kTagWords = 4;
 static_assert(limits::kKeySlotsMax <= 1 << 16 && limits::kKeyGenerationMax < 1 << 16);
 static_assert(limits::kScopeSetsMax <= 1 << 12);
 
