@@ -26,18 +26,20 @@ bool IsSpace(uint32_t code_point) {
          code_point == 0x3000;
 }
 
-// IsPlain: nothing but printable ASCII, for which there is nothing to decode. Eight bytes at a time: a byte's
-// top bit is set in the sum where the byte is below 0x20, is 0x7F, or has it set itself.
+// IsPlain: eight bytes or more, and nothing but printable ASCII, for which there is nothing to decode. Eight
+// bytes at a time, the last ones overlapping those before: a byte's top bit is set in the sum where the byte
+// is below 0x20, is 0x7F, or has it set itself.
 bool IsPlain(std::string_view text) {
   constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x80 * kOnes;
+  if (text.size() < 8) return false;
   uint64_t odd = 0;
-  size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
+  const auto look = [&](size_t at) {
     uint64_t word;
-    std::memcpy(&word, text.data() + i, sizeof word);
+    std::memcpy(&word, text.data() + at, sizeof word);
     odd |= word | (word - 0x20 * kOnes) | ((word & ~kTops) + kOnes);
-  }
-  for (; i < text.size(); ++i) odd |= text[i] < 0x20 || text[i] == 0x7F ? 0x80u : 0u;
+  };
+  for (size_t i = 0; i + 8 < text.size(); i += 8) look(i);
+  look(text.size() - 8);
   return (odd & kTops) == 0;
 }
 
