@@ -13,7 +13,6 @@ readonly test_packages=(
   clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
 )
-readonly bench_packages=(gnuplot-nox)
 
 die() {
   echo "$me: $*" >&2

@@ -61,7 +61,9 @@ struct Config {
   std::vector<ResourceConfig> resources{};
   Policy policy{};
   Timing timing{};
-  size_t verdict_cache_bytes = size_t{64} << 20;  // All memory of the verdict cache. 0: nothing is cached.
+  // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no
+  // token. Long role lists and clients take some megabytes at most beside it. 0: nothing is cached.
+  size_t verdict_cache_bytes = size_t{64} << 20;
   DangerousOptions dangerous{};
 };
 
