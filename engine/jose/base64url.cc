@@ -28,9 +28,7 @@ constexpr uint64_t BigEndian(uint64_t value) {
   return std::endian::native == std::endian::big ? value : __builtin_bswap64(value);
 }
 
-}  // namespace
-
-std::optional<size_t> Base64UrlDecode(std::string_view in, std::span<uint8_t> out) {
+std::optional<size_t> Decode(std::string_view in, std::span<uint8_t> out, [[maybe_unused]] bool wide) {
   const size_t size = Base64UrlDecodedSize(in.size());
   if (in.size() % 4 == 1 || size > out.size()) return std::nullopt;
   const auto* from = reinterpret_cast<const uint8_t*>(in.data());
@@ -40,8 +38,7 @@ std::optional<size_t> Base64UrlDecode(std::string_view in, std::span<uint8_t> ou
   uint32_t seen = 0;
 
 #if defined(__x86_64__)
-  static const bool has_avx2 = __builtin_cpu_supports("avx2");
-  if (has_avx2 && size >= avx2::kStored) {
+  if (wide && size >= avx2::kStored) {
     // The last step too stores within the output.
     const size_t num_steps = (size - avx2::kStored) / avx2::kBytes + 1;
     if (!avx2::Base64UrlDecodeSteps(from, num_steps, to)) return std::nullopt;
@@ -81,6 +78,25 @@ std::optional<size_t> Base64UrlDecode(std::string_view in, std::span<uint8_t> ou
   }
   if ((seen & kAlien) != 0 || trailing != 0) return std::nullopt;
   return size;
+}
+
+bool HasWide() {
+#if defined(__x86_64__)
+  static const bool has_avx2 = __builtin_cpu_supports("avx2");
+  return has_avx2;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+std::optional<size_t> Base64UrlDecode(std::string_view in, std::span<uint8_t> out) {
+  return Decode(in, out, HasWide());
+}
+
+std::optional<size_t> Base64UrlDecodePortable(std::string_view in, std::span<uint8_t> out) {
+  return Decode(in, out, false);
 }
 
 std::string Base64UrlEncode(std::span<const uint8_t> bytes) {

@@ -12,16 +12,23 @@ namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-// Decode returns the decoded bytes, and fails the test if a byte behind them was written.
-std::optional<std::string> Decode(std::string_view in) {
+// DecodeBy returns the decoded bytes, and fails the test if a byte behind them was written.
+template <typename Decoder>
+std::optional<std::string> DecodeBy(Decoder decoder, std::string_view in) {
   uint8_t out[256];
   const size_t size = Base64UrlDecodedSize(in.size());
   std::fill(std::begin(out), std::end(out), 0xa5);
-  const std::optional<size_t> written = Base64UrlDecode(in, {out, size});
+  const std::optional<size_t> written = decoder(in, {out, size});
   for (size_t i = size; i < size + 16; ++i) EXPECT_EQ(out[i], 0xa5);
   if (!written) return std::nullopt;
   EXPECT_EQ(*written, size);
   return std::string(reinterpret_cast<const char*>(out), *written);
+}
+
+std::optional<std::string> Decode(std::string_view in) {
+  std::optional<std::string> decoded = DecodeBy(Base64UrlDecode, in);
+  EXPECT_EQ(DecodeBy(Base64UrlDecodePortable, in), decoded);
+  return decoded;
 }
 
 std::string Encode(std::string_view bytes) {
