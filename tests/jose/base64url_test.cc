@@ -46,6 +46,23 @@ TEST(Base64Url, AgreesWithRfc4648) {
   }
 }
 
+// Long enough for every way of decoding: each byte at each place is a letter of the alphabet, or refused.
+TEST(Base64Url, EveryByteAtEveryPlaceOfALongText) {
+  const std::string letters = std::string(kAlphabet) + std::string(kAlphabet);
+  for (size_t place = 0; place < letters.size(); ++place) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = letters;
+      text[place] = static_cast<char>(byte);
+      const std::optional<std::string> decoded = Decode(text);
+      ASSERT_EQ(decoded.has_value(), kAlphabet.find(static_cast<char>(byte)) != kAlphabet.npos)
+          << byte << " at " << place;
+      if (decoded) {
+        ASSERT_EQ(Encode(*decoded), text);
+      }
+    }
+  }
+}
+
 // Every string of up to three bytes: exactly those decode that are the encoding of what they decode to.
 TEST(Base64Url, ShortStringsDecodeExactlyIfTheyAreWhatTheEncoderWrites) {
   size_t num_accepted[4] = {};
