@@ -159,7 +159,7 @@ void StageCacheFind(benchmark::State& state, const std::vector<std::string>& tok
   bool good = true;
   for (auto _ : state) {
     cache.Derive(tokens[i], &key);
-    good &= cache.Find(key, &facts, &found);
+    good &= cache.Find(key, &facts, &found) == VerdictCache::FindResult::kFound;
     benchmark::DoNotOptimize(facts);
     if (++i == tokens.size()) i = 0;
   }
@@ -178,7 +178,8 @@ void StageCacheInsert(benchmark::State& state, const std::vector<std::string>& t
   }
   verdicts::Facts facts;
   VerdictCache::Found found;
-  if (!cache.Find(keys.front(), &facts, &found)) state.SkipWithError("a token was not found");
+  if (cache.Find(keys.front(), &facts, &found) != VerdictCache::FindResult::kFound)
+    state.SkipWithError("a token was not found");
 }
 
 // Text of exactly `bytes`, cut out of the pool's tokens laid end to end: lengths that no provider issues.

@@ -5,7 +5,7 @@
 namespace tollgate {
 
 void Principal::Clear() {
-  end_.fill(0);
+  fields_.fill({});
   overflow_.clear();
 }
 
@@ -18,11 +18,11 @@ void Principal::Assign(std::span<const std::string_view, kFieldCount> fields) {
     overflow_.resize(total);
     to = overflow_.data();
   }
-  uint32_t end = 0;
+  size_t end = 0;
   for (size_t i = 0; i < fields.size(); ++i) {
     if (!fields[i].empty()) std::memcpy(to + end, fields[i].data(), fields[i].size());
-    end += static_cast<uint32_t>(fields[i].size());
-    end_[i] = end;
+    Set(static_cast<FieldIndex>(i), end, fields[i].size());
+    end += fields[i].size();
   }
 }
 

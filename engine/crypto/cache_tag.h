@@ -17,7 +17,7 @@ namespace tollgate::crypto {
 // CacheTag stands for all bytes of a token and their number. It is a universal hash: whoever sees tags can
 // work out the key. It never leaves the table: not logged, not stored, not shown, not compared for order.
 struct CacheTag {
-  alignas(32) std::array<uint64_t, 4> words{};
+  alignas(32) std::array<uint64_t, 4> words;
 
   // Without a branch between the words: how far two tags agree is nobody's business.
   friend bool operator==(const CacheTag& a, const CacheTag& b) {
@@ -26,21 +26,22 @@ struct CacheTag {
   }
 };
 
-// PlaceHint tells where the table lies, so that its lines are on their way while the token is hashed. For
-// both 32-bit halves h of the place, `lines` lines of 64 bytes from base + ((h & mask) << shift) are fetched;
-// none without a base. Fetching changes nothing and cannot fault.
+// PlaceHint tells where the table lies, so that its lines are on their way while the token is hashed. For the
+// lower 32-bit half h of the place, and if `both` for the upper one too, `lines` lines of 64 bytes from
+// base + ((h & mask) << shift) are fetched; none without a base. Fetching changes nothing and cannot fault.
 struct PlaceHint {
   const void* base = nullptr;
   uint32_t mask = 0;
   uint32_t shift = 7;
   uint32_t lines = 2;
+  bool both = true;
 };
 
 struct Derived {
   CacheTag tag;
   // A hash, under a key of its own, of the last 16 bytes of the token (all of it, if it is shorter), which in
   // a signed token are part of the signature. An index: nothing may be taken for equal because its place is.
-  uint64_t place = 0;
+  uint64_t place;
 };
 
 // TagVariant says how tags are made. Those with carry-less multiplication make equal tags under equal keys,

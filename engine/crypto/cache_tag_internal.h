@@ -35,10 +35,9 @@ TOLLGATE_INLINE void FetchLines(const PlaceHint& hint, uint64_t place) {
   const char* base = static_cast<const char*>(hint.base);
   const char* first = base + (size_t{static_cast<uint32_t>(place) & hint.mask} << hint.shift);
   const char* second = base + (size_t{static_cast<uint32_t>(place >> 32) & hint.mask} << hint.shift);
-  for (uint32_t line = 0; line < hint.lines; ++line) {
-    __builtin_prefetch(first + size_t{line} * 64, 0, 3);
-    __builtin_prefetch(second + size_t{line} * 64, 0, 3);
-  }
+  for (uint32_t line = 0; line < hint.lines; ++line) __builtin_prefetch(first + size_t{line} * 64, 0, 3);
+  if (!hint.both) return;
+  for (uint32_t line = 0; line < hint.lines; ++line) __builtin_prefetch(second + size_t{line} * 64, 0, 3);
 }
 
 // The variants. Tokens have at most limits::kTokenBytesMax bytes.

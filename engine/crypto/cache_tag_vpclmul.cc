@@ -25,11 +25,6 @@ TOLLGATE_TARGET TOLLGATE_INLINE __m512i Product(__m512i pairs) {
   return _mm512_clmulepi64_epi128(pairs, pairs, 0x10);
 }
 
-// The second iteration's key is the first one's, one pair further on.
-TOLLGATE_TARGET TOLLGATE_INLINE __m512i ShiftedKey(__m512i key, __m512i next) {
-  return _mm512_alignr_epi64(next, key, 2);
-}
-
 TOLLGATE_TARGET TOLLGATE_INLINE __m512i Add3(__m512i a, __m512i b, __m512i c) {
   return _mm512_ternarylogic_epi64(a, b, c, 0x96);
 }
@@ -47,29 +42,28 @@ TOLLGATE_TARGET TOLLGATE_INLINE uint64_t Place(const TagMaterial& material, cons
   return static_cast<uint64_t>(_mm_cvtsi128_si64(x));
 }
 
+// The second iteration's key is the first one's, one pair further on. Loaded, not put together: the units
+// that multiply would also have to shift.
+TOLLGATE_TARGET TOLLGATE_INLINE __m512i Keyed(__m512i block, const uint64_t* words) {
+  return _mm512_xor_si512(block, _mm512_loadu_si512(words));
+}
+
 struct Sums {
   __m512i sum0;
   __m512i sum1;
-  __m512i key;  // Of the next block's first iteration.
 
-  // Add takes in one block, four pairs; `next_words` are the key of the block behind it.
-  TOLLGATE_TARGET TOLLGATE_INLINE void Add(__m512i block, const uint64_t* next_words) {
-    const __m512i next = _mm512_load_si512(next_words);
-    sum0 = _mm512_xor_si512(sum0, Product(_mm512_xor_si512(block, key)));
-    sum1 = _mm512_xor_si512(sum1, Product(_mm512_xor_si512(block, ShiftedKey(key, next))));
-    key = next;
+  // Add takes in one block, four pairs, under the key words from `words` on.
+  TOLLGATE_TARGET TOLLGATE_INLINE void Add(__m512i block, const uint64_t* words) {
+    sum0 = _mm512_xor_si512(sum0, Product(Keyed(block, words)));
+    sum1 = _mm512_xor_si512(sum1, Product(Keyed(block, words + 2)));
   }
 
   // AddTwo is twice Add, with fewer additions: the units that multiply also add.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* next_words) {
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* words) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
-    const __m512i next = _mm512_load_si512(next_words);
-    const __m512i after = _mm512_load_si512(next_words + 8);
-    sum0 = Add3(sum0, Product(_mm512_xor_si512(first, key)), Product(_mm512_xor_si512(second, next)));
-    sum1 = Add3(sum1, Product(_mm512_xor_si512(first, ShiftedKey(key, next))),
-                Product(_mm512_xor_si512(second, ShiftedKey(next, after))));
-    key = after;
+    sum0 = Add3(sum0, Product(Keyed(first, words)), Product(Keyed(second, words + 8)));
+    sum1 = Add3(sum1, Product(Keyed(first, words + 2)), Product(Keyed(second, words + 10)));
   }
 };
 
@@ -82,18 +76,18 @@ TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& materia
   out->place = Place(material, at + size, size);
   FetchLines(hint, out->place);
 
-  Sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_load_si512(material.words.data())};
-  const uint64_t* next_words = material.words.data() + 8;
+  Sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  const uint64_t* words = material.words.data();
   size_t left = size;
-  for (; left >= 128; left -= 128, at += 128, next_words += 16) {
-    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), next_words);
+  for (; left >= 128; left -= 128, at += 128, words += 16) {
+    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), words);
   }
   if (left >= 64) {
-    sums.Add(_mm512_loadu_si512(at), next_words);
-    left -= 64, at += 64, next_words += 8;
+    sums.Add(_mm512_loadu_si512(at), words);
+    left -= 64, at += 64, words += 8;
   }
   // What is masked out is zero, and not touched.
-  if (left > 0) sums.Add(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), next_words);
+  if (left > 0) sums.Add(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), words);
 
   const __m256i half0 =
       _mm256_xor_si256(_mm512_castsi512_si256(sums.sum0), _mm512_extracti64x4_epi64(sums.sum0, 1));

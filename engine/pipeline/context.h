@@ -14,6 +14,7 @@
 #include "policy/compiled_policy.h"
 #include "policy/scope_sets.h"
 #include "revocation/revocation_list.h"
+#include "sync/interned_texts.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
 #include "tollgate/request.h"
@@ -58,6 +59,7 @@ struct IssuerGate {
 struct Context {
   std::vector<IssuerRules> issuers;  // By position in Config::issuers, as everywhere.
   std::vector<IssuerGate> gates;     // Likewise.
+  sync::InternedTexts issuer_names;  // Numbered by position, likewise.
   std::vector<std::string> resource_uris;
   absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
   int64_t verdict_age_max_ms = 0;
@@ -70,7 +72,7 @@ struct Context {
   std::unique_ptr<verdicts::VerdictCache> cache;
   revocation::RevocationList revocations;
 
-  explicit Context(size_t num_issuers) : waiters(num_issuers) {}
+  explicit Context(size_t num_issuers) : issuer_names(num_issuers, SIZE_MAX), waiters(num_issuers) {}
 
   // ResourcesOf returns the resources that one audience value names, a bit each.
   uint64_t ResourcesOf(std::string_view audience) const {

@@ -21,15 +21,19 @@ using verdicts::VerdictCache;
 
 // Presented is a request's credential, taken out of the request and on its way to be looked up.
 struct Presented {
-  Reason reason = Reason::kNone;               // Why there is nothing to look up.
-  const policy::CompiledTool* tool = nullptr;  // What is to be called; null if the policy does not name it.
+  Reason reason;                             // Why there is nothing to look up: nothing else is set then.
+  const policy::CompiledTool* fetched_tool;  // For FindTool.
   std::string_view token;
   VerdictCache::Key key;
+
+  Presented() {}  // Not defaulted: `Presented{}` would zero what Present fills.
 };
 
-// Present reads the credential and begins to fetch what the cache has of it. The tool is looked up first: its
-// tables arrive while the token is hashed.
+// Present reads the credential and begins to fetch what the cache has of it and the policy of the tool, which
+// arrives while the token is hashed.
+template <bool of_many>
 TOLLGATE_INLINE void Present(const Context& context, const Request& request, Presented* presented) {
+  presented->reason = Reason::kNone;
   if (request.num_credentials > 1) {
     presented->reason = Reason::kSeveralCredentials;
   } else if (presented->reason = claims::ReadAuthorization(request.authorization, &presented->token);
@@ -39,8 +43,12 @@ TOLLGATE_INLINE void Present(const Context& context, const Request& request, Pre
   } else if (presented->token.size() > limits::kTokenBytesMax) {
     presented->reason = Reason::kTokenTooLong;
   } else {
-    presented->tool = context.policy->FindTool(request.tool);
-    context.cache->Derive(presented->token, &presented->key);
+    presented->fetched_tool = context.policy->FetchTool(request.tool);
+    if constexpr (of_many) {
+      context.cache->DeriveOfMany(presented->token, &presented->key);
+    } else {
+      context.cache->Derive(presented->token, &presented->key);
+    }
   }
 }
 
@@ -82,11 +90,11 @@ TOLLGATE_SLOW Reason CheckAge(int64_t issued_at, const policy::CompiledTool& too
 
 // CheckPolicy decides the tool, afresh for every request. Where the tool bounds the token's age, that has
 // been checked.
-Reason CheckPolicy(const policy::CompiledTool* tool, const policy::ScopeMask& held) {
-  if (tool == nullptr) return Reason::kUnknownTool;
-  if (tool->mode == ValidationMode::kIntrospect) return Reason::kIntrospectionUnavailable;
-  if (!policy::CompiledPolicy::Covers(held, tool->needed)) return Reason::kInsufficientScope;
-  return Reason::kNone;
+Reason CheckPolicy(const policy::CompiledPolicy& policy, const policy::CompiledTool& tool,
+                   const policy::ScopeMask& held) {
+  if (tool.mode == ValidationMode::kIntrospect) [[unlikely]]
+    return Reason::kIntrospectionUnavailable;
+  return policy.Permits(tool, held) ? Reason::kNone : Reason::kInsufficientScope;
 }
 
 revocation::Candidate CandidateOf(uint32_t issuer, const keys::IssuerKey& key, std::string_view subject,
@@ -99,60 +107,126 @@ revocation::Candidate CandidateOf(uint32_t issuer, const keys::IssuerKey& key, s
           .issued_at = issued_at};
 }
 
-// Hit is what the cache holds of the token at hand.
+// Hit is what the cache holds of the token at hand. It lives in registers as long as nothing that is called
+// takes all of it.
 struct Hit {
   Facts facts;
   VerdictCache::Found found;
   uint32_t issuer = 0;
 };
 
-// RecheckRevocation looks again at a cached token after something was revoked; it verifies no signature.
-// False if the entry has changed meanwhile, or its key left the set: the token is then established anew.
-TOLLGATE_SLOW bool RecheckRevocation(Context& context, const sync::ReadScope& scope, Hit* hit,
-                                     Reason* reason) {
+// What looks at a cached entry once more answers kUndecided if the entry has changed meanwhile: it then is to
+// be looked up again.
+
+// RecheckRevocation looks again at a cached token after something was revoked; it verifies no signature. A
+// token that is not revoked gets a new stamp, which is a change of its entry.
+TOLLGATE_SLOW Reason RecheckRevocation(Context& context, const sync::ReadScope& scope,
+                                       VerdictCache::Found found, uint32_t issuer, KeyRef key_ref) {
   scope.block().Add(kRevocationRechecks);
   const uint64_t epoch = context.revocations.epoch();  // Before the look, so that the stamp is never too new.
   Details details;
-  if (!context.cache->ReadDetails(hit->found, &details)) return false;
-  const keys::IssuerKey* key = context.keys->FindByRef(scope, hit->issuer, hit->facts.key);
-  if (key == nullptr) return false;
-  *reason = context.revocations.Covers(
-      CandidateOf(hit->issuer, *key, details.names.subject, details.names.jwt_id, details.times.issued_at));
-  if (*reason == Reason::kNone) context.cache->Restamp(static_cast<uint32_t>(epoch), &hit->found);
-  return true;
+  if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
+  const keys::IssuerKey* key = context.keys->FindByRef(scope, issuer, key_ref);
+  if (key == nullptr) return Reason::kUndecided;
+  const Reason reason = context.revocations.Covers(
+      CandidateOf(issuer, *key, details.names.subject, details.names.jwt_id, details.times.issued_at));
+  if (reason != Reason::kNone) return reason;
+  context.cache->Restamp(static_cast<uint32_t>(epoch), found);
+  return Reason::kUndecided;
 }
 
-// RecheckTimes finds out what is wrong with the times of a token that is outside of its span. False as above.
-TOLLGATE_SLOW bool RecheckTimes(const Context& context, const Hit& hit, Now now, Decision* decision,
-                                Reason* reason) {
+// RecheckTimes finds out what is wrong with the times of a token that is outside of its span.
+TOLLGATE_SLOW Reason RecheckTimes(const Context& context, VerdictCache::Found found, uint32_t issuer, Now now,
+                                  Decision* decision) {
   Details details;
-  if (!context.cache->ReadDetails(hit.found, &details)) return false;
+  if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
   claims::TimeEvidence evidence;
-  *reason = claims::CheckTimes({details.times.expires_at, details.times.not_before, details.times.issued_at},
-                               context.issuers[hit.issuer].expectations, now.wall_s, &evidence);
+  const Reason reason =
+      claims::CheckTimes({details.times.expires_at, details.times.not_before, details.times.issued_at},
+                         context.issuers[issuer].expectations, now.wall_s, &evidence);
   decision->evidence_actual = evidence.actual;
   decision->evidence_bound = evidence.bound;
-  return *reason != Reason::kNone;
+  return reason == Reason::kNone ? Reason::kUndecided : reason;
 }
 
-// RecheckAge holds the token's age against the tool's bound. False as above.
-TOLLGATE_SLOW bool RecheckAge(const Context& context, const Hit& hit, const policy::CompiledTool& tool,
-                              Now now, Decision* decision, Reason* reason) {
+// RecheckAge holds the token's age against the tool's bound.
+TOLLGATE_SLOW Reason RecheckAge(const Context& context, VerdictCache::Found found,
+                                const policy::CompiledTool& tool, Now now, Decision* decision) {
   Details details;
-  if (!context.cache->ReadDetails(hit.found, &details)) return false;
-  *reason = CheckAge(details.times.issued_at, tool, now, decision);
-  return true;
+  if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
+  return CheckAge(details.times.issued_at, tool, now, decision);
 }
 
-// FillFromCache says who is calling. False as above.
-bool FillFromCache(const Context& context, const Hit& hit, Principal* principal) {
+// CheckCached holds cached facts against this moment and this request, in the order of the reasons.
+TOLLGATE_INLINE Reason CheckCached(Context& context, const sync::ReadScope& scope, const Hit& hit,
+                                   ResourceId resource, Now now, Decision* decision) {
+  const Facts& facts = hit.facts;
+  if (!context.gates[hit.issuer].Admits(resource)) [[unlikely]]
+    return Reason::kIssuerNotAllowedHere;
+  if (const Reason reason = CheckKeys(context, hit.issuer, now, decision); reason != Reason::kNone)
+      [[unlikely]]
+    return reason;
+  if (now.wall_s < facts.valid_from_s || now.wall_s > facts.valid_through_s) [[unlikely]]
+    return RecheckTimes(context, hit.found, hit.issuer, now, decision);
+  if (const Reason reason = CheckBinding(facts, resource); reason != Reason::kNone) [[unlikely]]
+    return reason;
+  if (facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch())) [[unlikely]]
+    return RecheckRevocation(context, scope, hit.found, hit.issuer, facts.key);
+  return Reason::kNone;
+}
+
+// CheckCachedTool decides the tool for a cached token that is good.
+TOLLGATE_INLINE Reason CheckCachedTool(const Context& context, const Hit& hit, const Presented& presented,
+                                       const Request& request, Now now, Decision* decision) {
+  const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
+  if (tool == nullptr) [[unlikely]]
+    return Reason::kUnknownTool;
+  if (tool->token_age_max_s != 0) [[unlikely]] {
+    if (const Reason reason = RecheckAge(context, hit.found, *tool, now, decision); reason != Reason::kNone)
+      return reason;
+  }
+  return CheckPolicy(*context.policy, *tool, context.scope_sets->Mask(hit.facts.scope_set));
+}
+
+// FillLong is for a caller who does not fit into a Principal without an allocation.
+TOLLGATE_SLOW bool FillLong(const Context& context, VerdictCache::Found found, uint32_t issuer,
+                            uint32_t scope_set, Principal* principal) {
   Details details;
-  if (!context.cache->ReadDetails(hit.found, &details)) return false;
+  if (!context.cache->ReadDetails(found, &details)) return false;
   const verdicts::Names& names = details.names;
   principal->Assign(std::array<std::string_view, Principal::kFieldCount>{
-      context.issuers[hit.issuer].expectations.issuer, names.subject, names.client_id, names.jwt_id,
-      context.scope_sets->Text(hit.facts.scope_set), names.roles});
+      context.issuer_names.Text(issuer).view(), names.subject, names.client_id, names.jwt_id,
+      context.scope_sets->Text(scope_set).view(), names.roles});
   return true;
+}
+
+// FillFromCache says who is calling. False if the entry has changed.
+bool FillFromCache(const Context& context, VerdictCache::Found found, uint32_t issuer, uint32_t scope_set,
+                   Principal* principal) {
+  char* const to = principal->Inline();
+  std::array<VerdictCache::CopiedName, 4> names;
+  if (!context.cache->CopyNames(found, to, &names)) return false;
+  size_t end = VerdictCache::kNamesBytes;
+  bool fits = true;
+  const auto append = [&](Principal::FieldIndex field, const sync::PaddedText& text) {
+    fits = fits && text.size() + sync::PaddedText::kBlock <= Principal::kInlineBytes - end;
+    if (!fits) return;
+    text.CopyTo(to + end);
+    principal->Set(field, end, text.size());
+    end += text.size();
+  };
+  append(Principal::kIssuer, context.issuer_names.Text(issuer));
+  append(Principal::kScope, context.scope_sets->Text(scope_set));
+  constexpr std::array kFields = {Principal::kSubject, Principal::kClientId, Principal::kJwtId,
+                                  Principal::kRoles};
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i].interned != nullptr) {
+      append(kFields[i], *names[i].interned);
+    } else {
+      principal->Set(kFields[i], names[i].begin, names[i].size);
+    }
+  }
+  return fits || FillLong(context, found, issuer, scope_set, principal);
 }
 
 std::string Joined(std::span<const std::string_view> words) {
@@ -179,53 +253,44 @@ enum class Look : uint8_t {
 };
 
 // DecideHit decides from cached facts, or says why it has decided nothing.
-TOLLGATE_HOT Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                            const Request& request, Now now, Decision* decision, Principal* principal) {
+TOLLGATE_INLINE Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                               const Request& request, Now now, Decision* decision, Principal* principal) {
   Hit hit;
-  Facts& facts = hit.facts;
-  if (!context.cache->Find(presented.key, &facts, &hit.found)) return Look::kAbsent;
+  if (const auto result = context.cache->Find(presented.key, &hit.facts, &hit.found);
+      result != VerdictCache::FindResult::kFound) {
+    return result == VerdictCache::FindResult::kAbsent ? Look::kAbsent : Look::kChanged;
+  }
   if (principal != nullptr) context.cache->FetchDetails(hit.found);
-  hit.issuer = context.keys->CurrentIssuer(facts.key);
+  hit.issuer = context.keys->CurrentIssuer(hit.facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
-  if (VerdictCache::AgeMs(facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;
+  if (VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;
 
-  // In the order of the reasons. What is slow says false if the entry has changed under our hands.
-  const IssuerGate& gate = context.gates[hit.issuer];
-  Reason reason = gate.Admits(request.resource) ? Reason::kNone : Reason::kIssuerNotAllowedHere;
-  if (reason == Reason::kNone) reason = CheckKeys(context, hit.issuer, now, decision);
-  const bool in_time = now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s;
-  if (reason == Reason::kNone && !in_time && !RecheckTimes(context, hit, now, decision, &reason))
-    return Look::kChanged;
-  if (reason == Reason::kNone) reason = CheckBinding(facts, request.resource);
-  if (reason == Reason::kNone &&
-      facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch()) &&
-      !RecheckRevocation(context, scope, &hit, &reason)) {
-    return Look::kChanged;
-  }
-  if (reason == Reason::kNone) {
-    const policy::CompiledTool* const tool = presented.tool;
-    if (tool != nullptr && tool->token_age_max_s != 0 &&
-        !RecheckAge(context, hit, *tool, now, decision, &reason)) {
+  Reason reason = CheckCached(context, scope, hit, request.resource, now, decision);
+  if (reason == Reason::kNone) [[likely]] {
+    reason = CheckCachedTool(context, hit, presented, request, now, decision);
+    // The token is good: whoever is denied is known.
+    if (principal != nullptr &&
+        !FillFromCache(context, hit.found, hit.issuer, hit.facts.scope_set, principal))
       return Look::kChanged;
-    }
-    if (reason == Reason::kNone) reason = CheckPolicy(tool, context.scope_sets->Mask(facts.scope_set));
-    if (principal != nullptr && !FillFromCache(context, hit, principal)) return Look::kChanged;
-    decision->valid_until_s = facts.valid_through_s + 1;
+    decision->valid_until_s = hit.facts.valid_through_s + 1;
   }
+  if (reason == Reason::kUndecided) [[unlikely]]
+    return Look::kChanged;
   scope.block().Add(kCacheHits);
   decision->from_cache = true;
-  decision->audience_is_client_id = gate.audience_is_client_id;
+  decision->audience_is_client_id = context.gates[hit.issuer].audience_is_client_id;
   decision->issuer = hit.issuer;
-  decision->algorithm = facts.algorithm;
+  decision->algorithm = hit.facts.algorithm;
   decision->reason = reason;
   return Look::kDecided;
 }
 
-// LookAgain is for an entry that another thread was writing, after a revocation or a verification of its own:
-// a look costs less than a verification, whose insertion would send others the same way.
+// LookAgain is for an entry that has changed while it was looked at: another thread was writing it, or this
+// one has given it a new stamp. A look costs less than a verification, whose insertion would send others the
+// same way. Writing takes as long as a few dozen looks; a writer that was interrupted is not waited for.
 TOLLGATE_SLOW Look LookAgain(Context& context, const sync::ReadScope& scope, const Presented& presented,
                              const Request& request, Now now, Decision* decision, Principal* principal) {
-  constexpr int kLooksMax = 16;
+  constexpr int kLooksMax = 64;
   Look look = Look::kChanged;
   for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
     *decision = Decision{};
@@ -263,13 +328,15 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);
-  const policy::CompiledTool* const tool = presented.tool;
-  if (tool != nullptr && tool->token_age_max_s != 0) {
+  const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
+  if (tool == nullptr) return Reason::kUnknownTool;
+  if (tool->token_age_max_s != 0) {
     if (const Reason reason = CheckAge(issued_at, *tool, now, decision); reason != Reason::kNone)
       return reason;
   }
-  return CheckPolicy(tool, decision->was_cached ? context.scope_sets->Mask(facts.scope_set)
-                                                : context.policy->MaskOf(token.scopes));
+  return CheckPolicy(*context.policy, *tool,
+                     decision->was_cached ? context.scope_sets->Mask(facts.scope_set)
+                                          : context.policy->MaskOf(token.scopes));
 }
 
 TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* decision) {
@@ -301,8 +368,9 @@ void Decided(const Context& context, sync::ThreadBlock& counters, Now now, Decis
   }
 }
 
-TOLLGATE_HOT void DecidePresented(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                                  const Request& request, Now now, Decision* decision, Principal* principal) {
+TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
+                                     const Presented& presented, const Request& request, Now now,
+                                     Decision* decision, Principal* principal) {
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();
   if (presented.reason != Reason::kNone) {
@@ -321,11 +389,12 @@ TOLLGATE_HOT void DecidePresented(Context& context, const sync::ReadScope& scope
 
 }  // namespace
 
-TOLLGATE_HOT void Decide(Context& context, const Request& request, Now now, Decision* decision,
+TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& clock, Decision* decision,
                          Principal* principal) noexcept {
+  const Now now = clock.Read();  // First: a call between hash and comparison would spill the tag's registers.
   const sync::ReadScope scope(context.blocks);
   Presented presented;
-  Present(context, request, &presented);
+  Present<false>(context, request, &presented);
   DecidePresented(context, scope, presented, request, now, decision, principal);
 }
 
@@ -339,7 +408,10 @@ TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> request
     const Now now = clock.Read();
     const size_t count = std::min(kAtOnce, size - begin);
     std::array<Presented, kAtOnce> presented;
-    for (size_t i = 0; i < count; ++i) Present(context, requests[begin + i], &presented[i]);
+    for (size_t i = 0; i < count; ++i) Present<true>(context, requests[begin + i], &presented[i]);
+    for (size_t i = 0; i < count; ++i) {
+      if (presented[i].reason == Reason::kNone) context.cache->FetchRest(presented[i].key);
+    }
     for (size_t i = 0; i < count; ++i) {
       DecidePresented(context, scope, presented[i], requests[begin + i], now, &decisions[begin + i], nullptr);
     }

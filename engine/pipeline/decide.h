@@ -12,7 +12,7 @@ namespace tollgate::pipeline {
 
 // Decide answers one request; see Engine::Check. The steps stand in the order in which the reasons are
 // numbered.
-void Decide(Context& context, const Request& request, Now now, Decision* decision,
+void Decide(Context& context, const Request& request, const Clock& clock, Decision* decision,
             Principal* principal) noexcept;
 
 // DecideBatch answers many; see Engine::CheckBatch.

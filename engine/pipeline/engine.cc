@@ -71,6 +71,7 @@ void FillContext(const Config& config, pipeline::Context* context) {
   for (const IssuerConfig& issuer : config.issuers) {
     context->issuers.push_back(RulesOf(issuer));
     context->gates.push_back(GateOf(issuer, config.resources));
+    (void)context->issuer_names.Intern(issuer.issuer);  // CheckConfig: no issuer comes twice.
   }
   for (size_t r = 0; r < config.resources.size(); ++r) {
     const ResourceConfig& resource = config.resources[r];
@@ -117,7 +118,7 @@ Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
 void Engine::Check(const Request& request, Decision* decision, Principal* principal) noexcept {
-  pipeline::Decide(impl_->context, request, impl_->clock.Read(), decision, principal);
+  pipeline::Decide(impl_->context, request, impl_->clock, decision, principal);
 }
 
 void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) noexcept {
@@ -158,8 +159,9 @@ std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
 }
 
 std::string Engine::ScopesFor(std::string_view tool) const {
-  const policy::CompiledTool* found = impl_->context.policy->FindTool(tool);
-  return found == nullptr ? std::string() : std::string(impl_->context.policy->ScopesOf(*found));
+  const policy::CompiledPolicy& policy = *impl_->context.policy;
+  const policy::CompiledTool* found = policy.FindTool(policy.FetchTool(tool), tool);
+  return found == nullptr ? std::string() : std::string(policy.ScopesOf(*found));
 }
 
 absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid,

@@ -17,23 +17,32 @@ struct CompiledPolicy::Compiled {
   absl::flat_hash_map<std::string, uint32_t> scope_bits;
   std::vector<std::string> names;
   std::vector<CompiledTool> tools;
-  std::vector<std::string> scopes;
+  std::vector<ScopeMask> needed;
+  std::vector<std::string> scope_texts;
 };
 
 CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
   Compiled compiled;
+  absl::flat_hash_map<ScopeMask, uint16_t> numbers;
   for (const ToolRule& rule : policy.tools()) {
     CompiledTool tool;
-    std::string scopes;
+    ScopeMask needed{};
+    std::string text;
     for (const std::string& scope : rule.scopes) {
       const auto [entry, is_new] =
           compiled.scope_bits.try_emplace(scope, static_cast<uint32_t>(compiled.scope_bits.size()));
-      const ScopeMask before = tool.needed;
-      SetBit(&tool.needed, entry->second);
-      if (tool.needed == before) continue;  // Named twice.
-      if (!scopes.empty()) scopes += ' ';
-      scopes += scope;
+      const ScopeMask before = needed;
+      SetBit(&needed, entry->second);
+      if (needed == before) continue;  // Named twice.
+      if (!text.empty()) text += ' ';
+      text += scope;
     }
+    const auto [number, is_new] = numbers.try_emplace(needed, static_cast<uint16_t>(numbers.size()));
+    if (is_new) {
+      compiled.needed.push_back(needed);
+      compiled.scope_texts.push_back(std::move(text));
+    }
+    tool.scopes = number->second;
     for (const SensitivityClass& sensitivity : policy.classes()) {
       if (sensitivity.name != rule.sensitivity) continue;
       tool.mode = sensitivity.mode;
@@ -43,7 +52,6 @@ CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
     }
     compiled.names.push_back(rule.tool);
     compiled.tools.push_back(tool);
-    compiled.scopes.push_back(std::move(scopes));
   }
   return compiled;
 }
@@ -53,11 +61,8 @@ CompiledPolicy::CompiledPolicy(const Policy& policy) : CompiledPolicy(Compile(po
 CompiledPolicy::CompiledPolicy(Compiled compiled)
     : scope_bits_(std::move(compiled.scope_bits)),
       table_(compiled.names, compiled.tools),
-      scopes_(table_.num_cells()) {
-  for (size_t i = 0; i < compiled.names.size(); ++i) {
-    scopes_[table_.CellNumber(*table_.Find(compiled.names[i]))] = std::move(compiled.scopes[i]);
-  }
-}
+      needed_(std::move(compiled.needed)),
+      scope_texts_(std::move(compiled.scope_texts)) {}
 
 ScopeMask CompiledPolicy::MaskOf(std::span<const std::string_view> scopes) const {
   ScopeMask mask{};

@@ -26,7 +26,7 @@ class ScopeSets {
 
   // Mask and Text take a number that Intern returned (on any thread, with the number handed on properly).
   const ScopeMask& Mask(uint32_t set) const { return masks_[set]; }
-  std::string_view Text(uint32_t set) const { return texts_.Text(set); }  // Space-delimited, sorted.
+  const sync::PaddedText& Text(uint32_t set) const { return texts_.Text(set); }  // Space-delimited, sorted.
   size_t size() const { return texts_.size(); }
 
  private:

@@ -29,10 +29,11 @@ bool ToolTable::HasOddName(const CompiledTool& tool, std::string_view name) cons
 
 ToolTable::ToolTable(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools) {
   const size_t num_names = std::max<size_t>(names.size(), 1);
-  displacement_mask_ = std::bit_ceil(num_names) - 1;
-  cell_mask_ = std::bit_ceil(num_names * 2) - 1;
-  // A seed fails when two names share both halves of the hash that count, as they do by one seed in four if
-  // there are many names; twice the cells halve that.
+  // Dense, so that the table stays at hand: few lines of displacements, a line a tool, hardly any empty ones.
+  displacement_mask_ = (std::bit_ceil(num_names) + 1) / 2 - 1;
+  cell_mask_ = std::bit_ceil(num_names) - 1;
+  // A seed fails when two names share both halves of the hash that count, or the last groups of names find no
+  // room; twice the cells halve both.
   for (int failures = 1; !Place(names, tools); ++failures, ++seed_) {
     if (failures % 8 == 0 && cell_mask_ + 1 < kCellsMax) cell_mask_ = cell_mask_ * 2 + 1;
   }

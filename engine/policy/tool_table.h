@@ -14,20 +14,17 @@
 
 namespace tollgate::policy {
 
-// ScopeMask has one bit for each scope that a policy names.
-using ScopeMask = std::array<uint64_t, PolicyBuilder::kScopesMax / 64>;
-
-// CompiledTool is what one tool needs, ready for a bit test, and its name: two lines of memory side by side.
-struct alignas(128) CompiledTool {
+// CompiledTool is what a decision needs to know of one tool, and its name: one line of memory.
+struct alignas(64) CompiledTool {
   static constexpr size_t kNameBytes = 40;
 
   std::array<char, kNameBytes> name{};  // Zeros behind it; of a longer one, an index among the long names.
   uint32_t token_age_max_s = 0;         // 0: no bound.
   uint16_t name_len = UINT16_MAX;       // No name is that long: an empty cell.
+  uint16_t scopes = 0;                  // The set of scopes that is needed, by its number in the policy.
   ValidationMode mode = ValidationMode::kSignature;
-  ScopeMask needed{};
 };
-static_assert(sizeof(CompiledTool) == 128);
+static_assert(sizeof(CompiledTool) == 64);
 
 // ToolTable finds a tool of a fixed list by one probe: a perfect hash made for just these names (hash,
 // displace and compress; Belazzougui, Botelho, Dietzfelbinger 2009). Whoever looks up chooses neither the
@@ -38,17 +35,19 @@ class ToolTable {
   // lack theirs. Allocates; takes time linear in their number.
   ToolTable(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools);
 
-  // Find returns null for a name that is not in the list. Valid as long as the table. Does not allocate.
-  TOLLGATE_INLINE const CompiledTool* Find(std::string_view name) const {
+  // Candidate returns the only tool that may have this name, and begins to fetch it. Valid as long as the
+  // table. Does not allocate.
+  TOLLGATE_INLINE const CompiledTool* Candidate(std::string_view name) const {
     const uint64_t hash = Hash(seed_, name);
-    const CompiledTool& tool = cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
-    __builtin_prefetch(&tool.needed);
-    return tool.name_len == name.size() && HasName(tool, name) ? &tool : nullptr;
+    const CompiledTool* const tool = &cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
+    __builtin_prefetch(tool);
+    return tool;
   }
 
-  // CellNumber is a number for each tool of the table, below num_cells().
-  size_t CellNumber(const CompiledTool& tool) const { return static_cast<size_t>(&tool - cells_.data()); }
-  size_t num_cells() const { return cells_.size(); }
+  // Has tells whether the candidate for `name` has that name: if not, it is in no list.
+  TOLLGATE_INLINE bool Has(const CompiledTool& candidate, std::string_view name) const {
+    return candidate.name_len == name.size() && HasName(candidate, name);
+  }
 
  private:
   static uint64_t Mix(uint64_t a, uint64_t b) {

@@ -27,7 +27,7 @@ struct InternedTexts::State {
 };
 
 InternedTexts::InternedTexts(size_t num_texts_max, size_t bytes_max)
-    : texts_(std::make_unique<std::string_view[]>(num_texts_max)),
+    : texts_(std::make_unique<PaddedText[]>(num_texts_max)),
       state_(new State{.num_texts_max = num_texts_max, .bytes_max = bytes_max}) {}
 
 InternedTexts::~InternedTexts() = default;
@@ -43,11 +43,12 @@ std::optional<uint32_t> InternedTexts::Intern(std::string_view text,
   if (const std::optional<uint32_t> known = state.Find(text); known.has_value()) return known;
   const auto number = static_cast<uint32_t>(state.numbers.size());
   if (number == state.num_texts_max || text.size() > state.bytes_max - state.num_bytes) return std::nullopt;
-  state.bytes.push_back(std::make_unique<char[]>(text.size()));
+  const size_t padded = (text.size() + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
+  state.bytes.push_back(std::make_unique<char[]>(padded));
   char* const copy = state.bytes.back().get();
   if (!text.empty()) std::memcpy(copy, text.data(), text.size());
   state.num_bytes += text.size();
-  texts_[number] = std::string_view(copy, text.size());
+  texts_[number] = PaddedText(copy, text.size());
   on_new(number);
   state.numbers.emplace(absl::string_view(copy, text.size()), number);
   return number;

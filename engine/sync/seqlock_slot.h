@@ -82,6 +82,18 @@ class alignas(64) SeqlockSlot {
     used_.store(0, std::memory_order_relaxed);
   }
 
+  // hint is a number that may lead to the slot, nothing more: it belongs to the last entry or to the one
+  // before.
+  uint16_t hint() const {
+    // Ordering: relaxed; a hint, as in used.
+    return hint_.load(std::memory_order_relaxed);
+  }
+
+  void SetHint(uint16_t hint) {
+    // Ordering: relaxed; a hint, as in used.
+    hint_.store(hint, std::memory_order_relaxed);
+  }
+
   // TryClaim takes the words, whatever they are now, and sets *seq for Publish. False if another writer has
   // them, or was faster.
   [[nodiscard]] bool TryClaim(uint32_t* seq) {
@@ -119,11 +131,12 @@ class alignas(64) SeqlockSlot {
   std::array<Word, kWords> words_{};
   typename Atomics::template Atomic<uint32_t> sequence_{0};
   typename Atomics::template Atomic<uint8_t> used_{0};
+  typename Atomics::template Atomic<uint16_t> hint_{0};
 };
 
 // One entry, one line: a lookup costs one miss.
 static_assert(sizeof(SeqlockSlot<7>) == 64 && alignof(SeqlockSlot<7>) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free &&
-              std::atomic<uint8_t>::is_always_lock_free);
+              std::atomic<uint16_t>::is_always_lock_free && std::atomic<uint8_t>::is_always_lock_free);
 
 }  // namespace tollgate::sync

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "base/limits.h"
@@ -86,6 +87,7 @@ size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 // Image is a whole entry outside of the table.
 struct VerdictCache::Image {
   std::array<uint64_t, kWords> words{};
+  uint16_t hint = 0;
   ColdImage cold;
   std::array<uint64_t, kColdWords> cold_words() const {
     return std::bit_cast<std::array<uint64_t, kColdWords>>(cold);
@@ -127,10 +129,23 @@ VerdictCache::VerdictCache(size_t bytes, size_t num_issuers)
   mapped_bytes_ = mapped_bytes;
   static_assert(kWays * sizeof(Slot) == 1 << 7);
   hint_ = {.base = memory, .mask = static_cast<uint32_t>(num_slots / kWays - 1), .shift = 7, .lines = kWays};
+  home_hint_ = hint_;
+  home_hint_.both = false;
 }
 
 VerdictCache::~VerdictCache() {
   if (slots_ != nullptr) munmap(slots_, mapped_bytes_);
+}
+
+VerdictCache::Found VerdictCache::FindByTag(const Key& key) const {
+  for (const uint64_t half : {key.place, key.place >> 32}) {
+    const uint32_t first = (static_cast<uint32_t>(half) & hint_.mask) * kWays;
+    for (uint32_t number = first; number < first + kWays; ++number) {
+      const uint32_t sequence = slots_[number].Begin();
+      if (HasTag(slots_[number], key.tag)) return {number, sequence};
+    }
+  }
+  return {.slot = kNoSlot};
 }
 
 bool VerdictCache::ReadDetails(Found found, Details* details) const {
@@ -152,7 +167,7 @@ bool VerdictCache::ReadDetails(Found found, Details* details) const {
     if (cold.lengths[i] == kInterned) {
       uint16_t number;
       std::memcpy(&number, at, sizeof number);
-      names[i] = texts_.Text(number);
+      names[i] = texts_.Text(number).view();
       at += sizeof number;
     } else {
       names[i] = {at, cold.lengths[i]};
@@ -163,13 +178,40 @@ bool VerdictCache::ReadDetails(Found found, Details* details) const {
   return true;
 }
 
-void VerdictCache::Restamp(uint32_t revocation_epoch, Found* found) {
-  Slot& slot = slots_[found->slot];
-  if (!slot.TryClaimAt(found->sequence)) return;
+bool VerdictCache::CopyNames(Found found, char* to, std::array<CopiedName, 4>* names) const {
+  static_assert(offsetof(ColdImage, lengths) == 14 && offsetof(ColdImage, bytes) == 18);
+  static_assert(kNamesBytes == sizeof(ColdImage) - kNamesWord * sizeof(uint64_t));
+  const std::array<Slot::Word, kColdWords>& words = colds_[found.slot].words;
+  uint64_t head = Slot::LoadCold(words[1]);
+  std::array<uint8_t, 4> lengths;
+  std::memcpy(lengths.data(), reinterpret_cast<const char*>(&head) + 6, 2);
+  for (size_t i = kNamesWord; i < kColdWords; ++i) {
+    const uint64_t word = Slot::LoadCold(words[i]);
+    std::memcpy(to + (i - kNamesWord) * sizeof word, &word, sizeof word);
+  }
+  if (!slots_[found.slot].Validate(found.sequence)) [[unlikely]]
+    return false;
+  std::memcpy(lengths.data() + 2, to, 2);
+  size_t at = 2;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    CopiedName& name = (*names)[i];
+    name = {.begin = at, .size = lengths[i]};
+    if (lengths[i] == kInterned) {
+      uint16_t number;
+      std::memcpy(&number, to + at, sizeof number);
+      name.interned = &texts_.Text(number);
+      name.size = sizeof number;
+    }
+    at += name.size;
+  }
+  return true;
+}
+
+void VerdictCache::Restamp(uint32_t revocation_epoch, Found found) {
+  Slot& slot = slots_[found.slot];
+  if (!slot.TryClaimAt(found.sequence)) return;
   slot.Store(5, (slot.Load(5) & 0xffff'ffff) | uint64_t{revocation_epoch} << 32);
-  slot.Publish(found->sequence);
-  found->sequence +=
-      2;  // What Publish has set; whatever another writer has made of it since is another entry.
+  slot.Publish(found.sequence);
 }
 
 uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
@@ -269,6 +311,7 @@ class VerdictCache::Writer {
     for (size_t i = 0; i < kWords; ++i) slot.Store(i, image.words[i]);
     const std::array<uint64_t, kColdWords> cold_words = image.cold_words();
     for (size_t i = 0; i < kColdWords; ++i) Slot::StoreCold(cache_.colds_[number].words[i], cold_words[i]);
+    slot.SetHint(image.hint);
     slot.ClearUsed();
     if (used) slot.MarkUsed();
     slot.Publish(sequence);
@@ -304,6 +347,7 @@ class VerdictCache::Writer {
     std::array<uint64_t, kColdWords> cold_words;
     for (size_t i = 0; i < kColdWords; ++i) cold_words[i] = Slot::LoadCold(cache_.colds_[number].words[i]);
     image->cold = std::bit_cast<ColdImage>(cold_words);
+    image->hint = slot.hint();
     return slot.Validate(*sequence);
   }
 
@@ -330,6 +374,7 @@ TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   if (!Pack(key, entry, &image)) return InsertResult::kUnstorable;
   const std::array<uint32_t, 2> buckets = {static_cast<uint32_t>(key.place & hint_.mask),
                                            static_cast<uint32_t>(key.place >> 32 & hint_.mask)};
+  image.hint = HintOf(key);
   const Writer writer(*this, now_s, is_current);
   const auto write = [&](uint32_t number, uint32_t sequence, InsertResult result) {
     image.cold.other_bucket = number / kWays == buckets[0] ? buckets[1] : buckets[0];

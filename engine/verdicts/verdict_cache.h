@@ -47,15 +47,33 @@ class VerdictCache {
     if (num_slots_ != 0) tag_key_.Derive(token, hint_, key);
   }
 
+  // DeriveOfMany is Derive for one of many tokens, where what counts is how much memory has to be fetched in
+  // all: it starts to fetch where most tokens are, and FetchRest where the others are, once the first has
+  // come.
+  void DeriveOfMany(std::string_view token, Key* key) const {
+    if (num_slots_ != 0) tag_key_.Derive(token, home_hint_, key);
+  }
+  TOLLGATE_INLINE void FetchRest(const Key& key) const {
+    if (num_slots_ == 0) return;
+    const uint16_t hint = HintOf(key);
+    if (slots_[Choose(key.place, hint)].hint() == hint) return;
+    const Slot* const other = &slots_[(static_cast<uint32_t>(key.place >> 32) & hint_.mask) * kWays];
+    for (uint32_t way = 0; way < kWays; ++way) __builtin_prefetch(other + way);
+  }
+
   // Found names an entry as it was when Find saw it.
   struct Found {
     uint32_t slot = 0;
     uint32_t sequence = 0;
   };
 
-  // Find copies the facts of exactly this token. False if it is not there, or is just being written. Does not
-  // allocate.
-  bool Find(const Key& key, Facts* facts, Found* found) const;
+  enum class FindResult : uint8_t {
+    kFound,
+    kAbsent,
+    kChanging,  // The token is here, and somebody is writing its facts: look again.
+  };
+  // Find copies the facts of exactly this token. Does not allocate, does not wait.
+  FindResult Find(const Key& key, Facts* facts, Found* found) const;
 
   // FetchDetails begins to fetch what ReadDetails will read. Inlined by force, as all that only prefetches.
   TOLLGATE_INLINE void FetchDetails(Found found) const {
@@ -66,9 +84,19 @@ class VerdictCache {
   // ReadDetails copies the rest of what Find found; false if the entry has changed since.
   bool ReadDetails(Found found, Details* details) const;
 
-  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since. *found
-  // then is the entry with the new stamp.
-  void Restamp(uint32_t revocation_epoch, Found* found);
+  // CopyNames is ReadDetails for the names alone, straight to where they are wanted: `to` has room for
+  // kNamesBytes, and *names says of subject, client, jti and roles where each of them lies there, or what it
+  // is.
+  struct CopiedName {
+    size_t begin = 0;
+    size_t size = 0;
+    const sync::PaddedText* interned = nullptr;  // Not null: the name, which lies elsewhere.
+  };
+  static constexpr size_t kNamesBytes = 112;
+  bool CopyNames(Found found, char* to, std::array<CopiedName, 4>* names) const;
+
+  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since.
+  void Restamp(uint32_t revocation_epoch, Found found);
 
   // Entry is what there is to remember of a token of `issuer`.
   struct Entry {
@@ -107,13 +135,11 @@ class VerdictCache {
 
  private:
   static constexpr uint64_t kVerifiedMask = (uint64_t{1} << 39) - 1;
-  // How often a reader looks at an entry that is being written before it gives up, which costs a
-  // verification. Writing takes as long as a few dozen looks; a writer that was interrupted is not waited
-  // for.
-  static constexpr int kTriesMax = 64;
   static constexpr uint32_t kWays = 2;
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
   static constexpr size_t kWords = 7;
   static constexpr size_t kColdWords = 16;
+  static constexpr size_t kNamesWord = 2;  // Words of a Cold in front of its names.
   static constexpr size_t kAudiencesMax = 256;
   using Slot = sync::SeqlockSlot<kWords>;
   struct alignas(64) Cold {
@@ -127,6 +153,17 @@ class VerdictCache {
     return ((slot.Load(0) ^ tag.words[0]) | (slot.Load(1) ^ tag.words[1]) | (slot.Load(2) ^ tag.words[2]) |
             (slot.Load(3) ^ tag.words[3])) == 0;
   }
+  // HintOf is as much of the place as tells the entries of a bucket apart, most often.
+  static uint16_t HintOf(const Key& key) { return static_cast<uint16_t>(key.place >> 48); }
+  // Choose returns which slot of the bucket that `half` of the place names may have this hint; without a
+  // branch, since the bucket's lines arrive together.
+  TOLLGATE_INLINE uint32_t Choose(uint64_t half, uint16_t hint) const {
+    static_assert(kWays == 2);
+    const uint32_t first = (static_cast<uint32_t>(half) & hint_.mask) * kWays;
+    return first + (slots_[first].hint() != hint);
+  }
+  // FindByTag is for tokens that are not where the hints say, most of which are nowhere: kNoSlot.
+  TOLLGATE_SLOW Found FindByTag(const Key& key) const;
   static KeyRef KeyOf(uint64_t word) {
     return {static_cast<uint32_t>(word & 0xffff), static_cast<uint32_t>(word >> 16 & 0xffff)};
   }
@@ -139,6 +176,7 @@ class VerdictCache {
   Slot* slots_ = nullptr;
   Cold* colds_ = nullptr;  // By the number of the slot.
   crypto::PlaceHint hint_;
+  crypto::PlaceHint home_hint_;  // For the home bucket alone.
   const crypto::TagKey tag_key_;
   // Role lists, and clients, that are too long for a record or shared by many.
   sync::InternedTexts texts_;
@@ -155,37 +193,41 @@ class VerdictCache {
 
 // Here and not in the .cc file, since a call would cost as much as the look itself. verdict_cache.cc says
 // what lies where in a slot's words.
-TOLLGATE_INLINE bool VerdictCache::Find(const Key& key, Facts* facts, Found* found) const {
-  if (num_slots_ == 0) return false;
-  int tries = kTriesMax;
-  for (const uint64_t half : {key.place, key.place >> 32}) {
-    const auto first = static_cast<uint32_t>(half & hint_.mask) * kWays;
-    for (uint32_t number = first; number < first + kWays; ++number) {
-      Slot& slot = slots_[number];
-      const uint32_t sequence = slot.Begin();
-      if (!HasTag(slot, key.tag)) continue;
-      const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
-      if (!Slot::Open(sequence) || !slot.Validate(sequence)) [[unlikely]] {
-        // The token is here, and somebody is writing its facts anew.
-        if (--tries > 0) --number;
-        continue;
-      }
-      facts->key = KeyOf(rest);
-      if (facts->key.generation == 0) continue;  // Empty: all zeros, which are the tag of no token but "".
-      slot.MarkUsed();
-      facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
-      facts->valid_through_s = static_cast<int64_t>(window >> 32);
-      facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
-      facts->revocation_epoch = static_cast<uint32_t>(stamps >> 32);
-      facts->scope_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
-      facts->audience = audience_masks_[rest >> 44 & 0xff];
-      facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
-      facts->sender_constrained = (rest >> 56 & 1) != 0;
-      *found = {number, sequence};
-      return true;
-    }
+TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Facts* facts,
+                                                            Found* found) const {
+  if (num_slots_ == 0) return FindResult::kAbsent;
+  // By the hints, which are compared while the token is still being hashed: were the tag to decide between
+  // the slots, a processor that guesses wrong would find out at the very end. The branch between the buckets
+  // is seldom taken.
+  const uint16_t hint = HintOf(key);
+  uint32_t number = Choose(key.place, hint);
+  if (slots_[number].hint() != hint) number = Choose(key.place >> 32, hint);
+  uint32_t sequence = slots_[number].Begin();
+  if (!HasTag(slots_[number], key.tag)) [[unlikely]] {
+    const Found by_tag = FindByTag(key);
+    if (by_tag.slot == kNoSlot) return FindResult::kAbsent;
+    number = by_tag.slot, sequence = by_tag.sequence;
   }
-  return false;
+
+  Slot& slot = slots_[number];
+  const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
+  if (!Slot::Open(sequence) || !slot.Validate(sequence)) [[unlikely]]
+    return FindResult::kChanging;
+  facts->key = KeyOf(rest);
+  // Empty: all zeros, which are the tag of no token but "".
+  if (facts->key.generation == 0) [[unlikely]]
+    return FindResult::kAbsent;
+  slot.MarkUsed();
+  facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
+  facts->valid_through_s = static_cast<int64_t>(window >> 32);
+  facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
+  facts->revocation_epoch = static_cast<uint32_t>(stamps >> 32);
+  facts->scope_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
+  facts->audience = audience_masks_[rest >> 44 & 0xff];
+  facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
+  facts->sender_constrained = (rest >> 56 & 1) != 0;
+  *found = {number, sequence};
+  return FindResult::kFound;
 }
 
 }  // namespace tollgate::verdicts

@@ -55,7 +55,7 @@ class CacheUser {
   bool Find(std::string_view token, Facts* facts, VerdictCache::Found* found) {
     VerdictCache::Key key;
     cache_.Derive(token, &key);
-    return cache_.Find(key, facts, found);
+    return cache_.Find(key, facts, found) == VerdictCache::FindResult::kFound;
   }
   bool Has(std::string_view token) {
     Facts facts;

@@ -66,11 +66,11 @@ TEST(VerdictCacheStress, NoReaderGetsATornRecordOrThatOfAnotherToken) {
         }
         Facts facts;
         VerdictCache::Found found;
-        if (!cache.Find(keys[number], &facts, &found)) continue;
+        if (cache.Find(keys[number], &facts, &found) != VerdictCache::FindResult::kFound) continue;
         ++my_hits;
-        if (random % 3 == 0) cache.Restamp(static_cast<uint32_t>(random >> 20), &found);
         Details details;
         const bool read = cache.ReadDetails(found, &details);
+        if (random % 3 == 0) cache.Restamp(static_cast<uint32_t>(random >> 20), found);
         my_bad += !Consistent(number, facts, read ? &details : nullptr);
       }
       // Ordering: relaxed; read after the join.

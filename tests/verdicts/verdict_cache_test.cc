@@ -413,10 +413,11 @@ TEST(VerdictCache, RestampsTheEntryThatWasFound) {
   Facts facts;
   VerdictCache::Found found;
   ASSERT_TRUE(user.Find(Token(1), &facts, &found));
-  user.cache().Restamp(600, &found);
+  user.cache().Restamp(600, found);
   Details details;
-  EXPECT_TRUE(user.cache().ReadDetails(found, &details)) << "the new stamp is what was found now";
-  ASSERT_TRUE(user.Find(Token(1), &facts));
+  EXPECT_FALSE(user.cache().ReadDetails(found, &details)) << "it has changed, and is to be looked up again";
+  ASSERT_TRUE(user.Find(Token(1), &facts, &found));
+  EXPECT_TRUE(user.cache().ReadDetails(found, &details));
   EXPECT_EQ(facts.revocation_epoch, 600u);
   facts.revocation_epoch = 1;
   EXPECT_TRUE(SameFacts(facts, EntryOf(1).facts)) << "nothing else has changed";
@@ -433,7 +434,7 @@ TEST(VerdictCache, WhatHasChangedSinceIsNeitherReadNorStamped) {
   user.Insert(Token(1), EntryOf(9));
   Details details;
   EXPECT_FALSE(user.cache().ReadDetails(found, &details));
-  user.cache().Restamp(600, &found);
+  user.cache().Restamp(600, found);
   ASSERT_TRUE(user.Find(Token(1), &facts));
   EXPECT_EQ(facts.revocation_epoch, 9u);
 }

@@ -38,14 +38,27 @@ class TOLLGATE_API Principal {
   // Assign copies all fields. Allocates only if they exceed kInlineBytes together.
   void Assign(std::span<const std::string_view, kFieldCount> fields);
 
+  // For whoever knows that all fields fit inline: Inline returns kInlineBytes to write them to, and Set says
+  // where each of them lies there.
+  char* Inline() {
+    overflow_.clear();
+    return inline_.data();
+  }
+  void Set(FieldIndex field, size_t begin, size_t size) {
+    fields_[field] = {static_cast<uint32_t>(begin), static_cast<uint32_t>(size)};
+  }
+
  private:
   std::string_view Field(FieldIndex index) const {
     const char* base = overflow_.empty() ? inline_.data() : overflow_.data();
-    const uint32_t begin = index == 0 ? 0 : end_[index - 1];
-    return {base + begin, end_[index] - begin};
+    return {base + fields_[index].begin, fields_[index].size};
   }
 
-  std::array<uint32_t, kFieldCount> end_{};
+  struct Place {
+    uint32_t begin = 0;
+    uint32_t size = 0;
+  };
+  std::array<Place, kFieldCount> fields_{};
   std::string overflow_;
   std::array<char, kInlineBytes> inline_;
 };
