@@ -158,8 +158,8 @@ TOLLGATE_SLOW Reason RecheckAge(const Context& context, VerdictCache::Found foun
 }
 
 // CheckCached holds cached facts against this moment and this request, in the order of the reasons.
-TOLLGATE_INLINE Reason CheckCached(Context& context, const sync::ReadScope& scope, const Hit& hit,
-                                   ResourceId resource, Now now, Decision* decision) {
+Reason CheckCached(Context& context, const sync::ReadScope& scope, const Hit& hit, ResourceId resource,
+                   Now now, Decision* decision) {
   const Facts& facts = hit.facts;
   if (!context.gates[hit.issuer].Admits(resource)) [[unlikely]]
     return Reason::kIssuerNotAllowedHere;
@@ -176,8 +176,8 @@ TOLLGATE_INLINE Reason CheckCached(Context& context, const sync::ReadScope& scop
 }
 
 // CheckCachedTool decides the tool for a cached token that is good.
-TOLLGATE_INLINE Reason CheckCachedTool(const Context& context, const Hit& hit, const Presented& presented,
-                                       const Request& request, Now now, Decision* decision) {
+Reason CheckCachedTool(const Context& context, const Hit& hit, const Presented& presented,
+                       const Request& request, Now now, Decision* decision) {
   const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
   if (tool == nullptr) [[unlikely]]
     return Reason::kUnknownTool;
@@ -201,8 +201,8 @@ TOLLGATE_SLOW bool FillLong(const Context& context, VerdictCache::Found found, u
 }
 
 // FillFromCache says who is calling. False if the entry has changed.
-bool FillFromCache(const Context& context, VerdictCache::Found found, uint32_t issuer, uint32_t scope_set,
-                   Principal* principal) {
+[[gnu::noinline]] TOLLGATE_HOT bool FillFromCache(const Context& context, VerdictCache::Found found,
+                                                  uint32_t issuer, uint32_t scope_set, Principal* principal) {
   char* const to = principal->Inline();
   std::array<VerdictCache::CopiedName, 4> names;
   if (!context.cache->CopyNames(found, to, &names)) return false;
@@ -253,20 +253,20 @@ enum class Look : uint8_t {
 };
 
 // DecideHit decides from cached facts, or says why it has decided nothing.
-TOLLGATE_INLINE Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                               const Request& request, Now now, Decision* decision, Principal* principal) {
+Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
+               const Request& request, Now now, Decision* decision, Principal* principal) {
+  *decision = Decision{};
   Hit hit;
   if (const auto result = context.cache->Find(presented.key, &hit.facts, &hit.found);
       result != VerdictCache::FindResult::kFound) {
     return result == VerdictCache::FindResult::kAbsent ? Look::kAbsent : Look::kChanged;
   }
-  if (principal != nullptr) context.cache->FetchDetails(hit.found);
   hit.issuer = context.keys->CurrentIssuer(hit.facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
   if (VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;
 
   Reason reason = CheckCached(context, scope, hit, request.resource, now, decision);
-  if (reason == Reason::kNone) [[likely]] {
+  if (reason == Reason::kNone) {
     reason = CheckCachedTool(context, hit, presented, request, now, decision);
     // The token is good: whoever is denied is known.
     if (principal != nullptr &&
@@ -274,8 +274,7 @@ TOLLGATE_INLINE Look DecideHit(Context& context, const sync::ReadScope& scope, c
       return Look::kChanged;
     decision->valid_until_s = hit.facts.valid_through_s + 1;
   }
-  if (reason == Reason::kUndecided) [[unlikely]]
-    return Look::kChanged;
+  if (reason == Reason::kUndecided) return Look::kChanged;
   scope.block().Add(kCacheHits);
   decision->from_cache = true;
   decision->audience_is_client_id = context.gates[hit.issuer].audience_is_client_id;
@@ -283,20 +282,6 @@ TOLLGATE_INLINE Look DecideHit(Context& context, const sync::ReadScope& scope, c
   decision->algorithm = hit.facts.algorithm;
   decision->reason = reason;
   return Look::kDecided;
-}
-
-// LookAgain is for an entry that has changed while it was looked at: another thread was writing it, or this
-// one has given it a new stamp. A look costs less than a verification, whose insertion would send others the
-// same way. Writing takes as long as a few dozen looks; a writer that was interrupted is not waited for.
-TOLLGATE_SLOW Look LookAgain(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                             const Request& request, Now now, Decision* decision, Principal* principal) {
-  constexpr int kLooksMax = 64;
-  Look look = Look::kChanged;
-  for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
-    *decision = Decision{};
-    look = DecideHit(context, scope, presented, request, now, decision, principal);
-  }
-  return look;
 }
 
 // DecideMiss verifies the token and decides from what it says.
@@ -351,40 +336,98 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
       static_cast<uint32_t>(std::clamp<int64_t>((retry_after_ms + 999) / 1000, 1, 86'400));
 }
 
-void Decided(const Context& context, sync::ThreadBlock& counters, Now now, Decision* decision) {
-  if (decision->reason == Reason::kNone) [[likely]] {
-    decision->verdict = Verdict::kAllow;
-    counters.Add(kAllowed);
-    return;
-  }
-  switch (decision->category()) {
-    case Category::kRetryLater:
-      decision->verdict = Verdict::kUnavailable;
-      counters.Add(kUnavailable);
-      return FinishUnavailable(context, now, decision);
-    default:
-      decision->verdict = Verdict::kDeny;
-      counters.Add(kDenied);
-  }
-}
-
-TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
-                                     const Presented& presented, const Request& request, Now now,
-                                     Decision* decision, Principal* principal) {
+// DecideSlowly is for whatever AllowHit does not allow.
+TOLLGATE_SLOW void DecideSlowly(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                                const Request& request, Now now, Decision* decision, Principal* principal) {
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();
   if (presented.reason != Reason::kNone) {
     decision->reason = presented.reason;
   } else {
-    Look look = DecideHit(context, scope, presented, request, now, decision, principal);
-    if (look == Look::kChanged) [[unlikely]]
-      look = LookAgain(context, scope, presented, request, now, decision, principal);
-    if (look != Look::kDecided) [[unlikely]] {
+    // An entry that has changed while it was looked at, because another thread was writing it or this one has
+    // given it a new stamp, is looked up again: that costs less than a verification, whose insertion would
+    // send others the same way. Writing takes as long as a few dozen looks; a writer that was interrupted is
+    // not waited for.
+    constexpr int kLooksMax = 64;
+    Look look = Look::kChanged;
+    for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n)
+      look = DecideHit(context, scope, presented, request, now, decision, principal);
+    if (look != Look::kDecided) {
       *decision = Decision{};
       decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
     }
   }
-  Decided(context, scope.block(), now, decision);
+  switch (decision->category()) {
+    case Category::kAllowed:
+      decision->verdict = Verdict::kAllow;
+      return scope.block().Add(kAllowed);
+    case Category::kRetryLater:
+      decision->verdict = Verdict::kUnavailable;
+      scope.block().Add(kUnavailable);
+      return FinishUnavailable(context, now, decision);
+    default:
+      decision->verdict = Verdict::kDeny;
+      scope.block().Add(kDenied);
+  }
+}
+
+// AllowHit is the way of nearly every request: the cache knows the token, and there is nothing to say against
+// it. All or nothing: what it does not allow, DecideHit looks at again, to say why.
+TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& scope,
+                              const Presented& presented, const Request& request, Now now, Decision* decision,
+                              Principal* principal) {
+  Hit hit;
+  const Facts& facts = hit.facts;
+  if (context.cache->Find(presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
+    return false;
+  if (principal != nullptr) context.cache->FetchDetails(hit.found);
+  hit.issuer = context.keys->CurrentIssuer(facts.key);
+  if (hit.issuer == KeyGenerations::kNoIssuer) [[unlikely]]
+    return false;
+
+  const IssuerGate& gate = context.gates[hit.issuer];
+  int64_t keys_age_ms;
+  const bool token_is_good = VerdictCache::AgeMs(facts, now.mono_ms) <= context.verdict_age_max_ms &&
+                             gate.Admits(request.resource) &&
+                             context.keys->IsFresh(hit.issuer, now.mono_ms, &keys_age_ms) &&
+                             now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s &&
+                             CheckBinding(facts, request.resource) == Reason::kNone &&
+                             facts.revocation_epoch == static_cast<uint32_t>(context.revocations.epoch());
+  if (!token_is_good) [[unlikely]]
+    return false;
+  const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
+  if (tool == nullptr || tool->token_age_max_s != 0) [[unlikely]]
+    return false;
+  if (CheckPolicy(*context.policy, *tool, context.scope_sets->Mask(facts.scope_set)) != Reason::kNone)
+      [[unlikely]] {
+    return false;
+  }
+  if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, hit.facts.scope_set, principal))
+      [[unlikely]]
+    return false;
+
+  scope.block().Add(kCacheHits);
+  scope.block().Add(kAllowed);
+  *decision = Decision{.verdict = Verdict::kAllow,
+                       .reason = Reason::kNone,
+                       .freshness = Freshness::kFresh,
+                       .from_cache = true,
+                       .audience_is_client_id = gate.audience_is_client_id,
+                       .algorithm = facts.algorithm,
+                       .issuer = hit.issuer,
+                       .valid_until_s = facts.valid_through_s + 1,
+                       .keys_age_ms = keys_age_ms};
+  return true;
+}
+
+TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
+                                     const Presented& presented, const Request& request, Now now,
+                                     Decision* decision, Principal* principal) {
+  if (presented.reason == Reason::kNone &&
+      AllowHit(context, scope, presented, request, now, decision, principal)) [[likely]] {
+    return;
+  }
+  DecideSlowly(context, scope, presented, request, now, decision, principal);
 }
 
 }  // namespace
