@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cstring>
@@ -46,82 +47,58 @@ uint64_t WordOf(std::string_view name) {
   return name.size() >= 8 ? word : word & ((uint64_t{1} << 8 * name.size()) - 1);
 }
 
-// Walk turns simdjson's answer into nodes. Recursion is bounded by limits::kJsonDepthMax.
-class Walk {
+// Nodes is where a walk writes what it finds.
+class Nodes {
  public:
-  Walk(std::vector<Node>* nodes, std::vector<std::string_view>* names) : nodes_(*nodes), names_(*names) {}
+  Nodes(std::vector<Node>* nodes, std::array<uint32_t, 64>* root_first, std::vector<std::string_view>* names)
+      : nodes_(*nodes), root_first_(*root_first), names_(*names) {}
 
-  Reason Append(element value, std::string_view name, size_t depth) {
-    const auto position = static_cast<uint32_t>(nodes_.size());
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+
+  // Add appends a node, whose value the caller writes; valid until the next one.
+  Node& Add(std::string_view name, uint64_t name_word, Type type) {
     Node& node = nodes_.emplace_back();
+    node.type = type;
     node.name = name;
-    node.name_word = WordOf(name);
-    node.end = position + 1;
-    switch (value.type()) {
-      case element_type::STRING: {
-        const std::string_view text = value.get_string().value_unsafe();
-        node.type = Type::kString;
-        node.text = {text.data(), text.size()};
-        return Reason::kNone;
-      }
-      case element_type::INT64:
-        node.type = Type::kInt64;
-        node.int64 = value.get_int64().value_unsafe();
-        return Reason::kNone;
-      case element_type::UINT64:
-        node.type = Type::kUint64;
-        node.uint64 = value.get_uint64().value_unsafe();
-        return Reason::kNone;
-      case element_type::DOUBLE:
-        node.type = Type::kDouble;
-        node.number = value.get_double().value_unsafe();
-        return Reason::kNone;
-      case element_type::BOOL:
-        node.type = Type::kBool;
-        node.boolean = value.get_bool().value_unsafe();
-        return Reason::kNone;
-      case element_type::NULL_VALUE:
-        return Reason::kNone;
-      case element_type::ARRAY:
-        node.type = Type::kArray;
-        return AppendArray(value.get_array().value_unsafe(), position, depth + 1);
-      case element_type::OBJECT:
-        node.type = Type::kObject;
-        return AppendObject(value.get_object().value_unsafe(), position, depth + 1);
+    node.name_word = name_word;
+    node.end = size();
+    return node;
+  }
+
+  // CloseArray notes that the array at `position` has ended.
+  void CloseArray(uint32_t position) { nodes_[position].end = size(); }
+
+  // Object is an object whose members are being added.
+  struct Object {
+    uint32_t position;
+    uint64_t name_bits = 0;
+    uint32_t count = 0;
+  };
+
+  // BeginMember is called ahead of a member; false if it has the name of an earlier one.
+  bool BeginMember(Object* object, std::string_view name) {
+    const uint32_t number = NameNumber(name);
+    const uint64_t bit = uint64_t{1} << number;
+    if ((object->name_bits & bit) == 0) {
+      if (object->position == 0) root_first_[number] = size();
+    } else if (object->count < kPairwiseMembersMax && HasMember(object->position, name)) {
+      return false;
     }
-    return Reason::kBadJson;
+    object->name_bits |= bit;
+    ++object->count;
+    return true;
+  }
+
+  // CloseObject notes that `object` has ended; false if two of its members have the same name.
+  bool CloseObject(const Object& object) {
+    Node& node = nodes_[object.position];
+    node.end = size();
+    node.members = {.name_bits = object.name_bits,
+                    .first = object.position == 0 ? root_first_.data() : nullptr};
+    return object.count <= kPairwiseMembersMax || !HasDuplicate(object.position);
   }
 
  private:
-  Reason AppendArray(simdjson::dom::array array, uint32_t position, size_t depth) {
-    if (depth > limits::kJsonDepthMax) return Reason::kTooDeep;
-    for (const element child : array) {
-      if (const Reason reason = Append(child, {}, depth); reason != Reason::kNone) return reason;
-    }
-    nodes_[position].end = static_cast<uint32_t>(nodes_.size());
-    return Reason::kNone;
-  }
-
-  Reason AppendObject(simdjson::dom::object object, uint32_t position, size_t depth) {
-    if (depth > limits::kJsonDepthMax) return Reason::kTooDeep;
-    uint64_t filter = 0;
-    uint32_t count = 0;
-    for (const auto member : object) {
-      const uint64_t bit = NameBit(member.key);
-      if ((filter & bit) != 0 && count < kPairwiseMembersMax && HasMember(position, member.key)) {
-        return Reason::kDuplicateMember;
-      }
-      filter |= bit;
-      ++count;
-      if (const Reason reason = Append(member.value, member.key, depth); reason != Reason::kNone)
-        return reason;
-    }
-    nodes_[position].end = static_cast<uint32_t>(nodes_.size());
-    nodes_[position].name_bits = filter;
-    if (count > kPairwiseMembersMax && HasDuplicate(position)) return Reason::kDuplicateMember;
-    return Reason::kNone;
-  }
-
   // HasMember looks through the members that the object at `position` has so far.
   bool HasMember(uint32_t position, std::string_view name) const {
     for (uint32_t i = position + 1; i < nodes_.size(); i = nodes_[i].end) {
@@ -140,7 +117,185 @@ class Walk {
   }
 
   std::vector<Node>& nodes_;
+  std::array<uint32_t, 64>& root_first_;
   std::vector<std::string_view>& names_;
+};
+
+// PlainWalk reads what access tokens are nearly always made of straight from simdjson's first stage, which
+// has checked UTF-8 and control characters and says where each token begins: no escapes, no number but short
+// non-negative integers. It refuses nothing: a text that it does not take, for whatever reason, is read by
+// simdjson's second stage and by Walk, which know why.
+class PlainWalk {
+ public:
+  // `text` holds no backslash and ends with a NUL at text[size]; `starts` are where its tokens begin, and
+  // `size` twice behind them. Names and strings stay where they are in `text`.
+  PlainWalk(const char* text, const uint32_t* starts, Nodes* nodes)
+      : text_(text), next_(starts), nodes_(*nodes) {}
+
+  // Root reads one value; true if it is all that there is up to `end`, the end of the starts.
+  bool Root(const uint32_t* end) { return Value({}, 0, 0) && next_ == end; }
+
+ private:
+  static bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+  bool Value(std::string_view name, uint64_t name_word, size_t depth) {
+    const uint32_t start = *next_++;
+    switch (text_[start]) {
+      case '"': {
+        std::string_view string;
+        if (!String(start, &string)) return false;
+        nodes_.Add(name, name_word, Type::kString).text = {string.data(), string.size()};
+        return true;
+      }
+      case '{':
+        return depth < limits::kJsonDepthMax && Object(name, name_word, depth + 1);
+      case '[':
+        return depth < limits::kJsonDepthMax && Array(name, name_word, depth + 1);
+      case 't':
+        nodes_.Add(name, name_word, Type::kBool).boolean = true;
+        return Is(start, "true");
+      case 'f':
+        nodes_.Add(name, name_word, Type::kBool).boolean = false;
+        return Is(start, "false");
+      case 'n':
+        nodes_.Add(name, name_word, Type::kNull);
+        return Is(start, "null");
+      default:
+        return Integer(start, name, name_word);
+    }
+  }
+
+  // EndsAt: a token that does not reach the next one is followed by space and nothing else.
+  bool EndsAt(uint32_t end) const { return end == *next_ || IsSpace(text_[end]); }
+
+  bool Is(uint32_t start, std::string_view word) const {
+    return std::memcmp(text_ + start, word.data(), word.size()) == 0 &&
+           EndsAt(start + static_cast<uint32_t>(word.size()));
+  }
+
+  // String finds the end of a string by where the next token begins.
+  bool String(uint32_t start, std::string_view* string) const {
+    uint32_t last = *next_ - 1;
+    while (IsSpace(text_[last])) --last;
+    *string = {text_ + start + 1, last - start - 1};
+    return last > start && text_[last] == '"';
+  }
+
+  bool Integer(uint32_t start, std::string_view name, uint64_t name_word) {
+    constexpr uint32_t kDigitsMax = 18;
+    int64_t value = 0;
+    uint32_t at = start;
+    for (; text_[at] >= '0' && text_[at] <= '9'; ++at) {
+      if (at - start == kDigitsMax) return false;
+      value = value * 10 + (text_[at] - '0');
+    }
+    if (at == start || (text_[start] == '0' && at - start > 1)) return false;
+    nodes_.Add(name, name_word, Type::kInt64).int64 = value;
+    return EndsAt(at);
+  }
+
+  bool Array(std::string_view name, uint64_t name_word, size_t depth) {
+    const uint32_t position = nodes_.size();
+    nodes_.Add(name, name_word, Type::kArray);
+    if (text_[*next_] == ']') {
+      ++next_;
+      return true;
+    }
+    while (true) {
+      if (!Value({}, 0, depth)) return false;
+      const char c = text_[*next_++];
+      if (c == ']') break;
+      if (c != ',') return false;
+    }
+    nodes_.CloseArray(position);
+    return true;
+  }
+
+  bool Object(std::string_view name, uint64_t name_word, size_t depth) {
+    Nodes::Object object{.position = nodes_.size()};
+    nodes_.Add(name, name_word, Type::kObject);
+    if (text_[*next_] == '}') {
+      ++next_;
+      return nodes_.CloseObject(object);
+    }
+    while (true) {
+      const uint32_t start = *next_++;
+      std::string_view member;
+      if (text_[start] != '"' || !String(start, &member) || text_[*next_++] != ':') return false;
+      if (!nodes_.BeginMember(&object, member) || !Value(member, WordOf(member), depth)) return false;
+      const char c = text_[*next_++];
+      if (c == '}') break;
+      if (c != ',') return false;
+    }
+    return nodes_.CloseObject(object);
+  }
+
+  const char* const text_;
+  const uint32_t* next_;
+  Nodes& nodes_;
+};
+
+// Walk turns simdjson's answer into nodes. Recursion is bounded by limits::kJsonDepthMax.
+class Walk {
+ public:
+  explicit Walk(Nodes* nodes) : nodes_(*nodes) {}
+
+  Reason Append(element value, std::string_view name, size_t depth) {
+    const auto add = [&](Type type) -> Node& { return nodes_.Add(name, WordOf(name), type); };
+    switch (value.type()) {
+      case element_type::STRING: {
+        const std::string_view text = value.get_string().value_unsafe();
+        add(Type::kString).text = {text.data(), text.size()};
+        return Reason::kNone;
+      }
+      case element_type::INT64:
+        add(Type::kInt64).int64 = value.get_int64().value_unsafe();
+        return Reason::kNone;
+      case element_type::UINT64:
+        add(Type::kUint64).uint64 = value.get_uint64().value_unsafe();
+        return Reason::kNone;
+      case element_type::DOUBLE:
+        add(Type::kDouble).number = value.get_double().value_unsafe();
+        return Reason::kNone;
+      case element_type::BOOL:
+        add(Type::kBool).boolean = value.get_bool().value_unsafe();
+        return Reason::kNone;
+      case element_type::NULL_VALUE:
+        add(Type::kNull);
+        return Reason::kNone;
+      case element_type::ARRAY:
+        add(Type::kArray);
+        return AppendArray(value.get_array().value_unsafe(), depth + 1);
+      case element_type::OBJECT:
+        add(Type::kObject);
+        return AppendObject(value.get_object().value_unsafe(), depth + 1);
+    }
+    return Reason::kBadJson;
+  }
+
+ private:
+  Reason AppendArray(simdjson::dom::array array, size_t depth) {
+    if (depth > limits::kJsonDepthMax) return Reason::kTooDeep;
+    const uint32_t position = nodes_.size() - 1;
+    for (const element child : array) {
+      if (const Reason reason = Append(child, {}, depth); reason != Reason::kNone) return reason;
+    }
+    nodes_.CloseArray(position);
+    return Reason::kNone;
+  }
+
+  Reason AppendObject(simdjson::dom::object members, size_t depth) {
+    if (depth > limits::kJsonDepthMax) return Reason::kTooDeep;
+    Nodes::Object object{.position = nodes_.size() - 1};
+    for (const auto member : members) {
+      if (!nodes_.BeginMember(&object, member.key)) return Reason::kDuplicateMember;
+      if (const Reason reason = Append(member.value, member.key, depth); reason != Reason::kNone)
+        return reason;
+    }
+    return nodes_.CloseObject(object) ? Reason::kNone : Reason::kDuplicateMember;
+  }
+
+  Nodes& nodes_;
 };
 
 // NameEquals compares a member's name with one reference token of a JSON pointer, where ~1 stands for / and
@@ -168,6 +323,16 @@ struct Document::Parser {
             simdjson.doc.allocate(capacity) == simdjson::SUCCESS;
   }
 
+  // IsPlain reads `text` if it is as plain as PlainWalk wants it.
+  bool IsPlain(std::string_view text, Nodes* nodes) {
+    if (text.empty() || text.find('\\') != text.npos) return false;
+    simdjson::internal::dom_parser_implementation& stages = *simdjson.implementation;
+    const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+    if (stages.stage1(bytes, text.size(), simdjson::stage1_mode::regular) != simdjson::SUCCESS) return false;
+    const uint32_t* const starts = stages.structural_indexes.get();
+    return PlainWalk(text.data(), starts, nodes).Root(starts + stages.n_structural_indexes);
+  }
+
   const size_t bytes_max;
   const std::unique_ptr<char[]> buffer;
   simdjson::dom::parser simdjson;
@@ -191,13 +356,17 @@ Reason Document::ParseBuffer(size_t size) {
   nodes_.clear();
   if (size > parser_->bytes_max) return Reason::kTokenTooLong;
   if (!parser_->ready) return Reason::kOverloaded;
+  Buffer()[size] = '\0';
   const std::string_view text(Buffer(), size);
   // RFC 8259 section 8.1 forbids a byte order mark; newer simdjson skips it.
   if (text.starts_with("\xEF\xBB\xBF")) return Reason::kBadJson;
+  Nodes nodes(&nodes_, &root_first_, &parser_->names);
+  if (parser_->IsPlain(text, &nodes)) return Reason::kNone;
+  nodes_.clear();
   element root;
   const simdjson::error_code error = parser_->simdjson.parse(text.data(), text.size(), false).get(root);
   if (error != simdjson::SUCCESS) return FromSimdjson(error);
-  const Reason reason = Walk(&nodes_, &parser_->names).Append(root, {}, 0);
+  const Reason reason = Walk(&nodes).Append(root, {}, 0);
   if (reason != Reason::kNone) nodes_.clear();
   return reason;
 }
@@ -242,12 +411,11 @@ Value Value::NextChild(Value child) const {
   return next == base_ + node_->end ? Value() : Value(base_, next);
 }
 
-Value Value::Member(std::string_view name) const {
-  // Most names that are asked for and are not there need no look at the members.
-  if (!is_object() || (node_->name_bits & NameBit(name)) == 0) return Value();
+Value Value::FindMember(std::string_view name, uint32_t number) const {
   const uint64_t word = NameWord(name);
   const Node* const end = base_ + node_->end;
-  for (const Node* node = node_ + 1; node != end; node = base_ + node->end) {
+  const Node* node = node_->members.first == nullptr ? node_ + 1 : base_ + node_->members.first[number];
+  for (; node != end; node = base_ + node->end) {
     if (node->name_word != word || node->name.size() != name.size()) continue;
     if (name.size() <= 8 || node->name == name) return Value(base_, node);
   }

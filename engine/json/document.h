@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,33 +24,54 @@ struct Node {
     const char* data;
     size_t size;
   };
-  Type type = Type::kNull;
-  uint32_t end = 0;
-  std::string_view name;   // The member's name, unescaped, in an object; empty elsewhere.
-  uint64_t name_word = 0;  // NameWord of it.
+  struct Members {
+    uint64_t name_bits;     // NameBit of every direct member.
+    const uint32_t* first;  // By NameNumber, where the first such member stands; null except for the root.
+  };
+  Node() {}  // Not defaulted: whoever adds one fills it.
+  Type type;
+  uint32_t end;
+  std::string_view name;  // The member's name, unescaped, in an object; empty elsewhere.
+  uint64_t name_word;     // NameWord of it.
   union {
-    int64_t int64 = 0;
+    int64_t int64;
     Text text;        // kString: unescaped.
     uint64_t uint64;  // Only for integers beyond INT64_MAX; all others are kInt64.
     double number;
     bool boolean;
-    uint64_t name_bits;  // kObject: NameBit of every direct member.
+    Members members;  // kObject.
   };
 };
 
-// NameBit spreads names over 64 bits: two names of different bits differ.
-inline uint64_t NameBit(std::string_view name) {
-  if (name.empty()) return 1;
+// NameNumber spreads names over 64 numbers: two names of different numbers differ.
+inline uint32_t NameNumber(std::string_view name) {
+  if (name.empty()) return 0;
   const auto first = static_cast<uint8_t>(name.front());
   const auto last = static_cast<uint8_t>(name.back());
-  return uint64_t{1} << ((name.size() * 5 + first * 3u + last * 17u) & 63);
+  return (static_cast<uint32_t>(name.size()) * 5 + first * 3u + last * 17u) & 63;
 }
+
+inline uint64_t NameBit(std::string_view name) { return uint64_t{1} << NameNumber(name); }
 
 // NameWord is the first eight bytes of a name: most names that differ differ there, and short ones nowhere
 // else.
 inline uint64_t NameWord(std::string_view name) {
+  const char* const data = name.data();
+  const size_t size = name.size();
   uint64_t word = 0;
-  if (!name.empty()) std::memcpy(&word, name.data(), name.size() < sizeof word ? name.size() : sizeof word);
+  if (size >= sizeof word) {
+    std::memcpy(&word, data, sizeof word);
+  } else if (std::endian::native != std::endian::little) {
+    if (size != 0) std::memcpy(&word, data, size);
+  } else if (size >= 4) {  // In two parts that overlap: a copy of a few bytes would be a call.
+    uint32_t front, back;
+    std::memcpy(&front, data, sizeof front);
+    std::memcpy(&back, data + size - sizeof back, sizeof back);
+    word = front | uint64_t{back} << 8 * (size - sizeof back);
+  } else if (size > 0) {
+    for (const size_t i : {size_t{0}, size / 2, size - 1})
+      word |= uint64_t{static_cast<uint8_t>(data[i])} << 8 * i;
+  }
   return word;
 }
 
@@ -70,8 +93,13 @@ class Value {
   std::optional<double> number() const;  // Any JSON number; integers beyond 2^53 are rounded.
   std::optional<int64_t> int64() const;  // A number written as an integer, in range.
 
-  // Member returns the member of this name of an object. Linear in the number of direct members.
-  Value Member(std::string_view name) const;
+  // Member returns the member of this name of an object. Linear in the number of direct members, but for a
+  // usual root; most names that are not there need no look at the members.
+  Value Member(std::string_view name) const {
+    if (!is_object()) return Value();
+    const uint32_t number = NameNumber(name);
+    return (node_->members.name_bits >> number & 1) == 0 ? Value() : FindMember(name, number);
+  }
   // Pointer resolves an RFC 6901 JSON pointer through objects ("/a/b"); "" is this value itself. A string
   // that does not begin with "/" is taken as the name of a direct member.
   Value Pointer(std::string_view pointer) const;
@@ -84,6 +112,7 @@ class Value {
  private:
   friend class Document;
   Value(const Node* base, const Node* node) : base_(base), node_(node) {}
+  Value FindMember(std::string_view name, uint32_t number) const;
   const Node* base_ = nullptr;
   const Node* node_ = nullptr;
 };
@@ -121,6 +150,7 @@ class Document {
   struct Parser;
   std::unique_ptr<Parser> parser_;
   std::vector<Node> nodes_;
+  std::array<uint32_t, 64> root_first_;  // What the root's Members::first points to.
 };
 
 }  // namespace tollgate::json
