@@ -100,7 +100,7 @@ void ExpectAnswers(const Rules& rules, const policy::CompiledPolicy& compiled) {
       Expect(tool != nullptr, "a tool that was named is found");
       const bool covered = std::all_of(rule.scopes.begin(), rule.scopes.end(),
                                        [&](const std::string& scope) { return held.contains(scope); });
-      Expect(policy::CompiledPolicy::Covers(mask, tool->needed) == covered, "the masks cover as the sets do");
+      Expect(compiled.Permits(*tool, mask) == covered, "the masks cover as the sets do");
     }
   }
   for (const ToolRule& rule : rules.tools) {

@@ -160,7 +160,7 @@ std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
 
 std::string Engine::ScopesFor(std::string_view tool) const {
   const policy::CompiledPolicy& policy = *impl_->context.policy;
-  const policy::CompiledTool* found = policy.FindTool(policy.FetchTool(tool), tool);
+  const policy::CompiledTool* found = policy.FindTool(tool);
   return found == nullptr ? std::string() : std::string(policy.ScopesOf(*found));
 }
 

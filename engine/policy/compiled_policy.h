@@ -36,6 +36,8 @@ class CompiledPolicy {
     return table_.Has(*fetched, tool) ? fetched : nullptr;
   }
 
+  const CompiledTool* FindTool(std::string_view tool) const { return FindTool(FetchTool(tool), tool); }
+
   // ScopesOf returns all scopes that a tool of this policy needs, space-delimited, for challenges. Valid as
   // long as the policy.
   std::string_view ScopesOf(const CompiledTool& tool) const { return scope_texts_[tool.scopes]; }

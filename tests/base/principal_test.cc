@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
 namespace tollgate {
 namespace {
 
@@ -24,6 +29,23 @@ TEST(PrincipalTest, HoldsEachFieldApart) {
   EXPECT_EQ(principal.roles(), "r");
   principal.Clear();
   EXPECT_EQ(principal.subject(), "");
+}
+
+TEST(PrincipalTest, TakesFieldsThatLieAnywhereInItsStorage) {
+  Principal principal;
+  principal.Assign(Fields{"", std::string(2 * Principal::kInlineBytes, 's'), "", "", "", ""});
+  const std::string_view text = "..roles..issuer";
+  std::copy(text.begin(), text.end(), principal.Inline());
+  for (size_t i = 0; i < Principal::kFieldCount; ++i)
+    principal.Set(static_cast<Principal::FieldIndex>(i), 0, 0);
+  principal.Set(Principal::kRoles, 2, 5);
+  principal.Set(Principal::kIssuer, 9, 6);
+  EXPECT_EQ(principal.roles(), "roles");
+  EXPECT_EQ(principal.issuer(), "issuer");
+  EXPECT_EQ(principal.subject(), "") << "nothing is left of what it held before";
+  const Principal copy = principal;
+  principal.Clear();
+  EXPECT_EQ(copy.issuer(), "issuer");
 }
 
 TEST(PrincipalTest, NeverTruncates) {

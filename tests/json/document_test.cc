@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <new>
 #include <string>
@@ -246,6 +247,51 @@ TEST(DocumentValue, StringsAreUnescapedAndMayHoldNul) {
 }
 
 // The examples of RFC 6901 section 5, but for array indices, which no claim needs.
+// Texts without escapes, fractions and long numbers are read another way than all others.
+TEST(DocumentValue, IsTheSameWithAndWithoutAnEscapeElsewhere) {
+  for (const std::string member :
+       {R"("a":"text")", R"("a":"")", R"("a" : "spaced" )", R"("a":0)", R"("a": 999999999999999999 )",
+        R"("a":1000000000000000000)", R"("a":true)", R"("a":false )", R"("a":null)", R"("a":[])",
+        R"("a":[ 1 , "x",[[]],{"b":{}} ])", R"("a":{})", R"("":{"b":"c"})", R"("a":"\u00e9")"}) {
+    Document plain(256), escaped(256);
+    ASSERT_EQ(plain.Parse("{" + member + ",\"z\":\"x\"}"), Reason::kNone) << member;
+    ASSERT_EQ(escaped.Parse("{" + member + ",\"z\":\"\\u0078\"}"), Reason::kNone) << member;
+    const std::function<void(Value, Value)> expect_same = [&](Value a, Value b) {
+      ASSERT_EQ(a.present(), b.present()) << member;
+      if (!a.present()) return;
+      ASSERT_EQ(a.type(), b.type()) << member;
+      EXPECT_EQ(a.name(), b.name()) << member;
+      EXPECT_EQ(a.string(), b.string()) << member;
+      EXPECT_EQ(a.int64(), b.int64()) << member;
+      EXPECT_EQ(a.boolean(), b.boolean()) << member;
+      Value from_a = a.FirstChild(), from_b = b.FirstChild();
+      for (; from_a.present(); from_a = a.NextChild(from_a), from_b = b.NextChild(from_b)) {
+        expect_same(from_a, from_b);
+        if (!a.is_object()) continue;
+        EXPECT_EQ(b.Member(from_a.name()).name(), from_a.name()) << member;
+      }
+      EXPECT_FALSE(from_b.present()) << member;
+    };
+    expect_same(plain.root(), escaped.root());
+  }
+}
+
+TEST(DocumentValue, MembersAreFoundWhateverTheirNamesShare) {
+  std::string text = "{";
+  std::vector<std::string> names;
+  for (int i = 0; i < 300; ++i)
+    names.push_back(std::string(static_cast<size_t>(i % 12), 'n') + std::to_string(i));
+  for (const std::string& name : names) text += "\"" + name + "\":{\"" + name + "\":\"" + name + "\"},";
+  text.back() = '}';
+  Document document(1 << 16);
+  ASSERT_EQ(document.Parse(text), Reason::kNone);
+  for (const std::string& name : names) {
+    EXPECT_EQ(document.root().Member(name).Member(name).string(), name);
+    EXPECT_FALSE(document.root().Member(name + "n").present()) << name;
+    EXPECT_FALSE(document.root().Member("x" + name).present()) << name;
+  }
+}
+
 TEST(DocumentPointer, FollowsRfc6901ThroughObjects) {
   Document document(512);
   ASSERT_EQ(document.Parse(R"({"foo":["bar"],"":0,"a/b":1,"c%d":2,"i\\j":5,"k\"l":6," ":7,"m~n":8,

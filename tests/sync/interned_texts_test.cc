@@ -24,9 +24,9 @@ TEST(InternedTexts, GivesEqualTextsOneNumberAndDifferentOnesTheNextFromZero) {
     EXPECT_EQ(texts.Intern("a"), 5u);
   }
   EXPECT_EQ(texts.size(), 6u);
-  EXPECT_EQ(texts.Text(0), "read");
-  EXPECT_EQ(texts.Text(2), "");
-  EXPECT_EQ(texts.Text(4), zeros);
+  EXPECT_EQ(texts.Text(0).view(), "read");
+  EXPECT_EQ(texts.Text(2).view(), "");
+  EXPECT_EQ(texts.Text(4).view(), zeros);
 }
 
 TEST(InternedTexts, KeepsATextOfItsOwn) {
@@ -34,9 +34,23 @@ TEST(InternedTexts, KeepsATextOfItsOwn) {
   std::string text = "read";
   texts.Intern(text);
   text = "over";
-  EXPECT_EQ(texts.Text(0), "read");
+  EXPECT_EQ(texts.Text(0).view(), "read");
   EXPECT_EQ(texts.Intern("read"), 0u);
   EXPECT_EQ(texts.Intern(text), 1u);
+}
+
+TEST(InternedTexts, CanBeCopiedInWholeBlocks) {
+  InternedTexts texts(200, 20'000);
+  for (size_t size = 0; size < 100; ++size) {
+    const std::string text(size, static_cast<char>('a' + size % 26));
+    const std::optional<uint32_t> number = texts.Intern(text);
+    ASSERT_TRUE(number.has_value());
+    const size_t room = (size + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
+    std::vector<char> copy(room);  // A sanitizer sees what goes beyond, on either side.
+    texts.Text(*number).CopyTo(copy.data());
+    EXPECT_EQ(std::string_view(copy.data(), size), text);
+    EXPECT_EQ(texts.Text(*number).size(), size);
+  }
 }
 
 TEST(InternedTexts, IsBoundedInNumber) {
@@ -65,7 +79,7 @@ TEST(InternedTexts, CallsOnNewForEachNumberOnce) {
   InternedTexts texts(2, 100);
   std::vector<uint32_t> made;
   const auto on_new = [&](uint32_t number) {
-    EXPECT_EQ(texts.Text(number), number == 0 ? "a" : "b") << "the text is there";
+    EXPECT_EQ(texts.Text(number).view(), number == 0 ? "a" : "b") << "the text is there";
     made.push_back(number);
   };
   for (int round = 0; round < 3; ++round) {
@@ -92,7 +106,8 @@ TEST(InternedTexts, AllThreadsGetTheSameNumbersAndSeeWhatWasMadeWithThem) {
           const size_t i = (n * kStrides[t] + t * 50) % kTexts;
           const std::string text = "text-" + std::to_string(i);
           const auto number = texts.Intern(text, [&](uint32_t of) { made[of] += i + 1; });
-          const bool right = number.has_value() && texts.Text(*number) == text && made[*number] == i + 1;
+          const bool right =
+              number.has_value() && texts.Text(*number).view() == text && made[*number] == i + 1;
           // Ordering: relaxed; the joins order the final read.
           if (!right) wrong.fetch_add(1, std::memory_order_relaxed);
           numbers[t][i] = number.value_or(UINT32_MAX);
