@@ -64,7 +64,7 @@ std::string WhyFailed(const FetchResult& result) {
     case FetchOutcome::kAnswered:
       return absl::StrCat("the server answered with status ", result.http_status);
     case FetchOutcome::kNotAllowed:
-      return "the URL or the address behind it is not allowed";
+      return "the URL is not allowed";
     case FetchOutcome::kUnresolved:
       return "the host name did not resolve";
     case FetchOutcome::kUnreachable:
@@ -75,6 +75,8 @@ std::string WhyFailed(const FetchResult& result) {
       return "no complete answer in time";
     case FetchOutcome::kTooLarge:
       return "the answer is too large";
+    case FetchOutcome::kAddressRefused:
+      return "the host's address is not one that this issuer's keys may come from";
   }
   return "the exchange failed";
 }
@@ -104,6 +106,7 @@ struct alignas(64) KeyStore::Issuer {
   const uint32_t position;  // In Config::issuers.
   std::string name;
   std::string url;  // Empty: configured keys.
+  Reach reach = Reach::kPublic;
   sync::Published<KeySet> set;
   // What `schedule` says, for readers without the lock. Written under it.
   // Ordering: last_good_ms is stored with release after the set of that answer was published, and loaded with
@@ -164,7 +167,7 @@ struct KeyStore::State {
   State(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& thread_blocks,
         std::function<void(uint32_t issuer)> settled)
       : timing(config.timing),
-        http_on_loopback(config.dangerous.dangerous_allow_http_on_loopback),
+        loopback(config.dangerous.dangerous_allow_http_on_loopback),
         blocks(thread_blocks),
         on_settled(std::move(settled)),
         jitter(jitter_seed) {}
@@ -178,7 +181,7 @@ struct KeyStore::State {
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
 
   const Timing timing;
-  const bool http_on_loopback;
+  const bool loopback;
   sync::ThreadBlocks& blocks;
   const std::function<void(uint32_t issuer)> on_settled;
   std::function<void()> waker;
@@ -240,8 +243,10 @@ absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGeneratio
   auto issuer = std::make_unique<Issuer>(position, fresh);
   issuer->name = config.issuer;
   issuer->url = config.jwks_uri;
+  issuer->reach = config.private_network ? Reach::kPrivate : Reach::kPublic;
   if (issuer->fetched()) {
-    const absl::Status allowed = transport::CheckFetchUrl(issuer->url, http_on_loopback);
+    const absl::Status allowed =
+        transport::CheckFetchUrl(issuer->url, {.reach = issuer->reach, .loopback = loopback});
     if (!allowed.ok()) return error(".jwks_uri", std::string(allowed.message()));
   } else {
     auto parsed = jose::ParseJwkSet(config.jwks);
@@ -461,6 +466,7 @@ int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
     request.timeout_ms =
         static_cast<uint32_t>(std::clamp<int64_t>(state.timing.fetch_timeout_ms, 1, UINT32_MAX / 2));
     request.body_bytes_max = limits::kJwksBytesMax;
+    request.reach = issuer.reach;
     transport.Start(std::move(request));
   }
   return next_ms;

@@ -38,6 +38,9 @@ struct IssuerConfig {
   // Where its keys come from: exactly one of the two.
   std::string jwks_uri{};  // An https URL; fetched and refreshed in the background.
   std::string jwks{};      // The JWK Set itself, RFC 7517 JSON; never ages.
+  // It is in a private network: its hosts may have addresses of one (Reach::kPrivate). Without this, an
+  // issuer's keys come from public addresses alone, whatever its names resolve to.
+  bool private_network = false;
   AlgorithmSet algorithms = AlgorithmSet::All();
   Profile profile = Profile::Rfc9068();
   int64_t leeway_s = 60;             // Clock skew granted on exp, nbf and iat. 0–300.
