@@ -93,6 +93,16 @@ absl::Status CheckFetchUrl(std::string_view url, const FetchRules& rules) {
   return CheckHost(host, http, rules);
 }
 
+std::string AuthorityOf(std::string_view url) {
+  std::string authority(WrittenAuthority(url));
+  for (char& c : authority) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  const std::string_view own_port = IsHttps(url) ? ":443" : ":80";
+  if (authority.ends_with(own_port)) authority.resize(authority.size() - own_port.size());
+  return authority;
+}
+
 bool HasLoopbackHost(std::string_view url) {
   const std::string_view authority = WrittenAuthority(url);
   const size_t bracket = authority.find(']');

@@ -21,6 +21,10 @@ struct FetchRules {
 // is judged when it is connected to.
 absl::Status CheckFetchUrl(std::string_view url, const FetchRules& rules);
 
+// AuthorityOf returns the host and port of a URL that CheckFetchUrl accepts, in one form for each: lower
+// case, without the port that the scheme has anyway (RFC 3986 section 6.2.3). Allocates.
+std::string AuthorityOf(std::string_view url);
+
 // HasLoopbackHost says whether a URL that CheckFetchUrl would accept names 127.0.0.0/8, [::1] or localhost.
 bool HasLoopbackHost(std::string_view url);
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tollgate::transport {
 namespace {
@@ -106,6 +108,21 @@ TEST(CheckFetchUrl, JudgesAnAddressInTheUrl) {
     EXPECT_FALSE(HasLoopbackHost(url)) << url;
   }
   EXPECT_EQ(CheckFetchUrl("https://localhost/", {}).code(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST(AuthorityOf, IsOneForEachHostAndPort) {
+  for (const auto& [url, authority] :
+       std::vector<std::pair<const char*, const char*>>{{"https://idp.example", "idp.example"},
+                                                        {"HTTPS://IdP.Example:443/Keys", "idp.example"},
+                                                        {"https://idp.example:8443?x", "idp.example:8443"},
+                                                        {"https://idp.example:80/", "idp.example:80"},
+                                                        {"https://idp.example:1443/", "idp.example:1443"},
+                                                        {"https://[2620:FE::fe]:443/", "[2620:fe::fe]"},
+                                                        {"http://localhost:80/", "localhost"},
+                                                        {"http://127.0.0.1:443/", "127.0.0.1:443"}}) {
+    EXPECT_TRUE(AllowedWithLoopback(url)) << url;
+    EXPECT_EQ(AuthorityOf(url), authority) << url;
+  }
 }
 
 TEST(HasLoopbackHost, IsWhatTheUrlSaysAndNotWhatItMayResolveTo) {
