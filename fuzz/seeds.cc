@@ -135,6 +135,37 @@ void AddHeader(Seeds& seeds) {
       {"array", "[]"}};
 }
 
+void AddMetadata(Seeds& seeds) {
+  const json good = {{"issuer", "https://idp.example/tenant"},
+                     {"jwks_uri", "https://idp.example/tenant/keys"},
+                     {"introspection_endpoint", "https://idp.example/introspect"},
+                     {"scopes_supported", {"files:read"}}};
+  const auto keys_at = [&](const char* url) { return With(good, {{"jwks_uri", url}}).dump(); };
+  const auto of = [&](const char* issuer, const char* url) {
+    return json{{"issuer", issuer}, {"jwks_uri", url}}.dump();
+  };
+  seeds["issuer_metadata_hosts"] = {
+      {"good", good.dump()},
+      {"port-written-out", keys_at("https://IDP.example:443/keys?p=1")},
+      {"listed-host", of("https://idp.example:8443", "https://keys.example/keys")},
+      {"loopback", of("http://127.0.0.1:8080", "http://127.0.0.1:8080/jwks")},
+      {"private", of("https://10.0.0.1/", "https://10.0.0.1/jwks")},
+      {"introspection-elsewhere", With(good, {{"introspection_endpoint", "https://evil.example/"}}).dump()},
+      {"other-host", keys_at("https://evil.example/keys")},
+      {"other-port", keys_at("https://idp.example:8443/keys")},
+      {"user", keys_at("https://idp.example@evil.example/")},
+      {"backslash", keys_at("https://evil.example\\@idp.example/")},
+      {"fragment", keys_at("https://evil.example#@idp.example/")},
+      {"http", keys_at("http://idp.example/keys")},
+      {"metadata-service", keys_at("http://169.254.169.254/latest")},
+      {"other-issuer", With(good, {{"issuer", "https://idp.example/other"}}).dump()},
+      {"issuer-with-slash", With(good, {{"issuer", "https://idp.example/tenant/"}}).dump()},
+      {"no-keys", R"({"issuer":"https://idp.example/tenant"})"},
+      {"keys-twice",
+       R"({"issuer":"https://idp.example/tenant","jwks_uri":"https://idp.example/","jwks_uri":"x"})"},
+      {"array", "[]"}};
+}
+
 void AddJwks(Seeds& seeds) {
   json ec = EcKey().PublicJwk(), ed = EdKey().PublicJwk();
   const json rsa = With(RsaPublicJwk(), {{"use", "sig"}, {"key_ops", {"verify"}}});
@@ -307,8 +338,8 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddJwks, AddClaims, AddAuthorization,
-                         AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddCanary}) {
+  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddMetadata, AddJwks, AddClaims,
+                         AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddCanary}) {
     add(seeds);
   }
   return seeds;

@@ -24,6 +24,7 @@ inline constexpr NamedDuration kDurations[] = {
     {"backoff_cap_ms", &Timing::backoff_cap_ms},
     {"verdict_age_max_ms", &Timing::verdict_age_max_ms},
     {"fetch_timeout_ms", &Timing::fetch_timeout_ms},
+    {"metadata_age_max_ms", &Timing::metadata_age_max_ms},
 };
 // Timing is these and jitter_percent, padded.
 static_assert(sizeof(Timing) == (std::size(kDurations) + 1) * sizeof(int64_t), "a duration has no row above");

@@ -17,6 +17,8 @@ inline constexpr size_t kHeaderBytesMax = 8 * 1024;
 inline constexpr size_t kJsonDepthMax = 32;
 // The JWK Set document: Entra's, with certificate chains, is about 25 KiB.
 inline constexpr size_t kJwksBytesMax = 1 << 20;
+// An issuer's metadata: some dozens of members, of which two are read.
+inline constexpr size_t kMetadataBytesMax = 64 * 1024;
 // Keys in one set; more are counted as skipped.
 inline constexpr size_t kKeysPerSetMax = 256;
 inline constexpr size_t kKeyIdBytesMax = 512;

@@ -76,6 +76,7 @@ Profile Profile::DangerousGoogleIdToken() {
   profile.client_required = false;
   profile.jwt_id_required = false;
   profile.client_claims = {"azp"};
+  profile.discovery_hosts = {"www.googleapis.com"};
   return profile;
 }
 
@@ -91,6 +92,7 @@ Profile Profile::EntraV1() {
   profile.scope_claims = {"scp"};
   profile.role_claims = {"roles"};
   profile.must_equal = {{"ver", "1.0"}};
+  profile.discovery_hosts = {"login.microsoftonline.com"};
   return profile;
 }
 
@@ -99,6 +101,7 @@ Profile Profile::EntraV2() {
   profile.name = "entra-v2";
   profile.client_claims = {"azp"};
   profile.must_equal = {{"ver", "2.0"}};
+  profile.discovery_hosts.clear();
   return profile;
 }
 

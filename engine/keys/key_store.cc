@@ -12,6 +12,8 @@
 #include "jose/base64url.h"
 #include "jose/jwk.h"
 #include "keys/absent_kids.h"
+#include "keys/issuer_metadata.h"
+#include "keys/key_source.h"
 #include "sync/published.h"
 #include "transport/url.h"
 
@@ -58,27 +60,6 @@ bool IsEtag(std::string_view etag) {
   return std::all_of(etag.begin(), etag.end(), [](char c) { return c > ' ' && c <= '~' && c != '"'; });
 }
 
-// One line for IssuerHealth::last_error. Nothing of the URL is in it.
-std::string WhyFailed(const FetchResult& result) {
-  switch (result.outcome) {
-    case FetchOutcome::kAnswered:
-      return absl::StrCat("the server answered with status ", result.http_status);
-    case FetchOutcome::kNotAllowed:
-      return "the URL or the address behind it is not allowed";
-    case FetchOutcome::kUnresolved:
-      return "the host name did not resolve";
-    case FetchOutcome::kUnreachable:
-      return "the connection was refused, or cut off before the answer was complete";
-    case FetchOutcome::kTlsFailed:
-      return "TLS failed, or the certificate was not accepted";
-    case FetchOutcome::kTimedOut:
-      return "no complete answer in time";
-    case FetchOutcome::kTooLarge:
-      return "the answer is too large";
-  }
-  return "the exchange failed";
-}
-
 std::string Thumbprint(const jose::Jwk& jwk) { return jose::Base64UrlEncode(jwk.thumbprint); }
 
 bool SameIdentity(const IssuerKey& key, std::string_view thumbprint, const jose::Jwk& jwk) {
@@ -103,7 +84,7 @@ bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& 
 struct alignas(64) KeyStore::Issuer {
   const uint32_t position;  // In Config::issuers.
   std::string name;
-  std::string url;  // Empty: configured keys.
+  bool fetched = false;  // Set once, before anybody else has the issuer; not: configured keys.
   sync::Published<KeySet> set;
   // What `schedule` says, for readers without the lock. Written under it.
   // Ordering: last_good_ms is stored with release after the set of that answer was published, and loaded with
@@ -127,12 +108,13 @@ struct alignas(64) KeyStore::Issuer {
   std::string last_error;
 
   // Background side alone.
-  std::string etag;
-  int64_t max_age_s = -1;  // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
+  std::optional<KeySource> source;  // Of fetched keys.
+  Reach reach = Reach::kPublic;
+  uint64_t requests = 0;    // Sent; so also the number of the one in flight.
+  int64_t deadline_ms = 0;  // Of the fetch under way, for all its requests together.
+  int64_t max_age_s = -1;   // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
 
   Issuer(uint32_t position_in, Fresh& fresh_in) : position(position_in), fresh(fresh_in) {}
-
-  bool fetched() const { return !url.empty(); }
 
   // Mirror copies the schedule to where readers see it. Under the lock.
   void Mirror(const Timing& timing) {
@@ -164,7 +146,7 @@ struct KeyStore::State {
   State(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& thread_blocks,
         std::function<void(uint32_t issuer)> settled)
       : timing(config.timing),
-        http_on_loopback(config.dangerous.dangerous_allow_http_on_loopback),
+        loopback(config.dangerous.dangerous_allow_http_on_loopback),
         blocks(thread_blocks),
         on_settled(std::move(settled)),
         jitter(jitter_seed) {}
@@ -176,9 +158,10 @@ struct KeyStore::State {
   absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, KeyGenerations& generations,
                          bool* changed);
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
+  void Ask(Issuer& issuer, int64_t now_ms, Transport& transport);
 
   const Timing timing;
-  const bool http_on_loopback;
+  const bool loopback;
   sync::ThreadBlocks& blocks;
   const std::function<void(uint32_t issuer)> on_settled;
   std::function<void()> waker;
@@ -187,8 +170,9 @@ struct KeyStore::State {
 
   // Background side alone.
   Jitter jitter;
-  size_t in_flight = 0;
-  size_t turn = 0;  // The issuer with which RunDue begins.
+  size_t in_flight = 0;          // Fetches, each of which has one request under way or in `asking`.
+  std::vector<uint32_t> asking;  // Issuers whose fetch goes on with another request.
+  size_t turn = 0;               // The issuer with which RunDue begins.
 };
 
 // Adopt gives every usable key its name: the old one if the old set has the key, else a new generation. Null
@@ -234,15 +218,28 @@ absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGeneratio
   };
   if (config.issuer.empty()) return error(".issuer", "is empty");
   if (!positions.emplace(config.issuer, position).second) return error(".issuer", "is named twice");
-  if (config.jwks.empty() == config.jwks_uri.empty())
-    return error("", "needs exactly one of jwks and jwks_uri");
+  if ((config.jwks_uri.empty() ? 0 : 1) + (config.jwks.empty() ? 0 : 1) + (config.discovery ? 1 : 0) != 1)
+    return error("", "needs exactly one of jwks_uri, jwks and discovery");
 
   auto issuer = std::make_unique<Issuer>(position, fresh);
   issuer->name = config.issuer;
-  issuer->url = config.jwks_uri;
-  if (issuer->fetched()) {
-    const absl::Status allowed = transport::CheckFetchUrl(issuer->url, http_on_loopback);
+  issuer->fetched = config.jwks.empty();
+  issuer->reach = config.private_network ? Reach::kPrivate : Reach::kPublic;
+  const transport::FetchRules rules{.reach = issuer->reach, .loopback = loopback};
+  if (config.discovery) {
+    std::vector<std::string> hosts = config.discovery_hosts;
+    const std::vector<std::string>& usual = config.profile.discovery_hosts;
+    hosts.insert(hosts.end(), usual.begin(), usual.end());
+    auto metadata_rules = MakeMetadataRules(config.issuer, hosts, rules);
+    if (!metadata_rules.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("issuers[", position, "].", metadata_rules.status().message()));
+    }
+    issuer->source.emplace(*std::move(metadata_rules), timing.metadata_age_max_ms);
+  } else if (issuer->fetched) {
+    const absl::Status allowed = transport::CheckFetchUrl(config.jwks_uri, rules);
     if (!allowed.ok()) return error(".jwks_uri", std::string(allowed.message()));
+    issuer->source.emplace(config.jwks_uri);
   } else {
     auto parsed = jose::ParseJwkSet(config.jwks);
     if (!parsed.ok()) return error(".jwks", std::string(parsed.status().message()));
@@ -286,7 +283,7 @@ absl::Status KeyStore::State::TakeInSet(Issuer& issuer, const FetchResult& resul
     for (const KeyRef ref : gone) generations.Retire(ref);
   }
   // Keys that found no free slot must come again: no "not modified" for those.
-  issuer.etag = IsEtag(result.etag) && skipped == unusable ? result.etag : "";
+  issuer.source->set_etag(IsEtag(result.etag) && skipped == unusable ? result.etag : "");
   issuer.max_age_s = result.max_age_s;
   const std::lock_guard lock(issuer.mutex);
   issuer.num_keys = num_keys;
@@ -303,6 +300,17 @@ void KeyStore::State::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) 
   const bool earlier = NextFetchMs(issuer.schedule, timing) < planned_ms;
   lock.unlock();
   if (earlier && waker) waker();
+}
+
+// Ask sends the request that the issuer's fetch has come to. What is left of the fetch's time is this
+// request's.
+void KeyStore::State::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
+  FetchRequest request = issuer.source->Next();
+  request.id = ++issuer.requests * limits::kIssuersMax + issuer.position;
+  request.timeout_ms =
+      static_cast<uint32_t>(std::clamp<int64_t>(MsBetween(now_ms, issuer.deadline_ms), 1, UINT32_MAX / 2));
+  request.reach = issuer.reach;
+  transport.Start(std::move(request));
 }
 
 KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
@@ -323,12 +331,12 @@ absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(const Config& config,
     Fresh& fresh = store->fresh_[state.issuers.size()];
     const absl::Status added = state.AddIssuer(issuer, store->generations_, fresh);
     if (!added.ok()) return added;
-    if (state.issuers.back()->fetched()) ++num_fetched;
+    if (state.issuers.back()->fetched) ++num_fetched;
   }
   AbsentKids::Secret secret;
   crypto::RandomBytes(secret);
   for (const auto& issuer : state.issuers) {
-    if (!issuer->fetched()) continue;
+    if (!issuer->fetched) continue;
     issuer->absent.emplace(std::min(kAbsentKidsMax, kAbsentKidsOfAllMax / num_fetched),
                            state.timing.staleness_bound_ms, secret);
   }
@@ -344,7 +352,7 @@ std::optional<uint32_t> KeyStore::FindIssuer(std::string_view issuer) const {
 KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const {
   const Issuer& at = *state_->issuers[issuer];
   Standing standing;
-  if (!at.fetched()) {
+  if (!at.fetched) {
     standing.freshness = Freshness::kFresh;
     standing.ever_good = true;
     return standing;
@@ -363,13 +371,13 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
                       Algorithm algorithm, int64_t now_ms, const IssuerKey** key) {
   *key = nullptr;
   Issuer& at = *state_->issuers[issuer];
-  if (at.fetched()) {
+  if (at.fetched) {
     const ScheduleState seen = at.Seen();
     if (seen.last_good_ms == ScheduleState::kNever) return Reason::kKeysNeverFetched;
     if (FreshnessAt(seen, state_->timing, now_ms) == Freshness::kUnavailable) return Reason::kKeysTooStale;
   }
   Reason reason = at.set.Load(scope)->Select(has_key_id, key_id, algorithm, key);
-  if (reason != Reason::kKeyUnknown || !at.fetched()) return reason;
+  if (reason != Reason::kKeyUnknown || !at.fetched) return reason;
 
   std::unique_lock lock(at.mutex);
   // A set that was published before we had the lock may have the key.
@@ -399,7 +407,7 @@ const IssuerKey* KeyStore::FindByRef(const sync::ReadScope& scope, uint32_t issu
   return found == set->keys().end() ? nullptr : &*found;
 }
 
-bool KeyStore::WaitsForFetch(uint32_t issuer) const { return state_->issuers[issuer]->fetched(); }
+bool KeyStore::WaitsForFetch(uint32_t issuer) const { return state_->issuers[issuer]->fetched; }
 
 std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
   std::vector<IssuerHealth> all;
@@ -413,7 +421,7 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
     health.fetches = issuer->fetches;
     health.fetch_failures = issuer->fetch_failures;
     health.last_error = issuer->last_error;
-    if (!issuer->fetched()) {
+    if (!issuer->fetched) {
       health.freshness = Freshness::kFresh;
       health.keys_age_ms = 0;
     } else {
@@ -436,13 +444,15 @@ void KeyStore::SetWaker(std::function<void()> waker) { state_->waker = std::move
 int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
   State& state = *state_;
   int64_t next_ms = INT64_MAX;
+  // These have their place among the exchanges already, and no gate of their own: they are one fetch.
+  for (const uint32_t position : std::exchange(state.asking, {}))
+    state.Ask(*state.issuers[position], now_ms, transport);
   for (size_t n = state.issuers.size(); n > 0; --n, ++state.turn) {
     const size_t i = state.turn %= state.issuers.size();
     Issuer& issuer = *state.issuers[i];
-    if (!issuer.fetched()) continue;
+    if (!issuer.fetched) continue;
     // With all exchanges taken, the end of one of them brings us here again, to the issuer whose turn it is.
     if (state.in_flight >= kFetchesInFlightMax) return INT64_MAX;
-    FetchRequest request;
     {
       const std::lock_guard lock(issuer.mutex);
       const int64_t due_ms = NextFetchMs(issuer.schedule, state.timing);
@@ -453,15 +463,12 @@ int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
       issuer.schedule = OnBegin(issuer.schedule, now_ms);
       ++issuer.fetches;
       issuer.Mirror(state.timing);
-      request.id = issuer.fetches * limits::kIssuersMax + i;
     }
     ++state.in_flight;
-    request.url = issuer.url;
-    request.if_none_match = issuer.etag;
-    request.timeout_ms =
-        static_cast<uint32_t>(std::clamp<int64_t>(state.timing.fetch_timeout_ms, 1, UINT32_MAX / 2));
-    request.body_bytes_max = limits::kJwksBytesMax;
-    transport.Start(std::move(request));
+    issuer.source->Begin(now_ms);
+    if (__builtin_add_overflow(now_ms, state.timing.fetch_timeout_ms, &issuer.deadline_ms))
+      issuer.deadline_ms = INT64_MAX;
+    state.Ask(issuer, now_ms, transport);
   }
   return next_ms;
 }
@@ -472,19 +479,30 @@ void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
   if (position >= state.issuers.size()) return;
   Issuer& issuer = *state.issuers[position];
   // Ordering: relaxed; written by this thread.
-  if (!issuer.in_flight.load(std::memory_order_relaxed) || result.id / limits::kIssuersMax != issuer.fetches)
+  if (!issuer.in_flight.load(std::memory_order_relaxed) || result.id / limits::kIssuersMax != issuer.requests)
     return;
-  --state.in_flight;
 
   absl::Status outcome;
   bool changed = false;
-  if (result.outcome == FetchOutcome::kAnswered && result.http_status == 200) {
+  if (!issuer.source->asks_for_keys()) {
+    outcome = issuer.source->OnMetadata(result, now_ms);
+    if (outcome.ok() && now_ms < issuer.deadline_ms) {
+      state.asking.push_back(position);
+      return;
+    }
+    if (outcome.ok())
+      outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
+  } else if (result.outcome == FetchOutcome::kAnswered && result.http_status == 200) {
     outcome = state.TakeInSet(issuer, result, generations_, &changed);
-  } else if (result.outcome == FetchOutcome::kAnswered && result.http_status == 304 && !issuer.etag.empty()) {
-    // The answer to our own If-None-Match: the set in hand is the issuer's still.
+    issuer.source->OnKeys(outcome.ok());
   } else {
-    outcome = absl::UnavailableError(WhyFailed(result));
+    // A 304 is the answer to our own If-None-Match: the set in hand is the issuer's still.
+    const bool same = result.outcome == FetchOutcome::kAnswered && result.http_status == 304 &&
+                      !issuer.source->etag().empty();
+    if (!same) outcome = absl::UnavailableError(WhyFailed(result));
+    issuer.source->OnKeys(same);
   }
+  --state.in_flight;
 
   {
     const std::lock_guard lock(issuer.mutex);

@@ -23,13 +23,15 @@ namespace tollgate::keys {
 // KeyStore holds every issuer's keys: configured ones for ever, fetched ones as long as the staleness bound
 // allows. The request side never waits for the network; the background side runs on one thread and does all
 // fetching. A refused, empty, garbled or truncated answer never shrinks a set; a good answer without a key
-// retires it at once. The request side is thread-safe; the background side is owner thread only.
+// retires it at once. Where keys are discovered, reading the issuer's metadata and its keys is one fetch: one
+// begin for the gate, one end, one time limit; metadata that cannot be read is a fetch that failed. The
+// request side is thread-safe; the background side is owner thread only.
 class KeyStore {
  public:
   // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or a
-  // URL is refused by transport::CheckFetchUrl) and plans the first fetches at once. `blocks` must outlive
-  // the store. `on_settled` is called on the background side after each fetch has ended, with the issuer's
-  // position.
+  // URL is refused by transport::CheckFetchUrl or MakeMetadataRules) and plans the first fetches at once.
+  // `blocks` must outlive the store. `on_settled` is called on the background side after each fetch has
+  // ended, with the issuer's position.
   static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
                                                           sync::ThreadBlocks& blocks,
                                                           std::function<void(uint32_t issuer)> on_settled);
@@ -89,9 +91,11 @@ class KeyStore {
 
   // --- Background side ---
 
-  // RunDue starts every fetch that is due and returns when the next one will be (INT64_MAX: none).
+  // RunDue starts every fetch that is due, goes on with those that have come to another request, and returns
+  // when the next one will be (INT64_MAX: none).
   int64_t RunDue(int64_t now_ms, Transport& transport);
-  // TakeIn digests one answer: parses, retires and adds keys, publishes the new set, plans the next fetch.
+  // TakeIn digests one answer: parses, retires and adds keys, publishes the new set, plans the next fetch;
+  // or, of metadata, leaves the next request of the same fetch to RunDue.
   void TakeIn(FetchResult result, int64_t now_ms);
 
  private:

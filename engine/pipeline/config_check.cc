@@ -49,8 +49,11 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
   if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
     return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
   }
-  if (issuer.jwks_uri.empty() == issuer.jwks.empty()) {
-    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri and jwks");
+  if ((issuer.jwks_uri.empty() ? 0 : 1) + (issuer.jwks.empty() ? 0 : 1) + (issuer.discovery ? 1 : 0) != 1) {
+    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri, jwks and discovery");
+  }
+  if (!issuer.discovery && !issuer.discovery_hosts.empty()) {
+    return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
   }
   if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
   if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {

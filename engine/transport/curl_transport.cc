@@ -66,7 +66,7 @@ class SigpipeGuard {
 struct Exchange {
   FetchRequest request;
   FetchResult result;
-  bool loopback_only = false;
+  bool loopback_only = false;  // Its URL names loopback; any other may connect to what is in reach.
   bool refused_address = false;
   bool too_large = false;
   bool headers_complete = false;  // Of the final response; what follows in this form are trailers.
@@ -77,10 +77,14 @@ struct Exchange {
   std::unique_ptr<CURL, EasyDeleter> easy;  // Destroyed first: it points to all the others.
 };
 
-// OnOpenSocket is asked before each connect, with the address that a name has resolved to.
+// OnOpenSocket is asked before each connect, with the address that a name has resolved to and that the socket
+// will be connected to.
 curl_socket_t OnOpenSocket(void* user, curlsocktype /*purpose*/, curl_sockaddr* to) {
   auto* exchange = static_cast<Exchange*>(user);
-  if (exchange->loopback_only && !IsLoopbackAddress(to->addr)) {
+  const AddressKind kind = KindOf(to->addr);
+  const bool allowed =
+      exchange->loopback_only ? kind == AddressKind::kLoopback : IsWithin(exchange->request.reach, kind);
+  if (!allowed) {
     exchange->refused_address = true;
     return CURL_SOCKET_BAD;
   }
@@ -165,7 +169,7 @@ FetchOutcome OutcomeOf(CURLcode code, const Exchange& exchange) {
     case CURLE_SSL_ENGINE_INITFAILED:
       return FetchOutcome::kTlsFailed;
     default:
-      return exchange.refused_address ? FetchOutcome::kNotAllowed : FetchOutcome::kUnreachable;
+      return exchange.refused_address ? FetchOutcome::kAddressRefused : FetchOutcome::kUnreachable;
   }
 }
 
@@ -190,9 +194,12 @@ class CurlTransport final : public Transport {
     auto exchange = std::make_unique<Exchange>();
     exchange->request = std::move(request);
     exchange->result.id = exchange->request.id;
-    if (!CheckFetchUrl(exchange->request.url, options_.allow_http_on_loopback).ok() ||
-        !IsHeaderValue(exchange->request.if_none_match)) {
-      exchange->result.outcome = FetchOutcome::kNotAllowed;
+    const absl::Status allowed =
+        CheckFetchUrl(exchange->request.url,
+                      {.reach = exchange->request.reach, .loopback = options_.allow_http_on_loopback});
+    if (!allowed.ok() || !IsHeaderValue(exchange->request.if_none_match)) {
+      exchange->result.outcome =
+          absl::IsPermissionDenied(allowed) ? FetchOutcome::kAddressRefused : FetchOutcome::kNotAllowed;
       failed_.push_back(std::move(exchange->result));
       return;
     }
@@ -255,7 +262,7 @@ class CurlTransport final : public Transport {
   bool Prepare(Exchange* exchange) const {
     exchange->easy.reset(curl_easy_init());
     if (exchange->easy == nullptr) return false;
-    exchange->loopback_only = strncasecmp(exchange->request.url.c_str(), "http:", 5) == 0;
+    exchange->loopback_only = HasLoopbackHost(exchange->request.url);
     return SetLimits(exchange) && SetProtections(exchange) && SetHeaders(exchange);
   }
 
@@ -285,7 +292,8 @@ class CurlTransport final : public Transport {
 
   bool SetProtections(Exchange* exchange) const {
     const Exchange& e = *exchange;
-    bool ok = Set(e, CURLOPT_PROTOCOLS_STR, e.loopback_only ? "http" : "https") &&
+    const bool http = strncasecmp(e.request.url.c_str(), "http:", 5) == 0;
+    bool ok = Set(e, CURLOPT_PROTOCOLS_STR, http ? "http" : "https") &&
               Set(e, CURLOPT_REDIR_PROTOCOLS_STR, "https") && Set(e, CURLOPT_FOLLOWLOCATION, 0L) &&
               Set(e, CURLOPT_PROXY, "") && Set(e, CURLOPT_NOPROXY, "*") &&
               Set(e, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) &&

@@ -13,10 +13,10 @@ struct CurlOptions {
   bool allow_http_on_loopback = false;  // DangerousOptions::dangerous_allow_http_on_loopback.
 };
 
-// MakeCurlTransport returns a Transport over libcurl's multi interface: https only (and http to a literal
-// loopback address or "localhost" that resolves to loopback, if allowed), TLS ≥ 1.2 with verification, no
-// redirects, no proxies, no cookies, no user or password in URLs, no body beyond the limit, decompression
-// off. Fails if libcurl cannot start.
+// MakeCurlTransport returns a Transport over libcurl's multi interface: https only, to addresses within each
+// request's reach (and, if allowed, http and https to loopback by a URL that names it), TLS ≥ 1.2 with
+// verification, no redirects, no proxies, no cookies, no user or password in URLs, no body beyond the limit,
+// decompression off. Fails if libcurl cannot start.
 absl::StatusOr<std::unique_ptr<Transport>> MakeCurlTransport(CurlOptions options);
 
 }  // namespace tollgate::transport

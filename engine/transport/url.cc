@@ -1,12 +1,12 @@
 #include "transport/url.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <strings.h>
 
 #include <algorithm>
 #include <memory>
+
+#include "transport/address.h"
 
 namespace tollgate::transport {
 namespace {
@@ -28,16 +28,42 @@ std::string Part(CURLU* url, CURLUPart part) {
   return copy;
 }
 
-bool IsLoopback(const std::string& host) {
+// Of the ways to write a loopback address in IPv6, this one only.
+bool IsLoopback(std::string_view host) {
   if (EqualIgnoringCase(host, "localhost") || host == "[::1]") return true;
-  in_addr address;
-  return inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+  return !host.starts_with('[') && KindOfLiteral(host) == AddressKind::kLoopback;
+}
+
+bool IsHttps(std::string_view url) { return EqualIgnoringCase(url.substr(0, kScheme.size()), kScheme); }
+
+// What stands between the scheme and the path; `url` has one of our schemes.
+std::string_view WrittenAuthority(std::string_view url) {
+  url.remove_prefix(IsHttps(url) ? kScheme.size() : kHttpScheme.size());
+  return url.substr(0, url.find_first_of("/?"));
+}
+
+absl::Status CheckHost(const std::string& host, bool http, const FetchRules& rules) {
+  if (IsLoopback(host)) {
+    if (rules.loopback) return absl::OkStatus();
+    if (http) return absl::InvalidArgumentError("the URL is not an https URL");
+    return absl::PermissionDeniedError(
+        "the URL's host is loopback, which takes dangerous_allow_http_on_loopback");
+  }
+  if (http) {
+    return absl::InvalidArgumentError(rules.loopback ? "the URL is http and its host is not loopback"
+                                                     : "the URL is not an https URL");
+  }
+  const std::optional<AddressKind> kind = KindOfLiteral(host);
+  if (!kind.has_value() || IsWithin(rules.reach, *kind)) return absl::OkStatus();
+  return absl::PermissionDeniedError(*kind == AddressKind::kPrivate
+                                         ? "the URL's address is private, which takes private_network"
+                                         : "the URL's address is neither public nor private");
 }
 
 }  // namespace
 
 // No message repeats any part of the URL: a query may hold an API key.
-absl::Status CheckFetchUrl(std::string_view url, bool allow_http_on_loopback) {
+absl::Status CheckFetchUrl(std::string_view url, const FetchRules& rules) {
   if (url.empty()) return absl::InvalidArgumentError("the URL is empty");
   if (url.size() > kUrlBytesMax) return absl::InvalidArgumentError("the URL is too long");
   // RFC 3986 has none of these; parsers that meet them differ, and a difference is a hole.
@@ -46,11 +72,9 @@ absl::Status CheckFetchUrl(std::string_view url, bool allow_http_on_loopback) {
   if (odd) return absl::InvalidArgumentError("the URL has a character that RFC 3986 does not allow");
   if (url.find('#') != url.npos) return absl::InvalidArgumentError("the URL has a fragment");
 
-  const bool https = EqualIgnoringCase(url.substr(0, kScheme.size()), kScheme);
   const bool http = EqualIgnoringCase(url.substr(0, kHttpScheme.size()), kHttpScheme);
-  if (!https && !http) return absl::InvalidArgumentError("the URL is not an https URL");
-  std::string_view authority = url.substr(https ? kScheme.size() : kHttpScheme.size());
-  authority = authority.substr(0, authority.find_first_of("/?"));
+  if (!http && !IsHttps(url)) return absl::InvalidArgumentError("the URL is not an https URL");
+  const std::string_view authority = WrittenAuthority(url);
   if (authority.find('@') != authority.npos)
     return absl::InvalidArgumentError("the URL has user information");
 
@@ -66,11 +90,23 @@ absl::Status CheckFetchUrl(std::string_view url, bool allow_http_on_loopback) {
   if (host.empty() || port == "0" || !EqualIgnoringCase(authority, port.empty() ? host : host + ":" + port)) {
     return absl::InvalidArgumentError("the URL has no plain host, or a bad port");
   }
-  if (http && !(allow_http_on_loopback && IsLoopback(host))) {
-    return absl::InvalidArgumentError(allow_http_on_loopback ? "the URL is http and its host is not loopback"
-                                                             : "the URL is not an https URL");
+  return CheckHost(host, http, rules);
+}
+
+std::string AuthorityOf(std::string_view url) {
+  std::string authority(WrittenAuthority(url));
+  for (char& c : authority) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return absl::OkStatus();
+  const std::string_view own_port = IsHttps(url) ? ":443" : ":80";
+  if (authority.ends_with(own_port)) authority.resize(authority.size() - own_port.size());
+  return authority;
+}
+
+bool HasLoopbackHost(std::string_view url) {
+  const std::string_view authority = WrittenAuthority(url);
+  const size_t bracket = authority.find(']');
+  return IsLoopback(authority.substr(0, bracket == authority.npos ? authority.find(':') : bracket + 1));
 }
 
 }  // namespace tollgate::transport

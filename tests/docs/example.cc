@@ -13,7 +13,7 @@ absl::StatusOr<std::unique_ptr<tollgate::Engine>> MakeEngine(std::string jwks) {
   policy.AddTool({.tool = "delete", .scopes = {"files:write"}, .sensitivity = "privileged"});
 
   tollgate::Config config;
-  config.issuers.push_back({.issuer = "https://idp.example", .jwks = jwks});  // Or .jwks_uri = "https://…"
+  config.issuers.push_back({.issuer = "https://idp.example", .jwks = jwks});  // Or .discovery = true
   config.resources.push_back({.uri = "https://mcp.example/mcp"});             // What `aud` must name.
   config.policy = policy.Build().value();
   return tollgate::Engine::Create(config);

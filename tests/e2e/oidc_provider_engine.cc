@@ -1,17 +1,13 @@
-// An engine that is told by lines on standard input to check the tokens of a directory, and answers in one
-// line each: "N allowed, N verified, FRESHNESS". The orders `fresh` and `degraded` wait, up to a minute,
-// until the issuer's keys are in that state.
+// An engine that knows its issuer by name alone. It is told by lines on standard input to check the tokens of
+// a directory, and answers in one line each: "N allowed, N verified, FRESHNESS". The orders `fresh` and
+// `degraded` wait, up to a minute, until the issuer's keys are in that state.
 //
 //   oidc_provider_engine ISSUER TOKEN_DIR
-
-#include <curl/curl.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,27 +18,6 @@ namespace {
 
 using namespace tollgate;
 
-size_t Append(char* data, size_t size, size_t count, void* to) {
-  static_cast<std::string*>(to)->append(data, size * count);
-  return size * count;
-}
-
-// Discover reads `jwks_uri` out of the issuer's metadata (RFC 8414 section 3, at the OpenID Connect place),
-// and makes sure that the metadata is this issuer's.
-std::string Discover(const std::string& issuer) {
-  std::string body;
-  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), &curl_easy_cleanup);
-  curl_easy_setopt(curl.get(), CURLOPT_URL, (issuer + "/.well-known/openid-configuration").c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, 20L);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &Append);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
-  if (curl_easy_perform(curl.get()) != CURLE_OK) return "";
-  const auto metadata = nlohmann::json::parse(body, nullptr, false);
-  if (metadata.is_discarded() || metadata.value("issuer", "") != issuer) return "";
-  return metadata.value("jwks_uri", "");
-}
-
 std::vector<std::string> ReadTokens(const std::string& directory) {
   std::vector<std::string> tokens;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -52,11 +27,11 @@ std::vector<std::string> ReadTokens(const std::string& directory) {
   return tokens;
 }
 
-Config MakeConfig(const std::string& issuer, const std::string& jwks_uri) {
+Config MakeConfig(const std::string& issuer) {
   PolicyBuilder policy;
   policy.AddTool({.tool = "call", .scopes = {"tools:call"}});
   Config config;
-  config.issuers.push_back({.issuer = issuer, .jwks_uri = jwks_uri});
+  config.issuers.push_back({.issuer = issuer, .discovery = true});
   config.resources.push_back({.uri = "https://mcp.example/mcp"});
   config.policy = *policy.Build();
   // An hour is six seconds; the verdicts of these tokens outlive the test.
@@ -81,13 +56,7 @@ void Await(const Engine& engine, const std::string& state) {
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  const std::string issuer = argv[1];
-  const std::string jwks_uri = Discover(issuer);
-  if (jwks_uri.empty()) {
-    std::cout << "no metadata\n";
-    return 1;
-  }
-  auto engine = Engine::Create(MakeConfig(issuer, jwks_uri));
+  auto engine = Engine::Create(MakeConfig(argv[1]));
   if (!engine.ok()) {
     std::cout << engine.status().message() << '\n';
     return 1;

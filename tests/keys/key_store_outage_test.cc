@@ -56,6 +56,7 @@ std::vector<std::pair<std::string, FakeAnswer>> BadAnswers() {
       {"TLS", Broken(FetchOutcome::kTlsFailed)},
       {"timeout", Broken(FetchOutcome::kTimedOut)},
       {"too large", Broken(FetchOutcome::kTooLarge)},
+      {"address refused", Broken(FetchOutcome::kAddressRefused)},
   };
 }
 

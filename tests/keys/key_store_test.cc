@@ -90,6 +90,28 @@ TEST_F(KeyStoreTest, FirstFetchBeginsAtOnceAndUntilItsAnswerNothingIsKnown) {
   EXPECT_EQ(settled_, std::vector<uint32_t>{0});
 }
 
+TEST_F(KeyStoreTest, OnlyAPrivateNetworksIssuerIsFetchedFromPrivateAddresses) {
+  IssuerConfig inside = Fetched("https://inside.example");
+  inside.private_network = true;
+  Open({Fetched(), inside});
+  Run();
+  ASSERT_EQ(network_.num_requests(), 2u);
+  EXPECT_EQ(network_.requests()[0].reach, Reach::kPublic);
+  EXPECT_EQ(network_.requests()[1].reach, Reach::kPrivate);
+  EXPECT_THAT(std::string(TryOpen({Fetched("https://10.0.0.1")}).message()), HasSubstr("private_network"));
+  inside.jwks_uri = "https://10.0.0.1/jwks";
+  EXPECT_TRUE(TryOpen({inside}).ok());
+  inside.jwks_uri = "https://169.254.169.254/jwks";
+  EXPECT_THAT(std::string(TryOpen({inside}).message()), HasSubstr("issuers[0].jwks_uri"));
+}
+
+TEST_F(KeyStoreTest, ARefusedAddressHasItsOwnWordInTheHealth) {
+  OpenWith(Broken(FetchOutcome::kAddressRefused));
+  EXPECT_THAT(HealthNow().last_error, HasSubstr("address"));
+  OpenWith(Broken(FetchOutcome::kNotAllowed));
+  EXPECT_THAT(HealthNow().last_error, Not(HasSubstr("address")));
+}
+
 TEST_F(KeyStoreTest, KeysAreLookedUpByIssuerAndKidNeverByKidAlone) {
   Open({Inline("https://a.example", {Key(0, "same")}), Inline("https://b.example", {Key(1, "same")}),
         Inline("https://c.example", {Key(2, "other")})});

@@ -17,6 +17,7 @@ TEST(TimingScaled, MultipliesEveryDurationAndNothingElse) {
   EXPECT_EQ(scaled.backoff_cap_ms, 600);
   EXPECT_EQ(scaled.verdict_age_max_ms, 6'000);
   EXPECT_EQ(scaled.fetch_timeout_ms, 50);
+  EXPECT_EQ(scaled.metadata_age_max_ms, 36'000);
   EXPECT_EQ(scaled.jitter_percent, 20);
 }
 

@@ -55,6 +55,30 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"issuer", [](Config& c) { c.issuers[0].issuer = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks_uri = "https://idp.example/jwks"; }},
+        BadConfig{"exactly one", [](Config& c) { c.issuers[0].discovery = true; }},
+        BadConfig{"exactly one",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_uri = "https://idp.example/jwks";
+                    c.issuers[0].discovery = true;
+                  }},
+        BadConfig{"discovery_hosts", [](Config& c) { c.issuers[0].discovery_hosts = {"keys.example"}; }},
+        BadConfig{"issuers[0].discovery_hosts",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].discovery_hosts = {"https://keys.example"};
+                  }},
+        BadConfig{"private_network",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_uri = "https://10.0.0.1/jwks";
+                  }},
+        BadConfig{"dangerous_allow_http_on_loopback",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_uri = "https://localhost/jwks";
+                  }},
         BadConfig{"issuers[0].jwks", [](Config& c) { c.issuers[0].jwks = "{\"keys\":[]}"; }},
         BadConfig{"issuers[0].jwks", [](Config& c) { c.issuers[0].jwks = "nonsense"; }},
         BadConfig{"named twice", [](Config& c) { c.issuers.push_back(c.issuers[0]); }},
@@ -79,6 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
                     c.policy = *builder.Build();
                   }},
         BadConfig{"jitter_percent", [](Config& c) { c.timing.jitter_percent = 51; }},
+        BadConfig{"metadata_age_max_ms", [](Config& c) { c.timing.metadata_age_max_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = c.timing.refresh_max_ms + 1; }},
         BadConfig{"backoff_min_ms", [](Config& c) { c.timing.backoff_min_ms = c.timing.backoff_cap_ms + 1; }},

@@ -2,6 +2,7 @@
 // programs link a BoringSSL without its TLS half.)
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/transport/fake_network.h"
 #include "transport/curl_transport.h"
 
 extern char** environ;
@@ -46,11 +48,11 @@ class CurlTls : public ::testing::Test {
     folder_ = name;
     const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     for (const std::string who : {"server", "other"}) {
-      const pid_t pid =
-          RunOpenssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                      "-days", "2", "-subj", "/CN=" + who, "-addext", "subjectAltName=DNS:localhost",
-                      "-keyout", folder_ + "/" + who + ".key", "-out", folder_ + "/" + who + ".pem"},
-                     null);
+      const pid_t pid = RunOpenssl(
+          {"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+           "-subj", "/CN=" + who, "-addext", "subjectAltName=DNS:localhost,DNS:idp.example", "-keyout",
+           folder_ + "/" + who + ".key", "-out", folder_ + "/" + who + ".pem"},
+          null);
       int status = -1;
       ASSERT_EQ(waitpid(pid, &status, 0), pid);
       ASSERT_EQ(status, 0);
@@ -89,16 +91,21 @@ class CurlTls : public ::testing::Test {
     std::filesystem::remove_all(folder_, ignored);
   }
 
-  static FetchResult Fetch(const std::string& host, const std::string& ca_file) {
-    auto transport = MakeCurlTransport({.ca_file = ca_file});
-    EXPECT_TRUE(transport.ok());
+  static FetchResult Fetch(Transport& transport, const std::string& host, Reach reach) {
     FetchRequest request;
     request.url = "https://" + host + ":" + port_ + "/";
     request.timeout_ms = 20'000;
-    (*transport)->Start(request);
+    request.reach = reach;
+    transport.Start(request);
     std::vector<FetchResult> done;
-    while (done.empty()) (*transport)->Poll(1000, &done);
+    while (done.empty()) transport.Poll(1000, &done);
     return done.front();
+  }
+
+  static FetchResult Fetch(const std::string& host, const std::string& ca_file) {
+    auto transport = MakeCurlTransport({.ca_file = ca_file, .allow_http_on_loopback = true});
+    EXPECT_TRUE(transport.ok());
+    return Fetch(**transport, host, Reach::kPublic);
   }
 
   static inline std::string folder_;
@@ -124,6 +131,96 @@ TEST_F(CurlTls, CertificateForAnotherHostIsRefused) {
 
 TEST_F(CurlTls, MissingAuthorityFileIsRefused) {
   EXPECT_EQ(Fetch("localhost", folder_ + "/no-such-file.pem").outcome, FetchOutcome::kTlsFailed);
+}
+
+TEST_F(CurlTls, LoopbackIsRefusedUnlessAllowed) {
+  auto transport = MakeCurlTransport({.ca_file = folder_ + "/server.pem"});
+  ASSERT_TRUE(transport.ok());
+  FakeNetwork network;
+  for (const Reach reach : {Reach::kPublic, Reach::kPrivate}) {
+    EXPECT_EQ(Fetch(**transport, "localhost", reach).outcome, FetchOutcome::kAddressRefused);
+    EXPECT_EQ(Fetch(**transport, "127.0.0.1", reach).outcome, FetchOutcome::kAddressRefused);
+  }
+  EXPECT_TRUE(network.TakeConnections().empty());
+}
+
+// A provider on a name that the test moves about.
+class CurlReach : public CurlTls {
+ protected:
+  void Open(bool allow_http_on_loopback = false) {
+    auto transport = MakeCurlTransport(
+        {.ca_file = folder_ + "/server.pem", .allow_http_on_loopback = allow_http_on_loopback});
+    ASSERT_TRUE(transport.ok());
+    transport_ = *std::move(transport);
+  }
+  FetchOutcome FetchAt(std::vector<std::string> addresses, Reach reach = Reach::kPublic) {
+    network_.Resolve("idp.example", std::move(addresses));
+    return Fetch(*transport_, "idp.example", reach).outcome;
+  }
+  // ExpectRefused also makes sure that nothing was sent anywhere.
+  void ExpectRefused(const std::string& address, Reach reach = Reach::kPublic) {
+    const size_t before = network_.num_resolved();
+    EXPECT_EQ(FetchAt({address}, reach), FetchOutcome::kAddressRefused) << address;
+    EXPECT_GT(network_.num_resolved(), before);
+    EXPECT_THAT(network_.TakeConnections(), ::testing::IsEmpty()) << address;
+  }
+
+  FakeNetwork network_;
+  std::unique_ptr<Transport> transport_;
+};
+
+using ::testing::ElementsAre;
+
+TEST_F(CurlReach, ANameThatIsReboundIsJudgedAtEachAttempt) {
+  Open();
+  EXPECT_EQ(FetchAt({"9.9.9.9"}), FetchOutcome::kAnswered);
+  EXPECT_THAT(network_.TakeConnections(), ElementsAre("9.9.9.9"));
+  for (const char* address :
+       {"127.0.0.1", "0.0.0.0", "10.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1", "100.64.0.1",
+        "224.0.0.1", "::1", "::", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
+        "64:ff9b::10.0.0.1", "2002:7f00:1::", "fe80::1", "fd00::1", "::127.0.0.1"}) {
+    ExpectRefused(address);
+  }
+  EXPECT_EQ(FetchAt({"9.9.9.9"}), FetchOutcome::kAnswered);
+}
+
+TEST_F(CurlReach, OfSeveralAddressesOnlyThoseWithinReachAreTried) {
+  Open();
+  EXPECT_EQ(FetchAt({"10.0.0.1", "127.0.0.1", "9.9.9.9"}), FetchOutcome::kAnswered);
+  EXPECT_THAT(network_.TakeConnections(), ElementsAre("9.9.9.9"));
+  EXPECT_EQ(FetchAt({"10.0.0.1", "::1", "127.0.0.1"}), FetchOutcome::kAddressRefused);
+  EXPECT_THAT(network_.TakeConnections(), ::testing::IsEmpty());
+}
+
+TEST_F(CurlReach, PrivateReachEndsBeforeLoopbackAndLinkLocal) {
+  Open();
+  for (const char* address : {"10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "9.9.9.9"}) {
+    EXPECT_EQ(FetchAt({address}, Reach::kPrivate), FetchOutcome::kAnswered) << address;
+    EXPECT_THAT(network_.TakeConnections(), ElementsAre(address));
+  }
+  for (const char* address : {"127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0"})
+    ExpectRefused(address, Reach::kPrivate);
+}
+
+// The switch is for URLs that say loopback themselves, not for names that are pointed there.
+TEST_F(CurlReach, AllowingLoopbackLetsNoNameThroughToIt) {
+  Open(/*allow_http_on_loopback=*/true);
+  for (const Reach reach : {Reach::kPublic, Reach::kPrivate}) {
+    ExpectRefused("127.0.0.1", reach);
+    ExpectRefused("::1", reach);
+    ExpectRefused("::ffff:127.0.0.1", reach);
+  }
+}
+
+TEST_F(CurlReach, ProxiesOfTheEnvironmentAreNoWayAround) {
+  Open();
+  for (const char* variable : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+    setenv(variable, "http://10.0.0.1:3128", 1);
+  const FetchOutcome good = FetchAt({"9.9.9.9"});
+  EXPECT_THAT(network_.TakeConnections(), ElementsAre("9.9.9.9"));
+  ExpectRefused("10.0.0.1");
+  for (const char* variable : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) unsetenv(variable);
+  EXPECT_EQ(good, FetchOutcome::kAnswered);
 }
 
 }  // namespace

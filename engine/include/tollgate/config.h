@@ -24,8 +24,10 @@ struct TOLLGATE_API Timing {
   int64_t backoff_min_ms = 1'000;   // First ceiling of the full-jitter backoff after a failed fetch,
   int64_t backoff_cap_ms = 60'000;  // and the last; it doubles between them.
   int64_t verdict_age_max_ms = 600'000;  // A verified signature is verified again after this.
-  int64_t fetch_timeout_ms = 5'000;      // One exchange with an identity provider, in all.
-  int32_t jitter_percent = 20;           // Refreshes are moved by up to this much, either way. 0–50.
+  int64_t fetch_timeout_ms = 5'000;      // One fetch from an identity provider, metadata and keys in all.
+  // Discovered metadata is read again, before the next refresh, after this.
+  int64_t metadata_age_max_ms = 3'600'000;
+  int32_t jitter_percent = 20;  // Refreshes are moved by up to this much, either way. 0–50.
 
   // Scaled returns the same contract with every duration multiplied by `factor` (> 0) and at least 1 ms, so
   // that a test or benchmark of an hour's outage need not take an hour.
@@ -35,9 +37,19 @@ struct TOLLGATE_API Timing {
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
 struct IssuerConfig {
   std::string issuer{};  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
-  // Where its keys come from: exactly one of the two.
+  // Where its keys come from: exactly one of the three.
   std::string jwks_uri{};  // An https URL; fetched and refreshed in the background.
   std::string jwks{};      // The JWK Set itself, RFC 7517 JSON; never ages.
+  // From the `jwks_uri` of its metadata, likewise in the background. The metadata is looked for where the MCP
+  // authorization specification says (RFC 8414 section 3.1, OpenID Connect Discovery 1.0 section 4): at the
+  // first of these places that has a document, whose `issuer` must equal `issuer` exactly.
+  bool discovery = false;
+  // With `discovery`: hosts beside the issuer's own, and those of its profile, to which URLs of the metadata
+  // may lead. "keys.example", or "keys.example:8443" where the port is not the scheme's.
+  std::vector<std::string> discovery_hosts{};
+  // It is in a private network: its hosts may have addresses of one (Reach::kPrivate). Without this, an
+  // issuer's keys come from public addresses alone, whatever its names resolve to.
+  bool private_network = false;
   AlgorithmSet algorithms = AlgorithmSet::All();
   Profile profile = Profile::Rfc9068();
   int64_t leeway_s = 60;             // Clock skew granted on exp, nbf and iat. 0–300.

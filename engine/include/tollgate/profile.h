@@ -53,6 +53,8 @@ struct TOLLGATE_API Profile {
   // Claims that must be present with exactly this string, else the token is not an access token: {claim,
   // value}.
   std::vector<std::pair<std::string, std::string>> must_equal{};
+  // Where the provider's own metadata leads beside the issuer's host; see IssuerConfig::discovery_hosts.
+  std::vector<std::string> discovery_hosts{};
 
   // Rfc9068 is the standard's own form (`typ: at+jwt`, all required claims): the default.
   static Profile Rfc9068();

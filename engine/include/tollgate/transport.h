@@ -16,7 +16,17 @@ enum class FetchOutcome : uint8_t {
   kUnreachable,  // Connection refused, reset or cut off before the response was complete.
   kTlsFailed,
   kTimedOut,
-  kTooLarge,  // The body passed FetchRequest::body_bytes_max; the rest was not read.
+  kTooLarge,        // The body passed FetchRequest::body_bytes_max; the rest was not read.
+  kAddressRefused,  // An address outside of FetchRequest::reach was not tried; no other answered.
+};
+
+// Reach says to which addresses an exchange may connect, whatever the name in its URL resolves to at that
+// moment. Neither has loopback, link-local and multicast addresses, nor others of a special purpose. Loopback
+// needs DangerousOptions::dangerous_allow_http_on_loopback and a URL that says so itself.
+enum class Reach : uint8_t {
+  kPublic,
+  // And 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 (RFC 1918), 100.64.0.0/10 (RFC 6598), fc00::/7 (RFC 4193).
+  kPrivate,
 };
 
 // FetchRequest is one HTTP GET.
@@ -26,6 +36,9 @@ struct FetchRequest {
   std::string if_none_match{};  // An ETag, or empty.
   uint32_t timeout_ms = 5000;   // For the whole exchange, name resolution included.
   uint32_t body_bytes_max = 1 << 20;
+  // To be held against each address just before it is connected to, not when the name is resolved, so that
+  // nothing lies between the two (DNS rebinding).
+  Reach reach = Reach::kPublic;
 };
 
 // FetchResult is how it ended.

@@ -1,0 +1,575 @@
+// Keys whose address is in the issuer's metadata: what is asked for, in which order, how often, and what no
+// answer can do.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/limits.h"
+#include "keys/key_store.h"
+#include "tests/keys/store_fixture.h"
+
+namespace tollgate::keys {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kIssuer[] = "https://idp.example/tenant";
+constexpr char kOauth[] = "https://idp.example/.well-known/oauth-authorization-server/tenant";
+constexpr char kOpenId[] = "https://idp.example/.well-known/openid-configuration/tenant";
+constexpr char kAppended[] = "https://idp.example/tenant/.well-known/openid-configuration";
+constexpr char kKeys[] = "https://idp.example/tenant/keys";
+constexpr char kMoved[] = "https://idp.example/tenant/keys2";
+
+FakeAnswer Metadata(const std::string& jwks_uri = kKeys, const std::string& issuer = kIssuer) {
+  FakeAnswer answer;
+  answer.body = nlohmann::json{{"issuer", issuer}, {"jwks_uri", jwks_uri}}.dump();
+  answer.etag = "\"metadata\"";
+  answer.max_age_s = 1;
+  return answer;
+}
+
+FakeAnswer Body(std::string body) {
+  FakeAnswer answer;
+  answer.body = std::move(body);
+  return answer;
+}
+
+// Each ends a fetch, wherever in the row of places it comes.
+std::vector<std::pair<std::string, FakeAnswer>> BadMetadata() {
+  const std::string good = Metadata().body;
+  return {
+      {"another issuer's", Metadata(kKeys, "https://idp.example")},
+      {"a slash more in the issuer", Metadata(kKeys, std::string(kIssuer) + "/")},
+      {"keys at a foreign host", Metadata("https://evil.example/keys")},
+      {"keys at another port", Metadata("https://idp.example:8443/keys")},
+      {"keys at the metadata service", Metadata("https://169.254.169.254/latest")},
+      {"keys on loopback", Metadata("https://localhost/keys")},
+      {"keys over http", Metadata("http://idp.example/keys")},
+      {"keys at no URL", Metadata("keys")},
+      {"no issuer", Body(R"({"jwks_uri":"https://idp.example/tenant/keys"})")},
+      {"no jwks_uri", Body(R"({"issuer":"https://idp.example/tenant"})")},
+      {"garbage", Body("<html>maintenance</html>")},
+      {"empty", Body("")},
+      {"truncated", Body(good.substr(0, good.size() / 2))},
+      {"a key set", Ok({Key(9, "new")})},
+      {"too long", Body(good + std::string(limits::kMetadataBytesMax, ' '))},
+      {"status 500", Status(500)},
+      {"status 503", Status(503)},
+      {"status 408", Status(408)},
+      {"status 429", Status(429)},
+      {"not allowed", Broken(FetchOutcome::kNotAllowed)},
+      {"unresolved", Broken(FetchOutcome::kUnresolved)},
+      {"unreachable", Broken(FetchOutcome::kUnreachable)},
+      {"TLS", Broken(FetchOutcome::kTlsFailed)},
+      {"timeout", Broken(FetchOutcome::kTimedOut)},
+      {"too large", Broken(FetchOutcome::kTooLarge)},
+      {"address refused", Broken(FetchOutcome::kAddressRefused)},
+  };
+}
+
+class KeyStoreDiscoveryTest : public StoreTest {
+ protected:
+  static IssuerConfig Discovered(std::string_view issuer = kIssuer) {
+    IssuerConfig config;
+    config.issuer = issuer;
+    config.discovery = true;
+    return config;
+  }
+  // OpenDiscovered has the keys by way of the first place.
+  void OpenDiscovered(const FakeAnswer& keys = Ok({Key(0, "a")})) {
+    Open({Discovered()});
+    Run();
+    Answer(Metadata());
+    Answer(keys);
+    ASSERT_EQ(FreshnessNow(), Freshness::kFresh);
+    asked_ = network_.num_requests();
+  }
+  // Asked returns the URLs since it was last called.
+  std::vector<std::string> Asked() {
+    std::vector<std::string> urls;
+    const std::vector<FetchRequest> requests = network_.requests();
+    for (; asked_ < requests.size(); ++asked_) urls.push_back(requests[asked_].url);
+    return urls;
+  }
+  // RefreshAfter lets `ms` pass and begins what is due.
+  void RefreshAfter(int64_t ms) {
+    now_ms_ += ms;
+    Run();
+  }
+  // Every answer that the network gives at once is followed up.
+  void Settle() {
+    for (int turns = 0; turns < 8; ++turns) Run();
+  }
+
+  size_t asked_ = 0;
+};
+
+TEST_F(KeyStoreDiscoveryTest, RefusesAConfigurationByNamingTheSetting) {
+  const auto message = [this](const IssuerConfig& config) {
+    return std::string(TryOpen({config}).message());
+  };
+  EXPECT_THAT(message(Discovered("http://idp.example")), StartsWith("issuers[0].issuer: "));
+  EXPECT_THAT(message(Discovered("https://idp.example?x")), StartsWith("issuers[0].issuer: "));
+  EXPECT_THAT(message(Discovered("https://10.0.0.1")), HasSubstr("private_network"));
+  IssuerConfig config = Discovered();
+  config.discovery_hosts = {"https://keys.example"};
+  EXPECT_THAT(message(config), StartsWith("issuers[0].discovery_hosts: "));
+  config = Discovered();
+  config.jwks_uri = kKeys;
+  EXPECT_THAT(message(config), HasSubstr("exactly one"));
+  config = Discovered();
+  config.jwks = SetText({Key(0, "a")});
+  EXPECT_THAT(message(config), HasSubstr("exactly one"));
+}
+
+TEST_F(KeyStoreDiscoveryTest, AFetchReadsTheMetadataAndThenTheKeysAndIsOne) {
+  Open({Discovered()});
+  EXPECT_TRUE(store_->WaitsForFetch(0));
+  Run();
+  ASSERT_EQ(network_.num_requests(), 1u);
+  EXPECT_EQ(network_.requests()[0].url, kOauth);
+  EXPECT_EQ(network_.requests()[0].body_bytes_max, limits::kMetadataBytesMax);
+  EXPECT_EQ(network_.requests()[0].timeout_ms, 5'000u);
+  Answer(Metadata());
+  ASSERT_EQ(network_.num_requests(), 2u);
+  EXPECT_EQ(network_.requests()[1].url, kKeys);
+  EXPECT_EQ(network_.requests()[1].body_bytes_max, limits::kJwksBytesMax);
+  EXPECT_NE(network_.requests()[0].id, network_.requests()[1].id);
+  for (const FetchRequest& request : network_.requests()) {
+    EXPECT_EQ(request.if_none_match, "");
+    EXPECT_EQ(request.reach, Reach::kPublic);
+  }
+  EXPECT_EQ(Find("a"), Reason::kKeysNeverFetched);
+  EXPECT_EQ(HealthNow().fetches, 1u);
+  EXPECT_TRUE(settled_.empty());
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("a"), Reason::kNone);
+  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
+  EXPECT_EQ(settled_, std::vector<uint32_t>{0});
+  EXPECT_EQ(HealthNow().fetches, 1u);
+  EXPECT_EQ(HealthNow().fetch_failures, 0u);
+  // The keys' own Cache-Control counts, not the metadata's.
+  EXPECT_GT(HealthNow().next_fetch_in_ms, 600'000);
+}
+
+// --- Where the document is ---
+
+TEST_F(KeyStoreDiscoveryTest, PlacesAreAskedInTheOrderOfTheSpecificationWhereThereIsNothing) {
+  for (const int status : {204, 301, 302, 304, 307, 400, 401, 403, 404, 405, 406, 410}) {
+    SCOPED_TRACE(status);
+    Open({Discovered()});
+    Run();
+    Answer(Status(status));
+    Answer(Status(404));
+    Answer(Metadata());
+    Answer(Ok({Key(0, "a")}));
+    EXPECT_THAT(Asked(), ElementsAre(kOauth, kOpenId, kAppended, kKeys));
+    EXPECT_EQ(Find("a"), Reason::kNone);
+    EXPECT_EQ(HealthNow().fetches, 1u);
+  }
+}
+
+TEST_F(KeyStoreDiscoveryTest, ARedirectIsNotFollowed) {
+  Open({Discovered()});
+  FakeAnswer redirect = Metadata();
+  redirect.http_status = 302;
+  for (const char* place : {kOauth, kOpenId, kAppended}) network_.SetAnswer(place, redirect);
+  Settle();
+  EXPECT_THAT(Asked(), ElementsAre(kOauth, kOpenId, kAppended));
+  EXPECT_EQ(HealthNow().last_error, "metadata: the server answered with status 302");
+}
+
+TEST_F(KeyStoreDiscoveryTest, WithNoDocumentAnywhereTheFetchHasFailedAndBeginsAnewLater) {
+  Open({Discovered()});
+  for (const char* place : {kOauth, kOpenId, kAppended}) network_.SetAnswer(place, Status(404));
+  Settle();
+  EXPECT_THAT(Asked(), ElementsAre(kOauth, kOpenId, kAppended));
+  EXPECT_EQ(HealthNow().fetch_failures, 1u);
+  EXPECT_EQ(HealthNow().last_error, "metadata: the server answered with status 404");
+  EXPECT_EQ(settled_, std::vector<uint32_t>{0});
+  network_.SetAnswer(kOauth, Metadata());
+  network_.SetAnswer(kKeys, Ok({Key(0, "a")}));
+  now_ms_ += HealthNow().next_fetch_in_ms;
+  Settle();
+  EXPECT_THAT(Asked(), ElementsAre(kOauth, kKeys));
+  EXPECT_EQ(Find("a"), Reason::kNone);
+}
+
+// Else whoever can spoil the answer of one place chooses which document counts.
+TEST_F(KeyStoreDiscoveryTest, AWrongDocumentOrAFailingServerDoesNotLeadToTheNextPlace) {
+  for (const auto& [what, answer] : BadMetadata()) {
+    SCOPED_TRACE(what);
+    Open({Discovered()});
+    network_.SetAnswer(kOauth, answer);
+    network_.SetAnswer(kOpenId, Metadata());
+    Settle();
+    EXPECT_THAT(Asked(), ElementsAre(kOauth));
+    EXPECT_THAT(HealthNow().last_error, StartsWith("metadata: "));
+    EXPECT_EQ(Find("a"), Reason::kKeysNeverFetched);
+    // Likewise at the second place.
+    Open({Discovered()});
+    network_.SetAnswer(kOauth, Status(404));
+    network_.SetAnswer(kOpenId, answer);
+    network_.SetAnswer(kAppended, Metadata());
+    Settle();
+    EXPECT_THAT(Asked(), ElementsAre(kOauth, kOpenId));
+    EXPECT_EQ(HealthNow().fetches, 1u);
+  }
+}
+
+TEST_F(KeyStoreDiscoveryTest, AHostThatNobodyNamedIsNeverAsked) {
+  for (const std::string url :
+       {"https://evil.example/keys", "https://169.254.169.254/", "http://idp.example/",
+        "https://idp.example@evil.example/", "https://10.0.0.1/keys"}) {
+    Open({Discovered()});
+    network_.SetAnswer(kOauth, Metadata(url));
+    Settle();
+    EXPECT_THAT(Asked(), ElementsAre(kOauth)) << url;
+    EXPECT_THAT(HealthNow().last_error, StartsWith("metadata: jwks_uri: ")) << url;
+    EXPECT_THAT(HealthNow().last_error, Not(HasSubstr("evil")));
+  }
+}
+
+TEST_F(KeyStoreDiscoveryTest, ListedHostsAreAskedThoseOfTheProfileToo) {
+  IssuerConfig listed = Discovered();
+  listed.discovery_hosts = {"keys.example"};
+  Open({listed});
+  network_.SetAnswer(kOauth, Metadata("https://keys.example/x"));
+  Settle();
+  EXPECT_THAT(Asked(), ElementsAre(kOauth, "https://keys.example/x"));
+
+  IssuerConfig google = Discovered("https://accounts.google.com");
+  google.profile = Profile::DangerousGoogleIdToken();
+  Open({google});
+  const std::string places = "https://accounts.google.com/.well-known/";
+  network_.SetAnswer(places + "oauth-authorization-server", Status(404));
+  network_.SetAnswer(places + "openid-configuration",
+                     Metadata("https://www.googleapis.com/oauth2/v3/certs", "https://accounts.google.com"));
+  Settle();
+  EXPECT_THAT(Asked(), ElementsAre(places + "oauth-authorization-server", places + "openid-configuration",
+                                   "https://www.googleapis.com/oauth2/v3/certs"));
+}
+
+TEST_F(KeyStoreDiscoveryTest, APrivateNetworksIssuerIsAskedWithinItsReach) {
+  IssuerConfig inside = Discovered("https://10.0.0.1");
+  inside.private_network = true;
+  Open({inside});
+  network_.SetAnswer("https://10.0.0.1/.well-known/oauth-authorization-server",
+                     Metadata("https://10.0.0.1/keys", "https://10.0.0.1"));
+  Settle();
+  ASSERT_EQ(network_.num_requests(), 2u);
+  for (const FetchRequest& request : network_.requests()) EXPECT_EQ(request.reach, Reach::kPrivate);
+}
+
+// --- How often ---
+
+TEST_F(KeyStoreDiscoveryTest, AnOrdinaryRefreshIsOneRequest) {
+  OpenDiscovered(Ok({Key(0, "a")}, "\"v1\""));
+  RefreshAfter(1'080'000);
+  EXPECT_THAT(Asked(), ElementsAre(kKeys));
+  EXPECT_EQ(network_.requests().back().if_none_match, "\"v1\"");
+  Answer(Status(304));
+  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
+  RefreshAfter(1'080'000);
+  EXPECT_THAT(Asked(), ElementsAre(kKeys));
+}
+
+TEST_F(KeyStoreDiscoveryTest, MetadataIsReadAgainAtTheFirstRefreshAfterItsAge) {
+  timing_.metadata_age_max_ms = 2'000'000;
+  OpenDiscovered();
+  const int64_t read_ms = now_ms_;
+  now_ms_ = read_ms + 1'999'999;
+  Run();
+  EXPECT_THAT(Asked(), ElementsAre(kKeys));
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_TRUE(Asked().empty());  // Its age alone begins no fetch.
+  RefreshAfter(1'080'000);
+  EXPECT_THAT(Asked(), ElementsAre(kOauth));
+  Answer(Metadata());
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_THAT(Asked(), ElementsAre(kKeys));
+  RefreshAfter(1'080'000);
+  EXPECT_THAT(Asked(), ElementsAre(kKeys));
+}
+
+TEST_F(KeyStoreDiscoveryTest, ADayCostsTheIssuerFewRequests) {
+  Open({Discovered()});
+  network_.SetAnswer(kOauth, Status(404));
+  network_.SetAnswer(kOpenId, Metadata());
+  network_.SetAnswer(kKeys, Ok({Key(0, "a")}));
+  const int64_t end_ms = now_ms_ + 24 * 3'600'000;
+  while (now_ms_ < end_ms) {
+    Settle();
+    now_ms_ += 10'000;
+  }
+  std::vector<std::string> asked = Asked();
+  // Each 15 minutes ± 20 %; the two places each hour and a bit.
+  EXPECT_LE(std::count(asked.begin(), asked.end(), kKeys), 120);
+  EXPECT_GE(std::count(asked.begin(), asked.end(), kKeys), 80);
+  EXPECT_LE(std::count(asked.begin(), asked.end(), kOpenId), 25);
+  EXPECT_GE(std::count(asked.begin(), asked.end(), kOpenId), 18);
+  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
+}
+
+TEST_F(KeyStoreDiscoveryTest, NothingElseBeginsWhileAFetchIsAtAnyOfItsRequests) {
+  Open({Discovered()});
+  Run();
+  const auto ask_much = [this] {
+    const size_t before = network_.num_requests();
+    for (int i = 0; i < 100; ++i) Find("kid" + std::to_string(i));
+    Settle();
+    EXPECT_EQ(network_.num_requests(), before);
+  };
+  ask_much();
+  Answer(Status(404));
+  ask_much();
+  Answer(Metadata());
+  ask_much();
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(network_.num_requests(), 3u);
+  EXPECT_EQ(HealthNow().fetches, 1u);
+  EXPECT_EQ(settled_.size(), 1u);
+}
+
+TEST_F(KeyStoreDiscoveryTest, AFloodOfForgedKidsCostsOneFetchPerCooldownWithAllItsRequests) {
+  timing_.metadata_age_max_ms = 1;  // The worst case: every fetch reads the metadata.
+  Open({Discovered()});
+  network_.SetAnswer(kOauth, Status(404));
+  network_.SetAnswer(kOpenId, Status(404));
+  network_.SetAnswer(kAppended, Metadata());
+  network_.SetAnswer(kKeys, Ok({Key(0, "a")}));
+  Settle();
+  const int64_t end_ms = now_ms_ + 10 * timing_.cooldown_ms;
+  for (int kid = 0; now_ms_ < end_ms; now_ms_ += 500) {
+    for (int i = 0; i < 10; ++i) Find("forged" + std::to_string(kid++));
+    Settle();
+  }
+  EXPECT_LE(HealthNow().fetches, 11u);
+  EXPECT_GE(HealthNow().fetches, 10u);
+  EXPECT_EQ(network_.num_requests(), 4 * HealthNow().fetches);
+}
+
+TEST_F(KeyStoreDiscoveryTest, AFailureAtEitherRequestBacksOffTheWholeFetch) {
+  for (const bool at_the_keys : {false, true}) {
+    Open({Discovered()});
+    network_.SetAnswer(kOauth, at_the_keys ? Metadata() : Status(503));
+    network_.SetAnswer(kKeys, Status(503));
+    const size_t before = network_.num_requests();
+    const int64_t begin_ms = now_ms_;
+    for (; now_ms_ < begin_ms + 3'600'000; now_ms_ += 1'000) {
+      Settle();
+      Find("kid" + std::to_string(now_ms_));
+    }
+    // As an outage of keys at a configured address: one each 30 s on average, and a few while it grows.
+    EXPECT_LE(HealthNow().fetches, 180u);
+    EXPECT_GE(HealthNow().fetches, 60u);
+    EXPECT_EQ(network_.num_requests() - before, (at_the_keys ? 2 : 1) * HealthNow().fetches);
+  }
+}
+
+TEST_F(KeyStoreDiscoveryTest, AllRequestsOfAFetchShareItsTime) {
+  Open({Discovered()});
+  Run();
+  now_ms_ += 4'000;
+  Answer(Metadata());
+  ASSERT_EQ(network_.num_requests(), 2u);
+  EXPECT_EQ(network_.requests()[1].timeout_ms, 1'000u);
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("a"), Reason::kNone);
+
+  Open({Discovered()});
+  Run();
+  const size_t before = network_.num_requests();
+  now_ms_ += 5'000;
+  Answer(Metadata());
+  EXPECT_EQ(network_.num_requests(), before);
+  EXPECT_THAT(HealthNow().last_error, HasSubstr("in time"));
+  // What it has learnt is not lost: the next fetch begins with the keys.
+  now_ms_ += HealthNow().next_fetch_in_ms;
+  asked_ = before;
+  Run();
+  EXPECT_THAT(Asked(), ElementsAre(kKeys));
+}
+
+TEST_F(KeyStoreDiscoveryTest, ExchangesAreBoundedOverAllIssuersAndAllGetTheirTurn) {
+  std::vector<IssuerConfig> issuers;
+  for (int i = 0; i < 100; ++i) issuers.push_back(Discovered("https://i" + std::to_string(i) + ".example"));
+  Open(issuers);
+  Run();
+  size_t most = 0;
+  for (;;) {
+    const std::vector<FetchRequest> pending = network_.pending();
+    most = std::max(most, pending.size());
+    if (pending.empty()) break;
+    const std::string& url = pending.front().url;
+    const std::string issuer = url.substr(0, url.find('/', 8));
+    const bool metadata = url.find("well-known") != url.npos;
+    ASSERT_TRUE(network_.Complete(pending.front().id,
+                                  metadata ? Metadata(issuer + "/keys", issuer) : Ok({Key(0, "a")})));
+    Run();
+  }
+  EXPECT_EQ(most, 64u);
+  EXPECT_EQ(network_.num_requests(), 200u);
+  for (uint32_t i = 0; i < 100; ++i) EXPECT_EQ(store_->StandingAt(i, now_ms_).freshness, Freshness::kFresh);
+}
+
+// --- What no answer can do ---
+
+TEST_F(KeyStoreDiscoveryTest, MetadataThatCannotBeReadIsAFailedRefreshAndDropsNoKey) {
+  std::vector<std::pair<std::string, FakeAnswer>> bad = BadMetadata();
+  bad.emplace_back("not there any more", Status(404));
+  for (const auto& [what, answer] : bad) {
+    SCOPED_TRACE(what);
+    settled_.clear();
+    for (const char* place : {kOauth, kOpenId, kAppended}) network_.SetAnswer(place, std::nullopt);
+    OpenDiscovered();
+    const KeyRef before = RefOf("a");
+    for (const char* place : {kOauth, kOpenId, kAppended}) network_.SetAnswer(place, answer);
+    now_ms_ += timing_.metadata_age_max_ms;
+    Settle();
+    EXPECT_THAT(Asked(), Each(Not(kKeys)));
+    EXPECT_TRUE(store_->IsCurrent(before));
+    EXPECT_EQ(HealthNow().num_keys, 1u);
+    EXPECT_EQ(HealthNow().fetch_failures, 1u);
+    EXPECT_EQ(HealthNow().keys_age_ms, timing_.metadata_age_max_ms);
+    EXPECT_THAT(HealthNow().last_error, StartsWith("metadata: "));
+    EXPECT_EQ(FreshnessNow(), Freshness::kDegraded);
+    EXPECT_EQ(RefOf("a"), before);
+    EXPECT_EQ(settled_.size(), 2u);
+  }
+}
+
+TEST_F(KeyStoreDiscoveryTest, KeysServeThroughAMetadataOutageUpToTheBoundAndNotBeyond) {
+  timing_.metadata_age_max_ms = 1;
+  OpenDiscovered();
+  const int64_t good_ms = now_ms_;
+  network_.SetAnswer(kOauth, Broken(FetchOutcome::kUnreachable));
+  RunUntil(good_ms + timing_.staleness_bound_ms);
+  EXPECT_EQ(Find("a"), Reason::kNone);
+  EXPECT_EQ(FreshnessNow(), Freshness::kDegraded);
+  ++now_ms_;
+  EXPECT_EQ(Find("a"), Reason::kKeysTooStale);
+  network_.SetAnswer(kOauth, Metadata());
+  network_.SetAnswer(kKeys, Ok({Key(0, "a")}));
+  now_ms_ += timing_.backoff_cap_ms;
+  Settle();
+  EXPECT_EQ(Find("a"), Reason::kNone);
+}
+
+TEST_F(KeyStoreDiscoveryTest, BadKeysAtADiscoveredAddressDoNotShrinkTheSet) {
+  OpenDiscovered();
+  const KeyRef before = RefOf("a");
+  for (const FakeAnswer& answer : {Ok({}), Body("garbage"), Status(404), Status(500), Status(304)}) {
+    network_.SetAnswer(kKeys, answer);
+    network_.SetAnswer(kOauth, Metadata());
+    now_ms_ += std::max<int64_t>(HealthNow().next_fetch_in_ms, 1);
+    Settle();
+    EXPECT_TRUE(store_->IsCurrent(before));
+    EXPECT_FALSE(HealthNow().last_error.empty());
+  }
+  EXPECT_EQ(HealthNow().fetch_failures, 5u);
+  EXPECT_EQ(RefOf("a"), before);
+}
+
+// --- When the keys move ---
+
+TEST_F(KeyStoreDiscoveryTest, AChangedAddressIsFollowedAndKeepsTheNamesOfItsKeys) {
+  OpenDiscovered(Ok({Key(0, "a"), Key(1, "b")}));
+  const KeyRef a = RefOf("a"), b = RefOf("b");
+  now_ms_ += timing_.metadata_age_max_ms;
+  Run();
+  Answer(Metadata(kMoved));
+  Answer(Ok({Key(0, "a"), Key(2, "c")}));
+  EXPECT_THAT(Asked(), ElementsAre(kOauth, kMoved));
+  EXPECT_EQ(RefOf("a"), a);
+  EXPECT_FALSE(store_->IsCurrent(b));
+  EXPECT_EQ(Find("c"), Reason::kNone);
+  RefreshAfter(1'080'000);
+  EXPECT_THAT(Asked(), ElementsAre(kMoved));
+}
+
+// An entity tag names a representation of one resource (RFC 9110 section 8.8.3): sent elsewhere, a 304 would
+// confirm a set that the new address never had.
+TEST_F(KeyStoreDiscoveryTest, TheEntityTagDoesNotMoveWithTheAddress) {
+  OpenDiscovered(Ok({Key(0, "a")}, "\"v1\""));
+  now_ms_ += timing_.metadata_age_max_ms;
+  Run();
+  Answer(Metadata(kMoved));
+  ASSERT_EQ(network_.requests().back().url, kMoved);
+  EXPECT_EQ(network_.requests().back().if_none_match, "");
+  Answer(Status(304));
+  EXPECT_EQ(FreshnessNow(), Freshness::kDegraded);
+  EXPECT_EQ(HealthNow().keys_age_ms, timing_.metadata_age_max_ms);
+}
+
+TEST_F(KeyStoreDiscoveryTest, TheEntityTagStaysWhereTheAddressDoes) {
+  OpenDiscovered(Ok({Key(0, "a")}, "\"v1\""));
+  now_ms_ += timing_.metadata_age_max_ms;
+  Run();
+  Answer(Metadata());
+  EXPECT_EQ(network_.requests().back().if_none_match, "\"v1\"");
+  Answer(Status(304));
+  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
+}
+
+TEST_F(KeyStoreDiscoveryTest, KeysThatCannotBeHadAreLookedForAnewInTheMetadata) {
+  for (const FakeAnswer& gone : {Status(404), Status(503), Broken(FetchOutcome::kUnresolved), Body("x")}) {
+    OpenDiscovered();
+    RefreshAfter(1'080'000);
+    Answer(gone);
+    EXPECT_THAT(Asked(), ElementsAre(kKeys));
+    now_ms_ += HealthNow().next_fetch_in_ms;
+    Run();
+    Answer(Metadata(kMoved));
+    Answer(Ok({Key(0, "a")}));
+    EXPECT_THAT(Asked(), ElementsAre(kOauth, kMoved));
+    EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
+    RefreshAfter(1'080'000);
+    EXPECT_THAT(Asked(), ElementsAre(kMoved));
+    Answer(Ok({Key(0, "a")}));
+  }
+}
+
+// --- Answers out of turn ---
+
+TEST_F(KeyStoreDiscoveryTest, AnAnswerCountsForItsOwnRequestOnly) {
+  Open({Discovered()});
+  Run();
+  const uint64_t metadata_id = network_.requests()[0].id;
+  Answer(Metadata());
+  FetchResult again;
+  again.id = metadata_id;
+  again.outcome = FetchOutcome::kAnswered;
+  again.http_status = 200;
+  again.body = SetText({Key(9, "new")});
+  store_->TakeIn(again, now_ms_);
+  EXPECT_EQ(Find("new"), Reason::kKeysNeverFetched);
+  EXPECT_TRUE(settled_.empty());
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("a"), Reason::kNone);
+  EXPECT_EQ(settled_.size(), 1u);
+}
+
+// The fetch that settles an absent kid must have begun after it was asked for: its first request counts.
+TEST_F(KeyStoreDiscoveryTest, AKidAskedForAmidAFetchWaitsForTheNextOne) {
+  timing_.metadata_age_max_ms = 1;
+  OpenDiscovered();
+  RefreshAfter(1'080'000);
+  EXPECT_EQ(Find("x"), Reason::kKeyPending);
+  Answer(Metadata());
+  EXPECT_EQ(Find("x"), Reason::kKeyPending);
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("x"), Reason::kKeyPending);
+  RefreshAfter(timing_.cooldown_ms);
+  Answer(Metadata());
+  EXPECT_EQ(Find("x"), Reason::kKeyPending);
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("x"), Reason::kKeyUnknown);
+}
+
+}  // namespace
+}  // namespace tollgate::keys
