@@ -15,8 +15,8 @@ namespace tollgate::pipeline {
 
 // Background does everything that no request may wait for: fetches keys and forgets what has expired. The
 // only file of the engine that owns a thread. RunOnce is for one thread at a time (it makes sure of that
-// itself); Wake is thread-safe.
-class Background {
+// itself); Wake is thread-safe. On lines of its own: what lies beside it is read by every hit.
+class alignas(64) Background {
  public:
   // All must outlive this.
   Background(Context& context, Transport& transport, const Clock& clock);
