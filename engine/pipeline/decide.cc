@@ -79,13 +79,17 @@ Reason CheckBinding(const Facts& facts, ResourceId resource) {
   return Reason::kNone;
 }
 
-TOLLGATE_SLOW Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now,
-                              Decision* decision) {
+Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now,
+                claims::TimeEvidence* evidence) {
   if (issued_at == INT64_MIN) return Reason::kIssuedAtMissing;
   // A token from the future by less than the leeway counts as new.
-  decision->evidence_actual = std::max<int64_t>(0, now.wall_s - issued_at);
-  decision->evidence_bound = tool.token_age_max_s;
-  return decision->evidence_actual > decision->evidence_bound ? Reason::kTooOld : Reason::kNone;
+  *evidence = {std::max<int64_t>(0, now.wall_s - issued_at), tool.token_age_max_s};
+  return evidence->actual > evidence->bound ? Reason::kTooOld : Reason::kNone;
+}
+
+void SetEvidence(const claims::TimeEvidence& evidence, Decision* decision) {
+  decision->evidence_actual = evidence.actual;
+  decision->evidence_bound = evidence.bound;
 }
 
 // CheckPolicy decides the tool, afresh for every request. Where the tool bounds the token's age, that has
@@ -144,17 +148,17 @@ TOLLGATE_SLOW Reason RecheckTimes(const Context& context, VerdictCache::Found fo
   const Reason reason =
       claims::CheckTimes({details.times.expires_at, details.times.not_before, details.times.issued_at},
                          context.issuers[issuer].expectations, now.wall_s, &evidence);
-  decision->evidence_actual = evidence.actual;
-  decision->evidence_bound = evidence.bound;
+  SetEvidence(evidence, decision);
   return reason == Reason::kNone ? Reason::kUndecided : reason;
 }
 
 // RecheckAge holds the token's age against the tool's bound.
-TOLLGATE_SLOW Reason RecheckAge(const Context& context, VerdictCache::Found found,
-                                const policy::CompiledTool& tool, Now now, Decision* decision) {
+[[gnu::noinline]] Reason RecheckAge(const Context& context, VerdictCache::Found found,
+                                    const policy::CompiledTool& tool, Now now,
+                                    claims::TimeEvidence* evidence) {
   Details details;
   if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
-  return CheckAge(details.times.issued_at, tool, now, decision);
+  return CheckAge(details.times.issued_at, tool, now, evidence);
 }
 
 // CheckCached holds cached facts against this moment and this request, in the order of the reasons.
@@ -182,8 +186,10 @@ Reason CheckCachedTool(const Context& context, const Hit& hit, const Presented& 
   if (tool == nullptr) [[unlikely]]
     return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) [[unlikely]] {
-    if (const Reason reason = RecheckAge(context, hit.found, *tool, now, decision); reason != Reason::kNone)
-      return reason;
+    claims::TimeEvidence evidence;
+    const Reason reason = RecheckAge(context, hit.found, *tool, now, &evidence);
+    SetEvidence(evidence, decision);
+    if (reason != Reason::kNone) return reason;
   }
   return CheckPolicy(*context.policy, *tool, context.scope_sets->Mask(hit.facts.scope_set));
 }
@@ -324,8 +330,10 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
   if (tool == nullptr) return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) {
-    if (const Reason reason = CheckAge(issued_at, *tool, now, decision); reason != Reason::kNone)
-      return reason;
+    claims::TimeEvidence evidence;
+    const Reason reason = CheckAge(issued_at, *tool, now, &evidence);
+    SetEvidence(evidence, decision);
+    if (reason != Reason::kNone) return reason;
   }
   return CheckPolicy(*context.policy, *tool,
                      decision->was_cached ? context.scope_sets->Mask(facts.scope_set)
@@ -394,17 +402,23 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
     return false;
 
   const IssuerGate& gate = context.gates[hit.issuer];
-  int64_t keys_age_ms;
+  keys::KeyStore::Standing standing{.freshness = Freshness::kFresh};
+  if (!context.keys->IsFresh(hit.issuer, now.mono_ms, &standing.age_ms)) [[unlikely]] {
+    standing = context.keys->StandingAt(hit.issuer, now.mono_ms);
+    if (standing.freshness == Freshness::kUnavailable) return false;
+  }
   const bool token_is_good = VerdictCache::AgeMs(facts, now.mono_ms) <= context.verdict_age_max_ms &&
-                             gate.Admits(request.resource) &&
-                             context.keys->IsFresh(hit.issuer, now.mono_ms, &keys_age_ms) &&
-                             now.wall_s >= facts.valid_from_s && now.wall_s <= facts.valid_through_s &&
+                             gate.Admits(request.resource) && now.wall_s >= facts.valid_from_s &&
+                             now.wall_s <= facts.valid_through_s &&
                              CheckBinding(facts, request.resource) == Reason::kNone &&
                              facts.revocation_epoch == static_cast<uint32_t>(context.revocations.epoch());
   if (!token_is_good) [[unlikely]]
     return false;
   const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
-  if (tool == nullptr || tool->token_age_max_s != 0) [[unlikely]]
+  if (tool == nullptr) [[unlikely]]
+    return false;
+  claims::TimeEvidence evidence;
+  if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, &evidence) != Reason::kNone)
     return false;
   if (CheckPolicy(*context.policy, *tool, context.scope_sets->Mask(facts.scope_set)) != Reason::kNone)
       [[unlikely]] {
@@ -418,13 +432,15 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
   scope.block().Add(kAllowed);
   *decision = Decision{.verdict = Verdict::kAllow,
                        .reason = Reason::kNone,
-                       .freshness = Freshness::kFresh,
+                       .freshness = standing.freshness,
                        .from_cache = true,
                        .audience_is_client_id = gate.audience_is_client_id,
                        .algorithm = facts.algorithm,
                        .issuer = hit.issuer,
                        .valid_until_s = facts.valid_through_s + 1,
-                       .keys_age_ms = keys_age_ms};
+                       .evidence_actual = evidence.actual,
+                       .evidence_bound = evidence.bound,
+                       .keys_age_ms = standing.age_ms};
   return true;
 }
 
