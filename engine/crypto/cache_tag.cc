@@ -94,7 +94,6 @@ std::vector<TagVariant> TagKey::SupportedVariants() {
   return supported;
 }
 
-TagKey::TagKey() : TagKey(SupportedVariants().back(), {}) {}
 TagKey::TagKey(TagVariant variant) : TagKey(variant, {}) {}
 
 std::unique_ptr<TagKey> TagKey::WithSecretForTest(TagVariant variant, std::span<const uint8_t> secret) {

@@ -63,10 +63,8 @@ using TagFunction = void (*)(const TagMaterial& material, std::string_view token
 // Whoever is out of memory for its five pages ends the process. Thread-compatible: Derive is const.
 class TagKey {
  public:
-  // The best variant of this processor.
-  TagKey();
-  // For tests and benchmarks. kSha256 takes the place of a variant that is not Supported; see variant().
-  explicit TagKey(TagVariant variant);
+  // kSha256 takes the place of a variant that is not Supported; see variant().
+  explicit TagKey(TagVariant variant = BestVariant());
   ~TagKey();
   TagKey(const TagKey&) = delete;
   TagKey& operator=(const TagKey&) = delete;
@@ -75,6 +73,7 @@ class TagKey {
   static bool Supported(TagVariant variant);
   // SupportedVariants returns the supported ones, the best last; kSha256 is always the first.
   static std::vector<TagVariant> SupportedVariants();
+  static TagVariant BestVariant() { return SupportedVariants().back(); }
 
   TagVariant variant() const { return variant_; }
 

@@ -94,8 +94,9 @@ struct VerdictCache::Image {
   }
 };
 
-VerdictCache::VerdictCache(size_t bytes, size_t num_issuers)
-    : texts_(kTextsMax, kTextBytesMax),
+VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant)
+    : tag_key_(variant),
+      texts_(kTextsMax, kTextBytesMax),
       audiences_(kAudiencesMax, kAudiencesMax * sizeof(uint64_t)),
       owner_secret_(RandomSecret()),
       subject_share_(bytes / kSlotBytes, kSubjectShare),

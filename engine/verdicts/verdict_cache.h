@@ -32,8 +32,9 @@ class VerdictCache {
   static constexpr size_t kSlotBytes = 64 + 128;  // A line and its details.
 
   // `bytes` bounds the memory of the slots, whose number is rounded down to a power of two; below four slots
-  // nothing is cached. With one issuer, there is no share of an issuer.
-  VerdictCache(size_t bytes, size_t num_issuers);
+  // nothing is cached. With one issuer, there is no share of an issuer. Another `variant` than the best is
+  // for tests and benchmarks.
+  VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant = crypto::TagKey::BestVariant());
   ~VerdictCache();
   VerdictCache(const VerdictCache&) = delete;
   VerdictCache& operator=(const VerdictCache&) = delete;
