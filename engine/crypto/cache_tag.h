@@ -17,7 +17,7 @@ namespace tollgate::crypto {
 // CacheTag stands for all bytes of a token and their number. It is a universal hash: whoever sees tags can
 // work out the key. It never leaves the table: not logged, not stored, not shown, not compared for order.
 struct CacheTag {
-  alignas(32) std::array<uint64_t, 4> words;
+  alignas(16) std::array<uint64_t, 4> words;
 
   // Without a branch between the words: how far two tags agree is nobody's business.
   friend bool operator==(const CacheTag& a, const CacheTag& b) {

@@ -30,12 +30,16 @@ TOLLGATE_TARGET TOLLGATE_INLINE __m512i Add3(__m512i a, __m512i b, __m512i c) {
 }
 
 TOLLGATE_TARGET TOLLGATE_INLINE uint64_t Place(const TagMaterial& material, const char* end, size_t size) {
-  // Bytes before a token that is shorter than 16 are masked out, which means not touched. Arithmetic on
-  // integers, since there may be no such addresses.
-  const auto mask = static_cast<__mmask16>(0xffffU << (16 - std::min<size_t>(size, 16)));
   const auto* keys = reinterpret_cast<const __m128i*>(material.round_keys);
-  __m128i x =
-      _mm_maskz_loadu_epi8(mask, reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(end) - 16));
+  __m128i x;
+  if (size >= 16) [[likely]] {
+    x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(end - 16));
+  } else {
+    // Bytes before the token are masked out, which means not touched. Arithmetic on integers, since there may
+    // be no such addresses.
+    const auto mask = static_cast<__mmask16>(0xffffU << (16 - size));
+    x = _mm_maskz_loadu_epi8(mask, reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(end) - 16));
+  }
   x = _mm_xor_si128(x, _mm_load_si128(keys));
   for (int round = 1; round < 10; ++round) x = _mm_aesenc_si128(x, _mm_load_si128(keys + round));
   x = _mm_aesenclast_si128(x, _mm_load_si128(keys + 10));
@@ -52,13 +56,13 @@ struct Sums {
   __m512i sum0;
   __m512i sum1;
 
-  // Add takes in one block, four pairs, under the key words from `words` on.
-  TOLLGATE_TARGET TOLLGATE_INLINE void Add(__m512i block, const uint64_t* words) {
+  // AddOne takes in one block, four pairs, under the key words from `words` on.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block, const uint64_t* words) {
     sum0 = _mm512_xor_si512(sum0, Product(Keyed(block, words)));
     sum1 = _mm512_xor_si512(sum1, Product(Keyed(block, words + 2)));
   }
 
-  // AddTwo is twice Add, with fewer additions: the units that multiply also add.
+  // AddTwo is twice AddOne, with fewer additions: the units that multiply also add.
   TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* words) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
@@ -66,6 +70,12 @@ struct Sums {
     sum1 = Add3(sum1, Product(Keyed(first, words + 2)), Product(Keyed(second, words + 10)));
   }
 };
+
+// Both halves of a sum, added.
+TOLLGATE_TARGET TOLLGATE_INLINE __m128i Fold(__m512i sum) {
+  const __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+  return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
 
 }  // namespace
 
@@ -83,25 +93,18 @@ TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& materia
     sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), words);
   }
   if (left >= 64) {
-    sums.Add(_mm512_loadu_si512(at), words);
+    sums.AddOne(_mm512_loadu_si512(at), words);
     left -= 64, at += 64, words += 8;
   }
   // What is masked out is zero, and not touched.
-  if (left > 0) sums.Add(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), words);
+  if (left > 0) sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), words);
 
-  const __m256i half0 =
-      _mm256_xor_si256(_mm512_castsi512_si256(sums.sum0), _mm512_extracti64x4_epi64(sums.sum0, 1));
-  const __m256i half1 =
-      _mm256_xor_si256(_mm512_castsi512_si256(sums.sum1), _mm512_extracti64x4_epi64(sums.sum1, 1));
-  __m256i tag = _mm256_xor_si256(_mm256_permute2x128_si256(half0, half1, 0x20),
-                                 _mm256_permute2x128_si256(half0, half1, 0x31));
-  // l_0 into the one half, l_1 into the other.
-  const __m256i length_words = _mm256_permute4x64_epi64(
-      _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(material.length_words.data()))),
-      0x10);
-  tag = _mm256_xor_si256(
-      tag, _mm256_clmulepi64_epi128(length_words, _mm256_set1_epi64x(static_cast<long long>(size)), 0));
-  _mm256_store_si256(reinterpret_cast<__m256i*>(out->tag.words.data()), tag);
+  const __m128i length = _mm_cvtsi64_si128(static_cast<long long>(size));
+  const __m128i length_words =
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(material.length_words.data()));
+  auto* tag = reinterpret_cast<__m128i*>(out->tag.words.data());
+  _mm_store_si128(tag, _mm_xor_si128(Fold(sums.sum0), _mm_clmulepi64_si128(length, length_words, 0x00)));
+  _mm_store_si128(tag + 1, _mm_xor_si128(Fold(sums.sum1), _mm_clmulepi64_si128(length, length_words, 0x10)));
   // Compilers end such functions so by themselves, but not without optimization.
   _mm256_zeroupper();
 }

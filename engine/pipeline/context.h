@@ -24,6 +24,7 @@ namespace tollgate::pipeline {
 
 // Counter numbers the engine's counters in each thread's block; ReadMetrics names them for the public.
 enum Counter : size_t {
+  kAllowedHits,  // Those that went the short way; not in the two kinds that they are of.
   kAllowed,
   kDenied,
   kUnavailable,

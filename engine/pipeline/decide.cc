@@ -428,8 +428,7 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
       [[unlikely]]
     return false;
 
-  scope.block().Add(kCacheHits);
-  scope.block().Add(kAllowed);
+  scope.block().Add(kAllowedHits);
   *decision = Decision{.verdict = Verdict::kAllow,
                        .reason = Reason::kNone,
                        .freshness = standing.freshness,

@@ -186,13 +186,14 @@ absl::Status Engine::RevokeToken(std::string_view issuer, std::string_view jwt_i
 
 Metrics Engine::ReadMetrics() const {
   const auto sum = [this](pipeline::Counter counter) { return impl_->context.blocks.Sum(counter); };
-  const uint64_t allowed = sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
+  const uint64_t allowed_hits = sum(pipeline::kAllowedHits);
+  const uint64_t allowed = allowed_hits + sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
                  unavailable = sum(pipeline::kUnavailable);
   return {.checks = allowed + denied + unavailable,
           .allowed = allowed,
           .denied = denied,
           .unavailable = unavailable,
-          .cache_hits = sum(pipeline::kCacheHits),
+          .cache_hits = allowed_hits + sum(pipeline::kCacheHits),
           .signature_verifications = sum(pipeline::kVerifications),
           .cache_inserts = sum(pipeline::kInserts),
           .cache_evictions = sum(pipeline::kEvictions),
