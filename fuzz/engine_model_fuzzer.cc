@@ -8,8 +8,9 @@
 // Property: a request is allowed exactly if the model allows it, with the principal that the token names; it
 // is never unavailable, since the keys are configured; the same token checked again, from the cache, gets the
 // same decision, and so it does for other tools and resources and at other times, compared with an engine
-// without a cache. The engines live on from input to input: an answer taken from another token's record would
-// be a finding, too.
+// without a cache. A third engine bounds what may be verified in vain: it gives the same answers, but for
+// kOverloaded exactly where a verification is needed and a model of the budget says that it is spent. The
+// engines live on from input to input: an answer taken from another token's record would be a finding, too.
 
 #include <openssl/bn.h>
 #include <openssl/ec_key.h>
@@ -53,7 +54,7 @@ json KeysOf(int issuer) {
   return set;
 }
 
-Config MakeConfig(size_t cache_bytes) {
+Config MakeConfig(size_t cache_bytes, uint32_t in_vain_percent_max) {
   Config config;
   config.issuers.push_back({.issuer = kIssuer, .jwks = KeysOf(0).dump()});
   config.issuers.push_back({.issuer = kSecondIssuer,
@@ -73,16 +74,17 @@ Config MakeConfig(size_t cache_bytes) {
   builder.AddTool({.tool = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
   config.policy = *builder.Build();
   config.verdict_cache_bytes = cache_bytes;
+  config.verification_limits.in_vain_percent_max = in_vain_percent_max;
   return config;
 }
 
-std::unique_ptr<Engine> MakeEngine(const Clock& clock, size_t cache_bytes) {
+std::unique_ptr<Engine> MakeEngine(const Clock& clock, size_t cache_bytes, uint32_t in_vain_percent_max = 0) {
   Environment environment;
   environment.clock = &clock;
   environment.own_thread = false;
   environment.jitter_seed = 1;
   absl::StatusOr<std::unique_ptr<Engine>> engine =
-      Engine::Create(MakeConfig(cache_bytes), std::move(environment));
+      Engine::Create(MakeConfig(cache_bytes, in_vain_percent_max), std::move(environment));
   Expect(engine.ok(), "the configuration is good");
   return *std::move(engine);
 }
@@ -92,9 +94,15 @@ struct World {
   // Small, so that tokens displace one another.
   std::unique_ptr<Engine> cached = MakeEngine(clock, 64 << 10);
   std::unique_ptr<Engine> uncached = MakeEngine(clock, 0);
+  std::unique_ptr<Engine> bounded = MakeEngine(clock, 64 << 10, 1);
+  // The model of its budget: what each issuer's failures have cost, less what has been paid since.
+  int64_t spent_us[2] = {};
+  uint64_t num_bounded = 0;  // Requests to it.
 };
 
 World* g_world = nullptr;
+
+void SpendMostOfTheBudget();
 
 // The world is made anew now and then: an engine numbers a bounded count of scope sets, and caches no token
 // with another.
@@ -104,6 +112,7 @@ void RenewWorld() {
   if (num_inputs++ % kInputsPerWorld != 0) return;
   delete g_world;
   g_world = new World;
+  SpendMostOfTheBudget();
 }
 
 // The model.
@@ -247,7 +256,49 @@ void ExpectSame(const Answer& a, const Answer& b) {
          "with and without the cache: the same principal");
 }
 
-// One request to both engines, at `now_s`. Returns whether it was allowed.
+// Of one percent of a processor, ten seconds' worth; and what a millisecond brings.
+constexpr int64_t kBudgetUs = 100'000, kPaidPerMsUs = 10;
+
+int64_t CostUs(const ModelJws& jws) {
+  const bool rsa = jws.header.alg[0] == 'R' || jws.header.alg[0] == 'P';  // 2048 bits.
+  return (rsa ? 13 : 38) + static_cast<int64_t>(jws.signing_input.size() / 1024);
+}
+
+// The engine that bounds what is verified in vain, held against one that does not.
+void CheckBounded(const std::string& authorization, const std::optional<ModelJws>& jws, std::string_view tool,
+                  int resource, const Answer& unbounded) {
+  World& world = *g_world;
+  // Slowly enough that the failures among the inputs are more than is paid for.
+  if (++world.num_bounded % 16 == 0) {
+    ++world.clock.now.mono_ms;
+    for (int64_t& spent_us : world.spent_us) spent_us = std::max<int64_t>(0, spent_us - kPaidPerMsUs);
+  }
+  const Answer answer = Ask(*world.bounded, authorization, tool, resource);
+  const Reason reason = unbounded.decision.reason;
+  // A signature longer than any is found before the token is read; a wrong type after the signature.
+  const bool ahead_of_signature =
+      unbounded.decision.issuer == Decision::kNoIssuer ||
+      (reason != Reason::kNone && reason != Reason::kWrongType && reason < Reason::kBadSignatureLength);
+  if (answer.decision.from_cache || ahead_of_signature) return ExpectSame(answer, unbounded);
+
+  Expect(jws.has_value(), "what the model cannot read is not verified");
+  int64_t& spent_us = world.spent_us[unbounded.decision.issuer];
+  if (spent_us >= kBudgetUs) {
+    Expect(answer.decision.reason == Reason::kOverloaded, "nothing is verified beyond the budget");
+    Expect(answer.decision.verdict == Verdict::kUnavailable && answer.decision.retry_after_s >= 1 &&
+               answer.decision.issuer == unbounded.decision.issuer && answer.principal.issuer().empty(),
+           "an overload is unavailable, and says for how long");
+    return;
+  }
+  ExpectSame(answer, unbounded);
+  // Who is denied by the policy is known; all others have been verified in vain.
+  if (!answer.decision.allowed() && answer.principal.issuer().empty() &&
+      reason != Reason::kBadSignatureLength) {
+    spent_us += CostUs(*jws);
+  }
+}
+
+// One request to all engines, at `now_s`. Returns whether it was allowed.
 bool CheckOne(const std::string& authorization, const std::optional<ModelJws>& jws, std::string_view tool,
               int resource, int64_t now_s) {
   World& world = *g_world;
@@ -263,11 +314,25 @@ bool CheckOne(const std::string& authorization, const std::optional<ModelJws>& j
     ExpectPrincipal(answer.principal, *token);
     Expect(decision.valid_until_s > now_s, "an allow is good for a while");
   }
-  ExpectSame(answer, Ask(*world.uncached, authorization, tool, resource));
+  const Answer uncached = Ask(*world.uncached, authorization, tool, resource);
+  ExpectSame(answer, uncached);
   const Answer again = Ask(*world.cached, authorization, tool, resource);
   ExpectSame(answer, again);
   Expect(!decision.was_cached || again.decision.from_cache, "what was cached is found");
+  CheckBounded(authorization, jws, tool, resource, uncached);
   return decision.allowed();
+}
+
+// So that few inputs are enough to see it spent and paid again.
+void SpendMostOfTheBudget() {
+  std::string token = idp::Mint(EcKey(), GoodClaims());
+  token.replace(token.size() - 4, 4, token.ends_with("AAAA") ? "BBBA" : "AAAA");
+  World& world = *g_world;
+  const int64_t cost_us = CostUs(*ReadModelJws(token));
+  for (int64_t& spent_us = world.spent_us[0]; spent_us < kBudgetUs - 10 * cost_us; spent_us += cost_us) {
+    const Answer answer = Ask(*world.bounded, "Bearer " + token, "search", 0);
+    Expect(answer.decision.reason == Reason::kBadSignature, "a forged token within the budget is denied");
+  }
 }
 
 }  // namespace

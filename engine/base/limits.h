@@ -47,5 +47,8 @@ inline constexpr size_t kKeySlotsMax =
 // Generations of one slot, of which every second one is a key's: 16 bits in a cached record.
 inline constexpr uint32_t kKeyGenerationMax = 65'534;
 inline constexpr size_t kWaitersMax = 65'536;
+// Settings beyond these bound nothing: nobody has as many threads, or processors for one issuer.
+inline constexpr uint32_t kVerificationsInFlightMax = 65'536;
+inline constexpr uint32_t kInVainPercentMax = 10'000;
 
 }  // namespace tollgate::limits

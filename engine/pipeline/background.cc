@@ -12,6 +12,8 @@ constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
 }  // namespace
 
+uint32_t NumProcessors() { return std::thread::hardware_concurrency(); }
+
 Background::Background(Context& context, Transport& transport, const Clock& clock)
     : context_(context), transport_(transport), clock_(clock) {}
 

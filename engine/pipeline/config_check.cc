@@ -45,6 +45,22 @@ absl::Status CheckTiming(const Timing& timing) {
   return absl::OkStatus();
 }
 
+absl::Status CheckVerificationLimits(const VerificationLimits& verification) {
+  if (verification.in_flight_max > limits::kVerificationsInFlightMax) {
+    return Invalid("verification_limits", "in_flight_max", "must not exceed 65536");
+  }
+  if (verification.in_flight_per_issuer_max > limits::kVerificationsInFlightMax) {
+    return Invalid("verification_limits", "in_flight_per_issuer_max", "must not exceed 65536");
+  }
+  if (verification.in_flight_max != 0 && verification.in_flight_per_issuer_max > verification.in_flight_max) {
+    return Invalid("verification_limits", "in_flight_per_issuer_max", "must not exceed in_flight_max");
+  }
+  if (verification.in_vain_percent_max > limits::kInVainPercentMax) {
+    return Invalid("verification_limits", "in_vain_percent_max", "must not exceed 10000");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous) {
   if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
     return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
@@ -123,6 +139,7 @@ absl::Status CheckPolicy(const Policy& policy) {
 
 absl::Status CheckConfig(const Config& config) {
   if (absl::Status status = CheckTiming(config.timing); !status.ok()) return status;
+  if (absl::Status status = CheckVerificationLimits(config.verification_limits); !status.ok()) return status;
   if (config.issuers.empty() || config.issuers.size() > limits::kIssuersMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));

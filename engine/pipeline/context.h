@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "claims/access_token.h"
 #include "keys/key_store.h"
+#include "pipeline/admission.h"
 #include "pipeline/waiters.h"
 #include "policy/compiled_policy.h"
 #include "policy/scope_sets.h"
@@ -30,6 +31,9 @@ enum Counter : size_t {
   kUnavailable,
   kCacheHits,
   kVerifications,
+  kVerificationsInVain,
+  kRefusedInFlight,
+  kRefusedInVain,
   kInserts,
   kEvictions,
   kNotCachedTooLong,
@@ -72,6 +76,7 @@ struct Context {
   std::unique_ptr<policy::ScopeSets> scope_sets;
   std::unique_ptr<verdicts::VerdictCache> cache;
   revocation::RevocationList revocations;
+  std::unique_ptr<Admission> admission;
 
   explicit Context(size_t num_issuers) : issuer_names(num_issuers, SIZE_MAX), waiters(num_issuers) {}
 

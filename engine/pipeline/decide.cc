@@ -255,12 +255,13 @@ TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* p
 enum class Look : uint8_t {
   kDecided,
   kAbsent,   // Or its facts may not stand in for a verification.
+  kAged,     // Nor may these, the verification being too long ago; but nothing else is wrong with them.
   kChanged,  // The entry has changed while it was read.
 };
 
 // DecideHit decides from cached facts, or says why it has decided nothing.
-Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
-               const Request& request, Now now, Decision* decision, Principal* principal) {
+[[gnu::noinline]] Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                                 const Request& request, Now now, Decision* decision, Principal* principal) {
   *decision = Decision{};
   Hit hit;
   if (const auto result = context.cache->Find(presented.key, &hit.facts, &hit.found);
@@ -269,9 +270,10 @@ Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& 
   }
   hit.issuer = context.keys->CurrentIssuer(hit.facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
-  if (VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms) return Look::kAbsent;
 
   Reason reason = CheckCached(context, scope, hit, request.resource, now, decision);
+  const bool aged = VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms;
+  if (aged && reason != Reason::kUndecided) return reason == Reason::kNone ? Look::kAged : Look::kAbsent;
   if (reason == Reason::kNone) {
     reason = CheckCachedTool(context, hit, presented, request, now, decision);
     // The token is good: whoever is denied is known.
@@ -297,32 +299,47 @@ TOLLGATE_INLINE void FetchText(std::string_view token) {
   for (size_t at = 0; at < token.size(); at += kLine) __builtin_prefetch(token.data() + at);
 }
 
-// DecideMiss verifies the token and decides from what it says.
-TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                                const Request& request, Now now, Decision* decision, Principal* principal) {
-  FetchText(presented.token);
-  Established established;
+// EstablishGood is Establish, and the checks of a token that no tool can change.
+TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                                   bool known, ResourceId resource, Now now, Established* established,
+                                   Decision* decision) {
   if (const Reason reason =
-          Establish(context, scope, presented.token, request.resource, now, &established, decision);
+          Establish(context, scope, presented.token, known, resource, now, established, decision);
       reason != Reason::kNone) {
     // A hit that is denied by its times says how fresh the keys are: so does this.
-    if (established.key != nullptr) CheckKeys(context, decision->issuer, now, decision);
+    if (established->key != nullptr) CheckKeys(context, decision->issuer, now, decision);
     return reason;
   }
-  Facts& facts = established.facts;
-  const claims::AccessToken& token = *established.token;
-  if (const Reason reason = CheckKeys(context, established.issuer, now, decision); reason != Reason::kNone)
+  Facts& facts = established->facts;
+  const claims::AccessToken& token = *established->token;
+  if (const Reason reason = CheckKeys(context, established->issuer, now, decision); reason != Reason::kNone)
     return reason;
-  if (const Reason reason = CheckBinding(facts, request.resource); reason != Reason::kNone) return reason;
+  if (const Reason reason = CheckBinding(facts, resource); reason != Reason::kNone) return reason;
 
   // The epoch is read before the look: whatever is revoked from here on finds an older stamp on the record.
   facts.revocation_epoch = static_cast<uint32_t>(context.revocations.epoch());
-  const int64_t issued_at = TimesOf(token).issued_at;
-  if (const Reason reason = context.revocations.Covers(
-          CandidateOf(established.issuer, *established.key, token.subject, token.jwt_id, issued_at));
+  return context.revocations.Covers(CandidateOf(established->issuer, *established->key, token.subject,
+                                                token.jwt_id, TimesOf(token).issued_at));
+}
+
+// DecideMiss verifies the token and decides from what it says. `known`: see Admission.
+TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                                bool known, const Request& request, Now now, Decision* decision,
+                                Principal* principal) {
+  FetchText(presented.token);
+  Established established;
+  if (const Reason reason =
+          EstablishGood(context, scope, presented, known, request.resource, now, &established, decision);
       reason != Reason::kNone) {
+    // Nothing is remembered of a token that is refused: it may come again, and cost as much again.
+    if (established.verification_cost_us != 0 && CategoryOf(reason) == Category::kReauthenticate) {
+      scope.block().Add(kVerificationsInVain);
+      context.admission->Spend(decision->issuer, now.mono_ms, established.verification_cost_us);
+    }
     return reason;
   }
+  const Facts& facts = established.facts;
+  const claims::AccessToken& token = *established.token;
   decision->was_cached = Remember(context, scope.block(), presented.key, now, &established);
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
@@ -331,7 +348,7 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   if (tool == nullptr) return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) {
     claims::TimeEvidence evidence;
-    const Reason reason = CheckAge(issued_at, *tool, now, &evidence);
+    const Reason reason = CheckAge(TimesOf(token).issued_at, *tool, now, &evidence);
     SetEvidence(evidence, decision);
     if (reason != Reason::kNone) return reason;
   }
@@ -346,7 +363,9 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
     const keys::KeyStore::Standing standing = context.keys->StandingAt(decision->issuer, now.mono_ms);
     decision->freshness = standing.freshness;
     decision->keys_age_ms = standing.age_ms;
-    retry_after_ms = standing.retry_after_ms;
+    retry_after_ms = decision->reason == Reason::kOverloaded
+                         ? context.admission->WaitMs(decision->issuer, now.mono_ms)
+                         : standing.retry_after_ms;
   }
   decision->retry_after_s =
       static_cast<uint32_t>(std::clamp<int64_t>((retry_after_ms + 999) / 1000, 1, 86'400));
@@ -362,15 +381,17 @@ TOLLGATE_SLOW void DecideSlowly(Context& context, const sync::ReadScope& scope, 
   } else {
     // An entry that has changed while it was looked at, because another thread was writing it or this one has
     // given it a new stamp, is looked up again: that costs less than a verification, whose insertion would
-    // send others the same way. Writing takes as long as a few dozen looks; a writer that was interrupted is
-    // not waited for.
-    constexpr int kLooksMax = 64;
+    // send others the same way. Writing takes as long as a few looks, and many threads may want to in turn; a
+    // writer that was interrupted is not waited for.
+    constexpr int kLooksMax = 512;
     Look look = Look::kChanged;
     for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n)
       look = DecideHit(context, scope, presented, request, now, decision, principal);
     if (look != Look::kDecided) {
       *decision = Decision{};
-      decision->reason = DecideMiss(context, scope, presented, request, now, decision, principal);
+      // One whose entry others are busy writing may be known, too; nobody can bring that about at will.
+      const bool known = look != Look::kAbsent;
+      decision->reason = DecideMiss(context, scope, presented, known, request, now, decision, principal);
     }
   }
   switch (decision->category()) {

@@ -85,6 +85,14 @@ void FillContext(const Config& config, pipeline::Context* context) {
   context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);
   context->cache =
       std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, config.issuers.size());
+  context->admission = std::make_unique<pipeline::Admission>(
+      config.verification_limits, config.issuers.size(), pipeline::NumProcessors());
+}
+
+// MayWait: an overload is not over when the next fetch is.
+bool MayWait(const Decision& decision) {
+  return decision.verdict == Verdict::kUnavailable && decision.reason != Reason::kOverloaded &&
+         decision.issuer != Decision::kNoIssuer;
 }
 
 absl::Status UnknownIssuer() { return absl::InvalidArgumentError("the issuer is not configured"); }
@@ -128,19 +136,18 @@ void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> d
 void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                          Principal* principal) {
   Check(request, decision, principal);
-  if (decision->verdict != Verdict::kUnavailable) return;
+  if (!MayWait(*decision)) return;
   const auto deadline =
       std::chrono::steady_clock::now() +
       std::clamp<std::chrono::milliseconds>(wait_max, std::chrono::milliseconds(0), std::chrono::hours(24));
-  while (decision->verdict == Verdict::kUnavailable && decision->issuer != Decision::kNoIssuer &&
-         impl_->context.keys->WaitsForFetch(decision->issuer) &&
+  while (MayWait(*decision) && impl_->context.keys->WaitsForFetch(decision->issuer) &&
          impl_->context.waiters.WaitPast(decision->issuer, decision->ticket, deadline)) {
     Check(request, decision, principal);
   }
 }
 
 bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback) {
-  if (unavailable.verdict != Verdict::kUnavailable || unavailable.issuer >= impl_->context.issuers.size() ||
+  if (!MayWait(unavailable) || unavailable.issuer >= impl_->context.issuers.size() ||
       !impl_->context.keys->WaitsForFetch(unavailable.issuer)) {
     return false;
   }
@@ -195,6 +202,9 @@ Metrics Engine::ReadMetrics() const {
           .unavailable = unavailable,
           .cache_hits = allowed_hits + sum(pipeline::kCacheHits),
           .signature_verifications = sum(pipeline::kVerifications),
+          .verifications_in_vain = sum(pipeline::kVerificationsInVain),
+          .refused_in_flight = sum(pipeline::kRefusedInFlight),
+          .refused_in_vain = sum(pipeline::kRefusedInVain),
           .cache_inserts = sum(pipeline::kInserts),
           .cache_evictions = sum(pipeline::kEvictions),
           .not_cached_too_long = sum(pipeline::kNotCachedTooLong),
@@ -204,7 +214,13 @@ Metrics Engine::ReadMetrics() const {
 }
 
 std::vector<IssuerHealth> Engine::ReadHealth() const {
-  return impl_->context.keys->Health(impl_->clock.Read().mono_ms);
+  const int64_t now_ms = impl_->clock.Read().mono_ms;
+  std::vector<IssuerHealth> health = impl_->context.keys->Health(now_ms);
+  for (uint32_t issuer = 0; issuer < health.size(); ++issuer) {
+    health[issuer].verifications_refused = impl_->context.admission->num_refused(issuer);
+    health[issuer].verifications_refused_for_ms = impl_->context.admission->WaitMs(issuer, now_ms);
+  }
+  return health;
 }
 
 std::chrono::milliseconds Engine::RunBackground(std::chrono::milliseconds wait_max) {

@@ -7,6 +7,7 @@
 
 #include "base/marks.h"
 #include "jose/jws.h"
+#include "pipeline/failure_budget.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -55,7 +56,8 @@ claims::TimeWindow TimesOf(const claims::AccessToken& token) {
 }
 
 TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token,
-                               ResourceId resource, Now now, Established* established, Decision* decision) {
+                               bool known, ResourceId resource, Now now, Established* established,
+                               Decision* decision) {
   Scratch& scratch = ThreadScratch();
   if (const Reason reason = scratch.jws.Parse(token); reason != Reason::kNone) return reason;
   const jose::JoseHeader& header = scratch.jws.header();
@@ -82,12 +84,27 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
     return reason;
   }
 
+  switch (context.admission->Begin(*issuer, known, now.mono_ms)) {
+    case Admission::Answer::kTooManyAtOnce:
+      scope.block().Add(kRefusedInFlight);
+      return Reason::kOverloaded;
+    case Admission::Answer::kTooManyInVain:
+      scope.block().Add(kRefusedInVain);
+      return Reason::kOverloaded;
+    case Admission::Answer::kAdmitted:
+      break;
+  }
   scope.block().Add(kVerifications);
   std::optional<jose::VerifiedJws> verified;
-  if (const Reason reason = jose::Verify(scratch.jws, established->key->jwk->key, &verified);
-      reason != Reason::kNone) {
-    return reason;
+  const crypto::VerifyKey& key = established->key->jwk->key;
+  const Reason signature = jose::Verify(scratch.jws, key, &verified);
+  context.admission->End(*issuer, known);
+  // A signature of a wrong length has cost nothing; one of the right length is as long as the key.
+  if (signature == Reason::kNone || signature == Reason::kBadSignature) {
+    established->verification_cost_us =
+        VerificationCostUs(key.type(), scratch.jws.signature().size(), scratch.jws.signing_input().size());
   }
+  if (signature != Reason::kNone) return signature;
   scratch.jws.RememberHeader();
   decision->algorithm = header.algorithm;
 

@@ -19,14 +19,15 @@ struct Established {
   verdicts::Facts facts;
   const claims::AccessToken* token = nullptr;
   const keys::IssuerKey* key = nullptr;
+  int64_t verification_cost_us = 0;  // An estimate. 0: no signature was verified.
 };
 
 // Establish is the miss path: reads `token` strictly, finds its issuer's key, verifies the signature once and
 // validates the claims. kNone and the facts (not yet checked against revocations), or the reason; the parts
 // of `decision` that become known are filled in. The generation of the key is the one that it had before the
-// verification.
-Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, ResourceId resource,
-                 Now now, Established* established, Decision* decision);
+// verification. `known`: see Admission.
+Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, bool known,
+                 ResourceId resource, Now now, Established* established, Decision* decision);
 
 // TimesOf is the token's times, as claims::CheckTimes takes them.
 claims::TimeWindow TimesOf(const claims::AccessToken& token);

@@ -102,6 +102,14 @@ INSTANTIATE_TEST_SUITE_P(
                     builder.AddTool({.tool = "pay", .any_valid_token = true, .sensitivity = "asked"});
                     c.policy = *builder.Build();
                   }},
+        BadConfig{"in_flight_max", [](Config& c) { c.verification_limits.in_flight_max = 65'537; }},
+        BadConfig{"in_flight_per_issuer_max",
+                  [](Config& c) { c.verification_limits.in_flight_per_issuer_max = 65'537; }},
+        BadConfig{
+            "in_flight_per_issuer_max",
+            [](Config& c) { c.verification_limits = {.in_flight_max = 4, .in_flight_per_issuer_max = 5}; }},
+        BadConfig{"in_vain_percent_max",
+                  [](Config& c) { c.verification_limits.in_vain_percent_max = 10'001; }},
         BadConfig{"jitter_percent", [](Config& c) { c.timing.jitter_percent = 51; }},
         BadConfig{"metadata_age_max_ms", [](Config& c) { c.timing.metadata_age_max_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = 0; }},

@@ -143,7 +143,8 @@ class ChurnTest : public ::testing::Test {
     Config config = TestConfig("");
     config.issuers[0].jwks_uri = kJwksUri;
     config.verdict_cache_bytes = kTokens / 2 * 192;
-    config.timing.verdict_age_max_ms = 24 * 3'600'000;  // What ends a cached token here is not its age.
+    config.timing.verdict_age_max_ms = 24 * 3'600'000;   // What ends a cached token here is not its age.
+    config.verification_limits.in_vain_percent_max = 0;  // How many revoked tokens are verified is chance.
     auto network = std::make_unique<FakeTransport>();
     network_ = network.get();
     Environment environment;

@@ -34,6 +34,21 @@ struct TOLLGATE_API Timing {
   Timing Scaled(double factor) const;
 };
 
+// VerificationLimits bounds what tokens that nobody has seen yet may cost. Beyond a bound they are answered
+// `unavailable` (Reason::kOverloaded: 503 with Retry-After), never denied; tokens that the verdict cache has
+// are not touched. Checks run on the caller's threads: bounds on verifications at a time count where there
+// are more of these than processors, or where one issuer's tokens would take them all.
+struct VerificationLimits {
+  // Verifications at a time, at most 65536. 0: twice as many as there are processors, and at least 8.
+  uint32_t in_flight_max = 0;
+  // Of these, for tokens of one issuer. 0: three quarters.
+  uint32_t in_flight_per_issuer_max = 0;
+  // Processor time that verifying one issuer's tokens in vain (a forged signature; a good one on a token that
+  // is refused) may take, in percent of one processor, on average over 10 s; estimated from the key, see
+  // docs/conventions.md. Good tokens never count. At most 10000. 0: no bound.
+  uint32_t in_vain_percent_max = 10;
+};
+
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
 struct IssuerConfig {
   std::string issuer{};  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
@@ -76,6 +91,7 @@ struct Config {
   // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no
   // token. Long role lists and clients take some megabytes at most beside it. 0: nothing is cached.
   size_t verdict_cache_bytes = size_t{64} << 20;
+  VerificationLimits verification_limits{};
   DangerousOptions dangerous{};
 };
 

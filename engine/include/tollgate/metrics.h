@@ -16,6 +16,10 @@ struct Metrics {
   uint64_t unavailable = 0;
   uint64_t cache_hits = 0;
   uint64_t signature_verifications = 0;  // Successful or not.
+  uint64_t verifications_in_vain = 0;    // Of these: the signature was forged, or the token refused.
+  // Not verified, and answered kOverloaded: too many at a time,
+  uint64_t refused_in_flight = 0;
+  uint64_t refused_in_vain = 0;  // or too many of the issuer's tokens were verified in vain.
   uint64_t cache_inserts = 0;
   uint64_t cache_evictions = 0;      // Inserts that displaced a live entry.
   uint64_t not_cached_too_long = 0;  // Facts or token longer than a record; allowed, but verified each time.
@@ -37,6 +41,10 @@ struct IssuerHealth {
   uint32_t consecutive_failures = 0;
   int64_t next_fetch_in_ms = -1;  // −1: none is planned.
   std::string last_error;         // One line about the last failure; empty if the last fetch was good.
+  // Tokens that were not verified, by VerificationLimits; and how long those that the cache does not have are
+  // refused for what was verified in vain. 0: they are not.
+  uint64_t verifications_refused = 0;
+  int64_t verifications_refused_for_ms = 0;
 };
 
 }  // namespace tollgate

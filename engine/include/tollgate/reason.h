@@ -82,7 +82,7 @@ enum class Reason : uint16_t {
   kKeysTooStale = 701,      // The last good answer is older than the staleness bound.
   kKeyPending = 702,        // This kid is not in the set, and the issuer has not yet been asked since.
   kIntrospectionUnavailable = 703,
-  kOverloaded = 704,
+  kOverloaded = 704,  // Not verified: see VerificationLimits.
 
   // The embedder's own mistakes; denials.
   kUnknownResource = 900,  // The request names a resource that the configuration does not have.
