@@ -13,9 +13,9 @@
 
 namespace tollgate::pipeline {
 
-// Background does everything that no request may wait for: fetches keys and forgets what has expired. The
-// only file of the engine that owns a thread. RunOnce is for one thread at a time (it makes sure of that
-// itself); Wake is thread-safe.
+// Background does everything that no request may wait for: fetches keys, keeps their snapshot on disk and
+// forgets what has expired. The only file of the engine that owns a thread. RunOnce is for one thread at a
+// time (it makes sure of that itself); Wake is thread-safe.
 class Background {
  public:
   // All must outlive this.

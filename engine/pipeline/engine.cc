@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "crypto/digest.h"
+#include "keys/snapshot_keeper.h"
 #include "pipeline/background.h"
 #include "pipeline/config_check.h"
 #include "pipeline/context.h"
@@ -28,6 +29,7 @@ class Engine::Impl {
   }
 
   pipeline::Context context;
+  std::unique_ptr<keys::SnapshotKeeper> snapshot;  // Null: none is configured.
   const Clock& clock;
   const std::unique_ptr<Transport> transport;
   pipeline::Background background;  // Last: its thread uses all of the above.
@@ -110,6 +112,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   if (!keys.ok()) return keys.status();
   context.keys = *std::move(keys);
   context.keys->SetWaker([&background = impl->background] { background.Wake(); });
+  if (!config.snapshot.path.empty()) {
+    FileSystem& files = environment.files == nullptr ? SystemFiles() : *environment.files;
+    impl->snapshot = std::make_unique<keys::SnapshotKeeper>(config.snapshot, files, clock);
+    context.keys->UseSnapshot(*impl->snapshot);
+  }
   if (environment.own_thread) impl->background.StartThread();
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -204,6 +211,11 @@ Metrics Engine::ReadMetrics() const {
 
 std::vector<IssuerHealth> Engine::ReadHealth() const {
   return impl_->context.keys->Health(impl_->clock.Read().mono_ms);
+}
+
+SnapshotHealth Engine::ReadSnapshotHealth() const {
+  if (impl_->snapshot == nullptr) return {};
+  return impl_->snapshot->Health(impl_->clock.Read().mono_ms);
 }
 
 std::chrono::milliseconds Engine::RunBackground(std::chrono::milliseconds wait_max) {
