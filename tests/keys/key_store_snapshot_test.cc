@@ -216,6 +216,31 @@ TEST_F(KeyStoreSnapshotTest, ARemovalThatCannotBeWrittenTakesTheFileAway) {
   }
 }
 
+TEST_F(KeyStoreSnapshotTest, ARemovedKeyIsNotBroughtBackWhereverTheProcessDiesOnABadDisk) {
+  for (const std::string broken : {"create", "write", "replace"}) {
+    for (uint64_t step = 1;; ++step) {
+      SCOPED_TRACE(broken + " " + std::to_string(step));
+      files_.SetFault(nullptr);
+      StartWith(Ok({Key(0, "a"), Key(1, "b")}));
+      const KeyRef removed = RefOf("a");
+      bool seen_gone = false;
+      files_.SetFault([&](std::string_view what, const std::string&) {
+        return what == broken ? absl::UnavailableError("I/O error") : absl::OkStatus();
+      });
+      files_.StopBefore(step, [&] { seen_gone = !store_->IsCurrent(removed); });
+      Fetch(Ok({Key(1, "b")}));
+      const bool stopped = files_.stopped();
+      if (!stopped) seen_gone = !store_->IsCurrent(removed);
+      files_.Restart(true);
+      Start();
+      EXPECT_EQ(seen_gone, !stopped);
+      EXPECT_EQ(Find("a"), seen_gone ? Reason::kKeysNeverFetched : Reason::kNone);
+      if (!stopped) break;
+      ASSERT_LT(step, 20u);
+    }
+  }
+}
+
 TEST_F(KeyStoreSnapshotTest, AFailedWriteIsTriedAgainAndLeavesNothingBehind) {
   Start();
   bool broken = true;
@@ -258,6 +283,46 @@ TEST_F(KeyStoreSnapshotTest, IdleRefreshesAreWrittenSeldom) {
   EXPECT_GE(num_fetches, 50);
   EXPECT_LE(Snapshot().writes, 13u);
   EXPECT_GE(Snapshot().writes, 8u);
+}
+
+TEST_F(KeyStoreSnapshotTest, ANotModifiedMakesTheSnapshotYoungerToo) {
+  StartWith(Ok({Key(0, "a")}, "\"v1\""));
+  const int64_t before_s = OnFile().at(0).last_good_wall_s;
+  Fetch(Status(304));  // Refreshed after 12 minutes or more.
+  EXPECT_GE(OnFile().at(0).last_good_wall_s, before_s + 720);
+  EXPECT_EQ(OnFile().at(0).etag, "\"v1\"");
+  EXPECT_TRUE(IsOnFile("a"));
+  EXPECT_EQ(Snapshot().writes, 2u);
+}
+
+// What does not fit is served, but not kept; and nothing older of it is.
+TEST_F(KeyStoreSnapshotTest, IsBoundedByLeavingIssuersOut) {
+  constexpr uint32_t kFit = 64;
+  FakeAnswer large = Ok({Key(1, "large")});
+  large.body.insert(1, "\"padding\":\"" + std::string((1 << 20) - 1000, 'x') + "\",");
+  std::vector<IssuerConfig> issuers = {Fetched()};
+  for (uint32_t i = 1; i <= kFit; ++i)
+    issuers.push_back(Fetched("https://idp" + std::to_string(i) + ".example"));
+  Start(issuers);
+  for (const IssuerConfig& issuer : issuers) network_.SetAnswer(issuer.jwks_uri, large);
+  network_.SetAnswer(issuers[0].jwks_uri, Ok({Key(0, "small")}));
+  for (int i = 0; i < 2; ++i) Run();  // Not all are asked at once.
+  store_->RunSnapshot(now_ms_);
+  EXPECT_EQ(OnFile().size(), kFit + 1);
+  EXPECT_TRUE(IsOnFile("small"));
+
+  network_.SetAnswer(issuers[0].jwks_uri, large);
+  for (uint32_t i = 1; i <= kFit; ++i) network_.SetAnswer(issuers[i].jwks_uri, std::nullopt);
+  Pass(1'080'000);
+  Run();
+  EXPECT_EQ(Find("large"), Reason::kNone);
+  EXPECT_EQ(Snapshot().issuers_written, kFit);
+  EXPECT_LE(files_.Get(kPath).bytes.size(), size_t{64} << 20);
+  EXPECT_EQ(Snapshot().write_error, "");
+  network_.SetAnswer(issuers[0].jwks_uri, std::nullopt);
+  Start(issuers);
+  EXPECT_EQ(Snapshot().issuers_restored, kFit);
+  EXPECT_EQ(Find("small"), Reason::kKeysNeverFetched);
 }
 
 TEST_F(KeyStoreSnapshotTest, NewKeysAreGatheredForASecondAndRemovalsAreNot) {
