@@ -13,9 +13,9 @@
 
 namespace tollgate::pipeline {
 
-// Background does everything that no request may wait for: fetches keys, keeps their snapshot on disk and
-// forgets what has expired. The only file of the engine that owns a thread. RunOnce is for one thread at a
-// time (it makes sure of that itself); Wake is thread-safe.
+// Background does everything that no request may wait for: fetches keys and forgets what has expired. The
+// only file of the engine that owns a thread. RunOnce is for one thread at a time (it makes sure of that
+// itself); Wake is thread-safe.
 class Background {
  public:
   // All must outlive this.
@@ -24,8 +24,9 @@ class Background {
 
   void StartThread();
 
-  // RunOnce starts what is due, waits for the network up to `wait_max`, takes in what has arrived and runs
-  // the callbacks that waited for it. Returns how long from now nothing will be due.
+  // RunOnce starts what is due, waits for the network up to `wait_max`, takes in what has arrived, runs the
+  // callbacks that waited for it and writes the snapshot if that is due. Returns how long from now nothing
+  // will be due.
   std::chrono::milliseconds RunOnce(std::chrono::milliseconds wait_max);
 
   // Wake makes a RunOnce in progress look again at what is due.

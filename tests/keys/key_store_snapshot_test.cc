@@ -20,7 +20,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr char kPath[] = "/keys/snapshot";
-constexpr char kKeyFile[] = "/keys/key";
 constexpr char kKey[] = "a key of at least thirty-two bytes";
 
 class KeyStoreSnapshotTest : public StoreTest {
