@@ -215,7 +215,7 @@ absl::Status SnapshotKeeper::MakeKeyFile() {
 }
 
 absl::Status SnapshotKeeper::WriteFile(std::span<const SnapshotEntry> entries) {
-  if (const absl::Status key = NeedKey(); !key.ok()) return key;
+  if (absl::Status key = NeedKey(); !key.ok()) return key;
   const std::optional<std::string> bytes = Encode(entries, key_);
   if (!bytes) return absl::ResourceExhaustedError("the snapshot: is too large");
   const std::string unfinished = config_.path + suffix_;
@@ -231,7 +231,7 @@ absl::Status SnapshotKeeper::WriteFile(std::span<const SnapshotEntry> entries) {
 }
 
 absl::Status SnapshotKeeper::RemoveFile() {
-  const absl::Status removed = files_.Remove(config_.path);
+  absl::Status removed = files_.Remove(config_.path);
   if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   return files_.SyncDirectory(DirectoryOf(config_.path));
 }
