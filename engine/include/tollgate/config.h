@@ -87,10 +87,10 @@ struct Config {
   std::vector<ResourceConfig> resources{};
   Policy policy{};
   Timing timing{};
+  SnapshotConfig snapshot{};
   // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no
   // token. Long role lists and clients take some megabytes at most beside it. 0: nothing is cached.
   size_t verdict_cache_bytes = size_t{64} << 20;
-  SnapshotConfig snapshot{};
   DangerousOptions dangerous{};
 };
 

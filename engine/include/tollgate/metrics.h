@@ -25,21 +25,6 @@ struct Metrics {
   uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
 };
 
-// IssuerHealth is the state of one issuer's keys.
-struct IssuerHealth {
-  std::string issuer;
-  Freshness freshness = Freshness::kUnavailable;
-  int64_t keys_age_ms = -1;       // Since the last good answer; −1: never had one.
-  uint32_t num_keys = 0;          // Usable keys.
-  uint32_t num_keys_skipped = 0;  // Keys of the last good answer that tollgate cannot use or refuses.
-  uint64_t fetches = 0;           // Begun.
-  uint64_t fetch_failures = 0;    // Ended without a usable key set.
-  uint32_t consecutive_failures = 0;
-  int64_t next_fetch_in_ms = -1;  // −1: none is planned.
-  std::string last_error;         // One line about the last failure; empty if the last fetch was good.
-  bool from_snapshot = false;     // The keys were read from the snapshot; no good answer has come since.
-};
-
 // SnapshotRead says what became of the snapshot when the engine was created.
 enum class SnapshotRead : uint8_t {
   kNotConfigured,
@@ -69,6 +54,21 @@ struct SnapshotHealth {
   uint32_t issuers_written = 0;  // In the file, since the last good write.
   int64_t written_ago_ms = -1;   // −1: not since the engine was created.
   std::string write_error;       // One line about the last write; empty if it was good.
+};
+
+// IssuerHealth is the state of one issuer's keys.
+struct IssuerHealth {
+  std::string issuer;
+  Freshness freshness = Freshness::kUnavailable;
+  int64_t keys_age_ms = -1;       // Since the last good answer; −1: never had one.
+  bool from_snapshot = false;     // The keys were read from the snapshot; no good answer has come since.
+  uint32_t num_keys = 0;          // Usable keys.
+  uint32_t num_keys_skipped = 0;  // Keys of the last good answer that tollgate cannot use or refuses.
+  uint64_t fetches = 0;           // Begun.
+  uint64_t fetch_failures = 0;    // Ended without a usable key set.
+  uint32_t consecutive_failures = 0;
+  int64_t next_fetch_in_ms = -1;  // −1: none is planned.
+  std::string last_error;         // One line about the last failure; empty if the last fetch was good.
 };
 
 }  // namespace tollgate
