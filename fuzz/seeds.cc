@@ -334,12 +334,34 @@ void AddCacheTag(Seeds& seeds) {
                                  {"too-short", "a"}};
 }
 
+void AddKeySnapshot(Seeds& seeds) {
+  const std::string entry =
+      "issuer 19 jwks_uri 24 4 11 300 1800000000\n"
+      "https://idp.example\nhttps://idp.example/jwks\n\"v1\"\n{\"keys\":[]}\n";
+  const std::string discovered = "issuer 1 discovery 1 0 1 - 0\ni\nu\n\nj\n";
+  seeds["key_snapshot_seal"] = {
+      {"empty", ""},
+      {"entry", entry},
+      {"discovered", discovered},
+      {"two", entry + discovered},
+      {"cut", entry.substr(0, entry.size() - 1)},
+      {"behind", entry + "\n"},
+      {"leading-zero", "issuer 01 jwks_uri 1 0 1 - 0\ni\nu\n\nj\n"},
+      {"too-long", "issuer 9223372036854775807 jwks_uri 1 0 1 - 0\ni\nu\n\nj\n"},
+      {"first-line", "tollgate key snapshot 1 0\n"},
+      {"later-version", "tollgate key snapshot 2 {}"},
+      // Sealed under the target's key.
+      {"sealed",
+       "tollgate key snapshot 1 0\nhmac 46745c1884cb7fa29888de8df744665eb6667fb2aa1e2bbf2c477ebe73a3a4c4\n"}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddMetadata, AddJwks, AddClaims,
-                         AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddCanary}) {
+  for (const auto add :
+       {AddBase64Url, AddJson, AddJws, AddHeader, AddMetadata, AddJwks, AddClaims, AddAuthorization,
+        AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddCanary}) {
     add(seeds);
   }
   return seeds;

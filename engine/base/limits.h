@@ -19,6 +19,9 @@ inline constexpr size_t kJsonDepthMax = 32;
 inline constexpr size_t kJwksBytesMax = 1 << 20;
 // An issuer's metadata: some dozens of members, of which two are read.
 inline constexpr size_t kMetadataBytesMax = 64 * 1024;
+// The snapshot of all issuers' key sets on disk, and the texts kept for it: the usual sets, of 2 to 16 KiB,
+// of all the issuers that there may be.
+inline constexpr size_t kSnapshotBytesMax = size_t{64} << 20;
 // Keys in one set; more are counted as skipped.
 inline constexpr size_t kKeysPerSetMax = 256;
 inline constexpr size_t kKeyIdBytesMax = 512;

@@ -29,15 +29,21 @@ absl::StatusOr<std::string> ReadUrl(json::Value document, const std::string& nam
   if (!member.present()) return absl::NotFoundError(what + ": is missing");
   const std::optional<std::string_view> url = member.string();
   if (!url.has_value()) return Refuse(what, "is no string");
-  if (const absl::Status allowed = transport::CheckFetchUrl(*url, rules.fetch); !allowed.ok())
-    return Refuse(what, allowed);
-  const std::string authority = transport::AuthorityOf(*url);
-  if (std::find(rules.authorities.begin(), rules.authorities.end(), authority) == rules.authorities.end())
-    return Refuse(what, "its host and port are neither the issuer's nor listed in discovery_hosts");
+  if (const absl::Status allowed = MayLeadTo(*url, rules); !allowed.ok()) return Refuse(what, allowed);
   return std::string(*url);
 }
 
 }  // namespace
+
+absl::Status MayLeadTo(std::string_view url, const MetadataRules& rules) {
+  if (absl::Status allowed = transport::CheckFetchUrl(url, rules.fetch); !allowed.ok()) return allowed;
+  const std::string authority = transport::AuthorityOf(url);
+  if (std::find(rules.authorities.begin(), rules.authorities.end(), authority) == rules.authorities.end()) {
+    return absl::InvalidArgumentError(
+        "its host and port are neither the issuer's nor listed in discovery_hosts");
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<MetadataRules> MakeMetadataRules(std::string_view issuer, std::span<const std::string> hosts,
                                                 const transport::FetchRules& fetch) {

@@ -26,6 +26,10 @@ struct MetadataRules {
 absl::StatusOr<MetadataRules> MakeMetadataRules(std::string_view issuer, std::span<const std::string> hosts,
                                                 const transport::FetchRules& fetch);
 
+// MayLeadTo returns OK if the metadata may have this URL for the keys: one that may be fetched, on one of the
+// rules' authorities. InvalidArgument otherwise.
+absl::Status MayLeadTo(std::string_view url, const MetadataRules& rules);
+
 // WellKnownUrls returns where the metadata of an issuer that MakeMetadataRules accepts may be found, in the
 // order of the MCP authorization specification: RFC 8414 section 3.1, the same place for OpenID Connect, and,
 // if the issuer has a path, OpenID Connect Discovery 1.0 section 4.

@@ -23,6 +23,13 @@ KeySource::KeySource(std::string jwks_uri) : jwks_uri_(std::move(jwks_uri)) {}
 KeySource::KeySource(MetadataRules rules, int64_t age_max_ms)
     : rules_(std::move(rules)), well_known_(WellKnownUrls(rules_.issuer)), age_max_ms_(age_max_ms) {}
 
+bool KeySource::Resume(bool discovered, std::string_view jwks_uri) {
+  if (discovered != discovers()) return false;
+  if (discovered ? !MayLeadTo(jwks_uri, rules_).ok() : jwks_uri != jwks_uri_) return false;
+  jwks_uri_ = jwks_uri;
+  return true;
+}
+
 void KeySource::Begin(int64_t now_ms) {
   const bool known = !jwks_uri_.empty() && !suspect_ && now_ms < due_ms_;
   at_ = known ? well_known_.size() : 0;

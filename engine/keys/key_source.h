@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +22,16 @@ class KeySource {
   explicit KeySource(std::string jwks_uri);
   // Keys where the issuer's metadata says, which is read again when it is older than `age_max_ms`.
   KeySource(MetadataRules rules, int64_t age_max_ms);
+
+  // Resume takes over an earlier process's place: keys that came from `jwks_uri`. False, and nothing is
+  // changed, if they would not be fetched from there now. Of discovered ones the metadata is read before
+  // anything else, and the address is only compared with what it says: nothing that was written down is ever
+  // fetched from.
+  bool Resume(bool discovered, std::string_view jwks_uri);
+
+  // Where the keys are, if that is known.
+  const std::string& jwks_uri() const { return jwks_uri_; }
+  bool discovers() const { return !well_known_.empty(); }
 
   // Begin begins a fetch.
   void Begin(int64_t now_ms);

@@ -106,6 +106,7 @@ struct alignas(64) KeyStore::Issuer {
   uint32_t num_keys = 0;
   uint32_t num_keys_skipped = 0;
   std::string last_error;
+  bool from_snapshot = false;
 
   // Background side alone.
   std::optional<KeySource> source;  // Of fetched keys.
@@ -113,6 +114,22 @@ struct alignas(64) KeyStore::Issuer {
   uint64_t requests = 0;    // Sent; so also the number of the one in flight.
   int64_t deadline_ms = 0;  // Of the fetch under way, for all its requests together.
   int64_t max_age_s = -1;   // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
+  // What the snapshot is to have of an issuer: its last good answer, ahead of the set that is published by as
+  // long as the writing takes. Kept only where there is a snapshot.
+  struct Recorded {
+    std::string jwks;  // Empty: nothing, or it does not fit.
+    std::string jwks_uri;
+    std::string etag;
+    int64_t last_good_ms = 0;
+    // The file has no key of this issuer that the published set lacks.
+    bool file_is_subset = true;
+    // A set that lacks one is published, and could not be written.
+    bool removal_unwritten = false;
+    // Keys that found no free slot are in the text and not in the set: they could end without anybody seeing
+    // it.
+    bool text_has_more = false;
+  };
+  Recorded recorded;
 
   Issuer(uint32_t position_in, Fresh& fresh_in) : position(position_in), fresh(fresh_in) {}
 
@@ -155,8 +172,11 @@ struct KeyStore::State {
   std::optional<std::vector<IssuerKey>> Adopt(const Issuer& issuer, const KeySet* old_set,
                                               jose::JwkSet parsed, KeyGenerations& generations,
                                               uint32_t* skipped);
-  absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, KeyGenerations& generations,
-                         bool* changed);
+  absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms,
+                         KeyGenerations& generations, bool* changed);
+  SnapshotKeeper::Fate Restore(const SnapshotEntry& entry, const Now& now, KeyGenerations& generations);
+  void Record(Issuer& issuer, std::string_view jwks, int64_t last_good_ms);
+  void WriteSnapshot(int64_t now_ms);
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
   void Ask(Issuer& issuer, int64_t now_ms, Transport& transport);
 
@@ -173,6 +193,9 @@ struct KeyStore::State {
   size_t in_flight = 0;          // Fetches, each of which has one request under way or in `asking`.
   std::vector<uint32_t> asking;  // Issuers whose fetch goes on with another request.
   size_t turn = 0;               // The issuer with which RunDue begins.
+  SnapshotKeeper* keeper = nullptr;
+  SnapshotSchedule writes;
+  size_t recorded_bytes = 0;  // Of all issuers' `recorded`, in a snapshot.
 };
 
 // Adopt gives every usable key its name: the old one if the old set has the key, else a new generation. Null
@@ -256,7 +279,7 @@ absl::Status KeyStore::State::AddIssuer(const IssuerConfig& config, KeyGeneratio
 
 // TakeInSet publishes the keys of a 200 answer and retires those that are gone. An error says why the answer
 // is no good, and then nothing has changed.
-absl::Status KeyStore::State::TakeInSet(Issuer& issuer, const FetchResult& result,
+absl::Status KeyStore::State::TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms,
                                         KeyGenerations& generations, bool* changed) {
   auto parsed = jose::ParseJwkSet(result.body);
   if (!parsed.ok()) return parsed.status();
@@ -273,22 +296,123 @@ absl::Status KeyStore::State::TakeInSet(Issuer& issuer, const FetchResult& resul
   if (!keys) return absl::InvalidArgumentError(absl::StrCat("no usable key, ", skipped, " skipped"));
   const auto num_keys = static_cast<uint32_t>(keys->size());
   *changed = !SameKeys(KeysOf(old_set), *keys);
-  if (*changed) {
-    for (const IssuerKey& old : KeysOf(old_set)) {
-      const bool kept =
-          std::any_of(keys->begin(), keys->end(), [&](const IssuerKey& k) { return k.ref == old.ref; });
-      if (!kept) gone.push_back(old.ref);
-    }
-    issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks);
-    for (const KeyRef ref : gone) generations.Retire(ref);
+  for (const IssuerKey& old : KeysOf(old_set)) {
+    const bool kept =
+        std::any_of(keys->begin(), keys->end(), [&](const IssuerKey& k) { return k.ref == old.ref; });
+    if (!kept) gone.push_back(old.ref);
   }
   // Keys that found no free slot must come again: no "not modified" for those.
   issuer.source->set_etag(IsEtag(result.etag) && skipped == unusable ? result.etag : "");
   issuer.max_age_s = result.max_age_s;
+  if (keeper != nullptr) {
+    issuer.recorded.text_has_more = skipped != unusable;
+    Record(issuer, result.body, now_ms);
+    (*changed ? writes.changed : writes.aged) = true;
+    // A removal is on the disk before anybody sees it, unless the disk fails: then it is still seen at once.
+    if (!gone.empty() || !issuer.recorded.file_is_subset) {
+      issuer.recorded.file_is_subset = false;
+      issuer.recorded.removal_unwritten = true;
+      WriteSnapshot(now_ms);
+    }
+  }
+  if (*changed) {
+    issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks);
+    for (const KeyRef ref : gone) generations.Retire(ref);
+  }
   const std::lock_guard lock(issuer.mutex);
   issuer.num_keys = num_keys;
   issuer.num_keys_skipped = skipped;
   return absl::OkStatus();
+}
+
+// Restore publishes one issuer's part of a snapshot.
+SnapshotKeeper::Fate KeyStore::State::Restore(const SnapshotEntry& entry, const Now& now,
+                                              KeyGenerations& generations) {
+  using Fate = SnapshotKeeper::Fate;
+  const auto position = positions.find(ToAbsl(entry.issuer));
+  if (position == positions.end()) return Fate::kSourceChanged;
+  Issuer& issuer = *issuers[position->second];
+  if (!issuer.fetched) return Fate::kSourceChanged;
+  if (issuer.from_snapshot) return Fate::kUnusable;  // Named twice.
+  issuer.recorded.file_is_subset = false;            // Until it is what is published.
+  const std::optional<int64_t> age_ms = SnapshotAgeMs(entry.last_good_wall_s, now.wall_s);
+  if (!age_ms) return Fate::kFutureDated;
+  if (*age_ms > timing.staleness_bound_ms) return Fate::kTooOld;
+  if (!issuer.source->Resume(entry.discovered, entry.jwks_uri)) return Fate::kSourceChanged;
+  auto parsed = jose::ParseJwkSet(entry.jwks);
+  if (!parsed.ok()) return Fate::kUnusable;
+  uint32_t skipped = 0;
+  const size_t unusable = parsed->skipped.size();
+  auto keys = Adopt(issuer, nullptr, *std::move(parsed), generations, &skipped);
+  if (!keys) return Fate::kUnusable;
+  issuer.source->set_etag(IsEtag(entry.etag) && skipped == unusable ? std::string(entry.etag) : "");
+  issuer.recorded.text_has_more = skipped != unusable;
+  issuer.max_age_s = entry.max_age_s;
+  const auto num_keys = static_cast<uint32_t>(keys->size());
+  issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks);
+  const int64_t last_good_ms = now.mono_ms - *age_ms;
+  Record(issuer, entry.jwks, last_good_ms);
+  issuer.recorded.file_is_subset = !issuer.recorded.text_has_more;
+  const std::lock_guard lock(issuer.mutex);
+  issuer.num_keys = num_keys;
+  issuer.num_keys_skipped = skipped;
+  issuer.from_snapshot = true;
+  issuer.schedule = OnRestored(last_good_ms);
+  issuer.Mirror(timing);
+  return Fate::kRestored;
+}
+
+// Record keeps what the next snapshot is to have of the issuer. What does not fit is left out: a restart then
+// has nothing of it, rather than something older.
+void KeyStore::State::Record(Issuer& issuer, std::string_view jwks, int64_t last_good_ms) {
+  Issuer::Recorded& recorded = issuer.recorded;
+  const auto bytes_of = [&](std::string_view text) {
+    // With the longest number in the place of what changes later.
+    return EncodedBytes({.issuer = issuer.name,
+                         .discovered = issuer.source->discovers(),
+                         .jwks_uri = recorded.jwks_uri,
+                         .etag = recorded.etag,
+                         .jwks = text,
+                         .max_age_s = INT64_MAX,
+                         .last_good_wall_s = limits::kNumericDateMax});
+  };
+  if (!recorded.jwks.empty()) recorded_bytes -= bytes_of(recorded.jwks);
+  recorded.jwks_uri = issuer.source->jwks_uri();
+  recorded.etag = issuer.source->etag();
+  const size_t bytes = bytes_of(jwks);
+  const bool fits = bytes <= limits::kSnapshotBytesMax - kSnapshotFrameBytesMax - recorded_bytes;
+  recorded.jwks = fits ? jwks : std::string_view();
+  if (fits) recorded_bytes += bytes;
+  recorded.last_good_ms = last_good_ms;
+}
+
+void KeyStore::State::WriteSnapshot(int64_t now_ms) {
+  const Now now = keeper->clock().Read();
+  std::vector<SnapshotEntry> entries;
+  bool forget = false;
+  for (const auto& issuer : issuers) {
+    const Issuer::Recorded& recorded = issuer->recorded;
+    forget |= recorded.removal_unwritten;
+    if (recorded.jwks.empty()) continue;
+    entries.push_back(
+        {.issuer = issuer->name,
+         .discovered = issuer->source->discovers(),
+         .jwks_uri = recorded.jwks_uri,
+         .etag = recorded.etag,
+         .jwks = recorded.jwks,
+         .max_age_s = std::max<int64_t>(issuer->max_age_s, -1),
+         .last_good_wall_s = SnapshotWallS(MsBetween(recorded.last_good_ms, now.mono_ms), now.wall_s)});
+  }
+  writes.last_write_ms = now_ms;
+  const SnapshotKeeper::Written written = keeper->Write(entries, forget);
+  writes.failed = written != SnapshotKeeper::Written::kWritten;
+  if (!writes.failed) writes.changed = writes.aged = false;
+  if (written == SnapshotKeeper::Written::kFailed) return;
+  for (const auto& issuer : issuers) {
+    Issuer::Recorded& recorded = issuer->recorded;
+    recorded.removal_unwritten = false;
+    recorded.file_is_subset = writes.failed || !recorded.text_has_more;
+  }
 }
 
 // Forced asks for a fetch through the gate, and wakes the background side if that moves the next one forward.
@@ -421,6 +545,7 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
     health.fetches = issuer->fetches;
     health.fetch_failures = issuer->fetch_failures;
     health.last_error = issuer->last_error;
+    health.from_snapshot = issuer->from_snapshot;
     if (!issuer->fetched) {
       health.freshness = Freshness::kFresh;
       health.keys_age_ms = 0;
@@ -440,6 +565,28 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
 }
 
 void KeyStore::SetWaker(std::function<void()> waker) { state_->waker = std::move(waker); }
+
+void KeyStore::UseSnapshot(SnapshotKeeper& keeper) {
+  State& state = *state_;
+  state.keeper = &keeper;
+  std::string bytes;
+  std::vector<SnapshotEntry> entries;
+  bool absent = false;
+  const bool loaded = keeper.Load(&bytes, &entries, &absent);
+  // A file that cannot be read now may be read another time: nobody knows what is in it.
+  for (const auto& issuer : state.issuers) issuer->recorded.file_is_subset = loaded || absent;
+  const Now now = keeper.clock().Read();
+  for (const SnapshotEntry& entry : entries) keeper.Count(state.Restore(entry, now, generations_));
+}
+
+int64_t KeyStore::NextSnapshotMs() const {
+  return state_->keeper == nullptr ? INT64_MAX : NextWriteMs(state_->writes, state_->timing);
+}
+
+int64_t KeyStore::RunSnapshot(int64_t now_ms) {
+  if (NextSnapshotMs() <= now_ms) state_->WriteSnapshot(now_ms);
+  return NextSnapshotMs();
+}
 
 int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
   State& state = *state_;
@@ -493,7 +640,7 @@ void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
     if (outcome.ok())
       outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
   } else if (result.outcome == FetchOutcome::kAnswered && result.http_status == 200) {
-    outcome = state.TakeInSet(issuer, result, generations_, &changed);
+    outcome = state.TakeInSet(issuer, result, now_ms, generations_, &changed);
     issuer.source->OnKeys(outcome.ok());
   } else {
     // A 304 is the answer to our own If-None-Match: the set in hand is the issuer's still.
@@ -501,6 +648,10 @@ void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
                       !issuer.source->etag().empty();
     if (!same) outcome = absl::UnavailableError(WhyFailed(result));
     issuer.source->OnKeys(same);
+    if (same && state.keeper != nullptr) {
+      issuer.recorded.last_good_ms = now_ms;
+      state.writes.aged = true;
+    }
   }
   --state.in_flight;
 
@@ -511,6 +662,7 @@ void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
       issuer.schedule = OnGood(issuer.schedule, state.timing, now_ms, max_age_s, state.jitter.Next());
       issuer.absent->OnGood(issuer.fetches, changed);
       issuer.last_error.clear();
+      issuer.from_snapshot = false;
     } else {
       issuer.schedule = OnFailure(issuer.schedule, state.timing, now_ms, state.jitter.Next());
       ++issuer.fetch_failures;

@@ -13,6 +13,7 @@
 #include "keys/key_generations.h"
 #include "keys/key_set.h"
 #include "keys/refresh_schedule.h"
+#include "keys/snapshot_keeper.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
 #include "tollgate/metrics.h"
@@ -90,6 +91,16 @@ class KeyStore {
   void SetWaker(std::function<void()> waker);
 
   // --- Background side ---
+
+  // UseSnapshot takes over what the snapshot has of fetched sets, each as if it had been fetched when its
+  // last good answer came: as old, and with a fetch due at once. From now on a set is written before it is
+  // published if the file may have a key that it lacks, so that no restart brings back a key that was seen to
+  // end. Once, before anybody else has the store. `keeper` must outlive it.
+  void UseSnapshot(SnapshotKeeper& keeper);
+  // RunSnapshot writes the snapshot if that is due, and returns what NextSnapshotMs says then: when it will
+  // be (INT64_MAX: never). May wait for the disk.
+  int64_t RunSnapshot(int64_t now_ms);
+  int64_t NextSnapshotMs() const;
 
   // RunDue starts every fetch that is due, goes on with those that have come to another request, and returns
   // when the next one will be (INT64_MAX: none).

@@ -82,6 +82,12 @@ ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_m
   return state;
 }
 
+ScheduleState OnRestored(int64_t last_good_ms) {
+  ScheduleState state;
+  state.last_good_ms = last_good_ms;
+  return state;
+}
+
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms) {
   if (state.last_good_ms == ScheduleState::kNever) return Freshness::kUnavailable;
   if (Minus(now_ms, state.last_good_ms) > timing.staleness_bound_ms) return Freshness::kUnavailable;

@@ -35,6 +35,10 @@ ScheduleState OnGood(ScheduleState state, const Timing& timing, int64_t now_ms, 
                      uint64_t random);
 ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_ms, uint64_t random);
 
+// OnRestored is the state of keys that an earlier process fetched, whose last good answer was at
+// `last_good_ms`: as good as that answer's age, with a fetch due at once.
+ScheduleState OnRestored(int64_t last_good_ms);
+
 // FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures >
 // 0; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms);

@@ -35,9 +35,12 @@ void Background::StartThread() {
 std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max) {
   const std::lock_guard lock(running_);
   const Now before = clock_.Read();
-  int64_t due_ms = context_.keys->RunDue(before.mono_ms, transport_);
+  int64_t due_ms =
+      std::min(context_.keys->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs());
   const int64_t wait_ms =
-      std::clamp<int64_t>(due_ms - before.mono_ms, 0, std::max<int64_t>(wait_max.count(), 0));
+      due_ms <= before.mono_ms
+          ? 0
+          : std::min<int64_t>(due_ms - before.mono_ms, std::max<int64_t>(wait_max.count(), 0));
   transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
 
   const Now after = clock_.Read();
@@ -49,6 +52,8 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
     context_.revocations.Expire(after.wall_s);
   }
   context_.waiters.RunReady();
+  // Last: nobody waits for a disk who only waits for keys.
+  due_ms = std::min(due_ms, context_.keys->RunSnapshot(after.mono_ms));
   return std::chrono::milliseconds(std::max<int64_t>(0, due_ms - after.mono_ms));
 }
 

@@ -28,8 +28,9 @@ class alignas(64) Background {
 
   void StartThread();
 
-  // RunOnce starts what is due, waits for the network up to `wait_max`, takes in what has arrived and runs
-  // the callbacks that waited for it. Returns how long from now nothing will be due.
+  // RunOnce starts what is due, waits for the network up to `wait_max`, takes in what has arrived, runs the
+  // callbacks that waited for it and writes the snapshot if that is due. Returns how long from now nothing
+  // will be due.
   std::chrono::milliseconds RunOnce(std::chrono::milliseconds wait_max);
 
   // Wake makes a RunOnce in progress look again at what is due.

@@ -121,6 +121,25 @@ absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash
   return absl::OkStatus();
 }
 
+absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
+  const auto is_path = [](const std::string& path) {
+    return path.starts_with('/') && !path.ends_with('/') && path.find('\0') == path.npos;
+  };
+  if (snapshot.path.empty()) {
+    if (snapshot.key.empty() && snapshot.key_file.empty()) return absl::OkStatus();
+    return Invalid("snapshot", "path", "is empty, though there is a key for it");
+  }
+  if (!is_path(snapshot.path)) return Invalid("snapshot", "path", "must be a file's absolute path");
+  if (snapshot.key.empty() == snapshot.key_file.empty())
+    return Invalid("snapshot", "key", "exactly one of key and key_file is needed");
+  if (!snapshot.key.empty() && snapshot.key.size() < 32)
+    return Invalid("snapshot", "key", "must have at least 32 bytes");
+  if (snapshot.key_file.empty()) return absl::OkStatus();
+  if (!is_path(snapshot.key_file)) return Invalid("snapshot", "key_file", "must be a file's absolute path");
+  if (snapshot.key_file == snapshot.path) return Invalid("snapshot", "key_file", "must not be path");
+  return absl::OkStatus();
+}
+
 absl::Status CheckPolicy(const Policy& policy) {
   if (policy.tools().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
@@ -158,6 +177,7 @@ absl::Status CheckConfig(const Config& config) {
     if (absl::Status status = CheckResource(resource, issuers); !status.ok()) return status;
     if (!uris.insert(resource.uri).second) return Invalid("resource", resource.uri, "is configured twice");
   }
+  if (absl::Status status = CheckSnapshot(config.snapshot); !status.ok()) return status;
   return CheckPolicy(config.policy);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "crypto/digest.h"
+#include "keys/snapshot_keeper.h"
 #include "pipeline/background.h"
 #include "pipeline/config_check.h"
 #include "pipeline/context.h"
@@ -28,6 +29,7 @@ class Engine::Impl {
   }
 
   pipeline::Context context;
+  std::unique_ptr<keys::SnapshotKeeper> snapshot;  // Null: none is configured.
   const Clock& clock;
   const std::unique_ptr<Transport> transport;
   pipeline::Background background;  // Last: its thread uses all of the above.
@@ -118,6 +120,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   if (!keys.ok()) return keys.status();
   context.keys = *std::move(keys);
   context.keys->SetWaker([&background = impl->background] { background.Wake(); });
+  if (!config.snapshot.path.empty()) {
+    FileSystem& files = environment.files == nullptr ? SystemFiles() : *environment.files;
+    impl->snapshot = std::make_unique<keys::SnapshotKeeper>(config.snapshot, files, clock);
+    context.keys->UseSnapshot(*impl->snapshot);
+  }
   if (environment.own_thread) impl->background.StartThread();
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -221,6 +228,11 @@ std::vector<IssuerHealth> Engine::ReadHealth() const {
     health[issuer].verifications_refused_for_ms = impl_->context.admission->WaitMs(issuer, now_ms);
   }
   return health;
+}
+
+SnapshotHealth Engine::ReadSnapshotHealth() const {
+  if (impl_->snapshot == nullptr) return {};
+  return impl_->snapshot->Health(impl_->clock.Read().mono_ms);
 }
 
 std::chrono::milliseconds Engine::RunBackground(std::chrono::milliseconds wait_max) {

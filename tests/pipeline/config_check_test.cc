@@ -8,6 +8,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+const std::string kSnapshotKey(32, 'k');
+
 struct BadConfig {
   const char* why;  // Part of the message.
   std::function<void(Config&)> spoil;
@@ -62,6 +64,19 @@ INSTANTIATE_TEST_SUITE_P(
                     c.issuers[0].jwks_uri = "https://idp.example/jwks";
                     c.issuers[0].discovery = true;
                   }},
+        BadConfig{"snapshot \"path\"", [](Config& c) { c.snapshot = {.path = "keys", .key = kSnapshotKey}; }},
+        BadConfig{"snapshot \"path\"",
+                  [](Config& c) { c.snapshot = {.path = "/keys/", .key = kSnapshotKey}; }},
+        BadConfig{"snapshot \"path\"", [](Config& c) { c.snapshot = {.key = kSnapshotKey}; }},
+        BadConfig{"snapshot \"path\"", [](Config& c) { c.snapshot = {.key_file = "/key"}; }},
+        BadConfig{"exactly one of key and key_file", [](Config& c) { c.snapshot = {.path = "/keys"}; }},
+        BadConfig{"exactly one of key and key_file",
+                  [](Config& c) { c.snapshot = {.path = "/keys", .key = kSnapshotKey, .key_file = "/key"}; }},
+        BadConfig{"at least 32 bytes",
+                  [](Config& c) { c.snapshot = {.path = "/keys", .key = std::string(31, 'k')}; }},
+        BadConfig{"snapshot \"key_file\"",
+                  [](Config& c) { c.snapshot = {.path = "/keys", .key_file = "key"}; }},
+        BadConfig{"must not be path", [](Config& c) { c.snapshot = {.path = "/keys", .key_file = "/keys"}; }},
         BadConfig{"discovery_hosts", [](Config& c) { c.issuers[0].discovery_hosts = {"keys.example"}; }},
         BadConfig{"issuers[0].discovery_hosts",
                   [](Config& c) {

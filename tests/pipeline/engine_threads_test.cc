@@ -3,8 +3,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
+#include "tests/keys/fake_files.h"
 #include "tests/keys/fake_transport.h"
 #include "tests/pipeline/engine_fixture.h"
 
@@ -12,6 +14,7 @@ namespace tollgate {
 namespace {
 
 using ::tollgate::testing::FakeAnswer;
+using ::tollgate::testing::FakeFiles;
 using ::tollgate::testing::FakeTransport;
 
 class EngineThreadsTest : public EngineTest {};
@@ -270,6 +273,55 @@ TEST_F(ChurnTest, NothingIsAllowedAfterItsEndAndNoOneIsTakenForAnother) {
     engine_->Check(requests_[i], &decision);
     EXPECT_EQ(decision.reason, i < kTokens / 2 ? Reason::kSubjectRevoked : Reason::kNone) << i;
   }
+}
+
+// The engine's own thread writes, others look and check.
+TEST_F(EngineThreadsTest, TheSnapshotIsWrittenWhileOthersAskForItsHealth) {
+  constexpr uint64_t kWrites = 30;
+  constexpr char kUri[] = "https://idp.example/jwks";
+  Config config = TestConfig("");
+  config.issuers[0].jwks_uri = kUri;
+  config.timing = Timing().Scaled(1e-5);
+  config.snapshot = {.path = "/keys/snapshot", .key_file = "/keys/key"};
+  FakeFiles files;
+  auto network = std::make_unique<FakeTransport>();
+  const std::string one = idp::Jwks({&key_}).dump();
+  const std::string two = idp::Jwks({&key_, &idp::TestKey("ES256", 1)}).dump();
+  FakeTransport& answers = *network;
+  answers.SetAnswer(kUri, FakeAnswer{.body = one});
+  Environment environment;  // On the machine's clock: keys are refreshed every few milliseconds.
+  environment.transport = std::move(network);
+  environment.files = &files;
+  engine_.reset();
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  engine_ = *std::move(engine);
+
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      uint64_t writes = 0;
+      Decision decision;
+      // Ordering: relaxed, and below; the joins order what counts.
+      while (!stop.load(std::memory_order_relaxed)) {
+        const SnapshotHealth health = engine_->ReadSnapshotHealth();
+        EXPECT_GE(health.writes, writes);
+        writes = health.writes;
+        EXPECT_LE(engine_->ReadHealth()[0].num_keys, 2u);
+        engine_->Check({.authorization = "Bearer x", .tool = "search"}, &decision);
+      }
+    });
+  }
+  for (bool odd = true; engine_->ReadSnapshotHealth().writes < kWrites; odd = !odd) {
+    answers.SetAnswer(kUri, FakeAnswer{.body = odd ? two : one});
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(engine_->ReadSnapshotHealth().write_failures, 0u);
+  engine_.reset();
+  EXPECT_EQ(files.num_names(), 2u);
 }
 
 }  // namespace

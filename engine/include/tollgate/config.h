@@ -82,12 +82,27 @@ struct ResourceConfig {
   std::vector<std::string> issuers{};
 };
 
+// SnapshotConfig says where the fetched key sets are kept on disk, so that a restart while an identity
+// provider is down can serve, within the same staleness bound, counted from the provider's last good answer.
+// What is wrong with the files is never fatal: Engine::ReadSnapshotHealth tells.
+struct TOLLGATE_API SnapshotConfig {
+  // The file, by its absolute path; empty: none. One engine, one file. It is replaced as a whole: its
+  // directory must be writable for this process, and for nobody who is not to delete it or put an older one
+  // back. What is a symbolic link, no regular file, another user's or writable for others is not read.
+  std::string path{};
+  // What authenticates it (HMAC-SHA-256): at least 32 random bytes, or a file that holds 32, by its absolute
+  // path, readable for nobody else; exactly one of the two. The file is made, mode 0600, if there is none.
+  std::string key{};
+  std::string key_file{};
+};
+
 // Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 1–4096 issuers.
 struct Config {
   std::vector<IssuerConfig> issuers{};
   std::vector<ResourceConfig> resources{};
   Policy policy{};
   Timing timing{};
+  SnapshotConfig snapshot{};
   // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no
   // token. Long role lists and clients take some megabytes at most beside it. 0: nothing is cached.
   size_t verdict_cache_bytes = size_t{64} << 20;

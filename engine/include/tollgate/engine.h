@@ -15,6 +15,7 @@
 #include "tollgate/clock.h"
 #include "tollgate/config.h"
 #include "tollgate/decision.h"
+#include "tollgate/file_system.h"
 #include "tollgate/metrics.h"
 #include "tollgate/principal.h"
 #include "tollgate/request.h"
@@ -32,6 +33,7 @@ struct Environment {
   bool own_thread = true;
   // Seeds the jitter of refreshes and backoff; 0: from the operating system.
   uint64_t jitter_seed = 0;
+  FileSystem* files = nullptr;  // For Config::snapshot. Null: SystemFiles(). Must outlive the engine.
 };
 
 // Engine decides, for each request, who is calling and whether they may call this tool. Create one for the
@@ -39,9 +41,10 @@ struct Environment {
 // Thread-safe.
 class TOLLGATE_API Engine {
  public:
-  // Create validates `config`, prepares the inline keys, begins to fetch the others in the background and
-  // returns without waiting for them: until an issuer's keys are there its tokens are answered with
-  // kUnavailable. Fails with InvalidArgument and one line that names the offending setting.
+  // Create validates `config`, prepares the inline keys, takes over what the snapshot has of the others,
+  // begins to fetch the others in the background and returns without waiting for them: until an issuer's keys
+  // are there its tokens are answered with kUnavailable. Fails with InvalidArgument and one line that names
+  // the offending setting.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Config& config, Environment environment = {});
 
   // The destructor ends the background thread and drops pending callbacks without calling them. No Check may
@@ -93,13 +96,15 @@ class TOLLGATE_API Engine {
   // RevokeToken denies the token with this `jti`, in whatever encoding it is presented.
   absl::Status RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_wall_s);
 
-  // ReadMetrics and ReadHealth allocate and take locks; call them as often as a scrape does.
+  // ReadMetrics, ReadHealth and ReadSnapshotHealth allocate and take locks; call them as often as a scrape
+  // does.
   Metrics ReadMetrics() const;
   std::vector<IssuerHealth> ReadHealth() const;
+  SnapshotHealth ReadSnapshotHealth() const;
 
-  // RunBackground does what is due (with own_thread = false): starts fetches, takes in answers, waits for the
-  // network up to `wait_max`. Returns how long from now nothing will be due unless the network stirs. One
-  // thread at a time.
+  // RunBackground does what is due (with own_thread = false): starts fetches, takes in answers, writes the
+  // snapshot, waits for the network up to `wait_max`. Returns how long from now nothing will be due unless
+  // the network stirs. One thread at a time.
   std::chrono::milliseconds RunBackground(std::chrono::milliseconds wait_max);
 
  private:

@@ -29,11 +29,43 @@ struct Metrics {
   uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
 };
 
+// SnapshotRead says what became of the snapshot when the engine was created.
+enum class SnapshotRead : uint8_t {
+  kNotConfigured,
+  kAbsent,      // There was no file.
+  kAccepted,    // What became of each issuer in it is counted.
+  kNoKey,       // Its key could not be had.
+  kUnreadable,  // Or no regular file, or others may write it.
+  kTooLarge,
+  kTruncated,
+  kUnknownVersion,
+  kTampered,  // Or of another key.
+};
+
+// SnapshotHealth is the state of Config::snapshot. Issuers whose part of an accepted snapshot was not taken
+// have no keys until they are fetched, as without a snapshot.
+struct SnapshotHealth {
+  SnapshotRead read = SnapshotRead::kNotConfigured;
+  uint32_t issuers_restored = 0;
+  uint32_t issuers_too_old = 0;         // Older than the staleness bound.
+  uint32_t issuers_future_dated = 0;    // The clock has gone back.
+  uint32_t issuers_source_changed = 0;  // Not configured any more, or their keys come from elsewhere now.
+  uint32_t issuers_unusable = 0;        // No key of theirs can be used.
+  std::string read_error;               // One line; empty if absent or accepted.
+
+  uint64_t writes = 0;  // Good ones.
+  uint64_t write_failures = 0;
+  uint32_t issuers_written = 0;  // In the file, since the last good write.
+  int64_t written_ago_ms = -1;   // −1: not since the engine was created.
+  std::string write_error;       // One line about the last write; empty if it was good.
+};
+
 // IssuerHealth is the state of one issuer's keys.
 struct IssuerHealth {
   std::string issuer;
   Freshness freshness = Freshness::kUnavailable;
   int64_t keys_age_ms = -1;       // Since the last good answer; −1: never had one.
+  bool from_snapshot = false;     // The keys were read from the snapshot; no good answer has come since.
   uint32_t num_keys = 0;          // Usable keys.
   uint32_t num_keys_skipped = 0;  // Keys of the last good answer that tollgate cannot use or refuses.
   uint64_t fetches = 0;           // Begun.
