@@ -463,10 +463,6 @@ void RegisterMode(const std::shared_ptr<Rotations>& rotations) {
      [](benchmark::State& state, Floor& made) { made.Run<mode, false>(state); });
   on("BM_HitPrincipal", 1000, false, kHit,
      [](benchmark::State& state, Hit& made) { made.Run<mode, true>(state); });
-  on("BM_Floor_Sha256Miss", rotations->many(), false, std::type_identity<Sha256Floor>(),
-     [](benchmark::State& state, Sha256Floor& made) { made.Run<mode>(state); });
-  on("BM_FindPortable", rotations->many(), false, std::type_identity<PortableFind>(),
-     [](benchmark::State& state, PortableFind& made) { made.Run<mode>(state); });
   on("BM_Peer_EnvoyJwtCache", 1000, false, std::type_identity<Peer>(),
      [](benchmark::State& state, Peer& made) {
        if (!made.error.empty()) return state.SkipWithError(made.error.c_str());
@@ -479,6 +475,11 @@ void RegisterMode(const std::shared_ptr<Rotations>& rotations) {
            [](benchmark::State& state, HitBatch<E>& made) { made.Run(state); });
       }
     }(std::type_identity<Engine>());
+  } else {
+    on("BM_Floor_Sha256Miss", rotations->many(), false, std::type_identity<Sha256Floor>(),
+       [](benchmark::State& state, Sha256Floor& made) { made.Run<mode>(state); });
+    on("BM_FindPortable", rotations->many(), false, std::type_identity<PortableFind>(),
+       [](benchmark::State& state, PortableFind& made) { made.Run<mode>(state); });
   }
 }
 

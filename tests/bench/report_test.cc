@@ -92,7 +92,7 @@ TEST(Gates, TheShippedOnesCanBeRead) {
   std::string error;
   const auto gates = ReadGates(json::parse(in, nullptr, false), &error);
   ASSERT_TRUE(gates) << error;
-  EXPECT_EQ(gates->size(), 20u);
+  EXPECT_EQ(gates->size(), 19u);
 }
 
 json Canned(const char* name) {
