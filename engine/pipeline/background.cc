@@ -10,6 +10,13 @@ namespace {
 // stirring.
 constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
+// A monotonic clock may be below zero, and what is never due is at the end of the range.
+int64_t MsUntil(int64_t due_ms, int64_t now_ms) {
+  if (due_ms <= now_ms) return 0;
+  int64_t until_ms;
+  return __builtin_sub_overflow(due_ms, now_ms, &until_ms) ? INT64_MAX : until_ms;
+}
+
 }  // namespace
 
 uint32_t NumProcessors() { return std::thread::hardware_concurrency(); }
@@ -37,10 +44,7 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   const Now before = clock_.Read();
   int64_t due_ms =
       std::min(context_.keys->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs());
-  const int64_t wait_ms =
-      due_ms <= before.mono_ms
-          ? 0
-          : std::min<int64_t>(due_ms - before.mono_ms, std::max<int64_t>(wait_max.count(), 0));
+  const int64_t wait_ms = std::min(MsUntil(due_ms, before.mono_ms), std::max<int64_t>(wait_max.count(), 0));
   transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
 
   const Now after = clock_.Read();
@@ -54,7 +58,7 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   context_.waiters.RunReady();
   // Last: nobody waits for a disk who only waits for keys.
   due_ms = std::min(due_ms, context_.keys->RunSnapshot(after.mono_ms));
-  return std::chrono::milliseconds(std::max<int64_t>(0, due_ms - after.mono_ms));
+  return std::chrono::milliseconds(MsUntil(due_ms, after.mono_ms));
 }
 
 }  // namespace tollgate::pipeline
