@@ -2,28 +2,14 @@
 
 #include <algorithm>
 
+#include "base/saturating.h"
+
 namespace tollgate::keys {
 namespace {
 
-// Sums and products stick to the ends of the range: an extreme setting must mean "never" or "at once", not
-// wrap around.
-int64_t Plus(int64_t a, int64_t b) {
-  int64_t sum;
-  if (__builtin_add_overflow(a, b, &sum)) return a < 0 ? INT64_MIN : INT64_MAX;
-  return sum;
-}
-
-int64_t Minus(int64_t a, int64_t b) {
-  int64_t difference;
-  if (__builtin_sub_overflow(a, b, &difference)) return a < 0 ? INT64_MIN : INT64_MAX;
-  return difference;
-}
-
-int64_t Times(int64_t a, int64_t b) {
-  int64_t product;
-  if (__builtin_mul_overflow(a, b, &product)) return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
-  return product;
-}
+using saturating::Minus;
+using saturating::Plus;
+using saturating::Times;
 
 // Uniform in [0, n), n > 0. The bias is below n / 2^64.
 int64_t Below(uint64_t n, uint64_t random) { return static_cast<int64_t>(random % n); }

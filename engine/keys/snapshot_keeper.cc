@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/saturating.h"
 #include "crypto/digest.h"
 
 namespace tollgate::keys {
@@ -39,10 +40,7 @@ std::string DirectoryOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-int64_t Plus(int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
+using saturating::Plus;
 
 SnapshotRead ReadOf(SnapshotFault fault) {
   switch (fault) {

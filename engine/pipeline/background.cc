@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/saturating.h"
+
 namespace tollgate::pipeline {
 namespace {
 
@@ -12,9 +14,7 @@ constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
 // A monotonic clock may be below zero, and what is never due is at the end of the range.
 int64_t MsUntil(int64_t due_ms, int64_t now_ms) {
-  if (due_ms <= now_ms) return 0;
-  int64_t until_ms;
-  return __builtin_sub_overflow(due_ms, now_ms, &until_ms) ? INT64_MAX : until_ms;
+  return std::max<int64_t>(saturating::Minus(due_ms, now_ms), 0);
 }
 
 }  // namespace

@@ -2,26 +2,14 @@
 
 #include <algorithm>
 
+#include "base/saturating.h"
+
 namespace tollgate::pipeline {
 namespace {
 
-int64_t Plus(int64_t a, int64_t b) {
-  int64_t sum;
-  if (__builtin_add_overflow(a, b, &sum)) return a < 0 ? INT64_MIN : INT64_MAX;
-  return sum;
-}
-
-int64_t Minus(int64_t a, int64_t b) {
-  int64_t difference;
-  if (__builtin_sub_overflow(a, b, &difference)) return a < 0 ? INT64_MIN : INT64_MAX;
-  return difference;
-}
-
-int64_t Times(int64_t a, int64_t b) {
-  int64_t product;
-  if (__builtin_mul_overflow(a, b, &product)) return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
-  return product;
-}
+using saturating::Minus;
+using saturating::Plus;
+using saturating::Times;
 
 }  // namespace
 

@@ -315,7 +315,7 @@ TEST_F(EngineThreadsTest, TheSnapshotIsWrittenWhileOthersAskForItsHealth) {
   }
   for (bool odd = true; engine_->ReadSnapshotHealth().writes < kWrites; odd = !odd) {
     answers.SetAnswer(kUri, FakeAnswer{.body = odd ? two : one});
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::yield();
   }
   stop.store(true, std::memory_order_relaxed);
   for (std::thread& thread : threads) thread.join();
