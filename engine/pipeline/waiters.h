@@ -40,7 +40,6 @@ class Waiters {
   // deadline is (INT64_MAX: never).
   int64_t RunReady(int64_t now_ms);
 
-
  private:
   struct Waiter {
     uint32_t issuer;
