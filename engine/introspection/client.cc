@@ -40,11 +40,24 @@ absl::Status Refuse(std::string_view member, std::string_view why) {
 absl::Status CheckIntrospectionConfig(const IntrospectionConfig& config, const transport::FetchRules& rules) {
   if (const absl::Status allowed = transport::CheckFetchUrl(config.endpoint, rules); !allowed.ok())
     return Refuse("endpoint", std::string(allowed.message()));
-  if (config.authentication == ClientAuthentication::kBearer) {
-    if (!IsBearerToken(config.client_secret)) return Refuse("client_secret", "is no bearer token");
-  } else {
-    if (config.client_id.empty()) return Refuse("client_id", "is missing");
-    if (config.client_secret.empty()) return Refuse("client_secret", "is missing");
+  if (config.authentication != ClientAuthentication::kBearer && config.client_id.empty())
+    return Refuse("client_id", "is missing");
+  switch (config.authentication) {
+    case ClientAuthentication::kBearer:
+      if (!IsBearerToken(config.client_secret)) return Refuse("client_secret", "is no bearer token");
+      break;
+    case ClientAuthentication::kPrivateKeyJwt:
+      if (!config.client_assertion) return Refuse("client_assertion", "is missing");
+      break;
+    case ClientAuthentication::kTlsClientAuth:
+      if (!config.client_certificate_file.starts_with('/'))
+        return Refuse("client_certificate_file", "is no absolute path");
+      if (!config.client_key_file.starts_with('/')) return Refuse("client_key_file", "is no absolute path");
+      if (!config.endpoint.starts_with("https:")) return Refuse("endpoint", "has no TLS for a certificate");
+      break;
+    case ClientAuthentication::kClientSecretBasic:
+    case ClientAuthentication::kClientSecretPost:
+      if (config.client_secret.empty()) return Refuse("client_secret", "is missing");
   }
   if (config.in_flight_max < 1 || config.in_flight_max > limits::kIntrospectionsInFlightMax)
     return Refuse("in_flight_max", "is out of range");
@@ -65,6 +78,16 @@ FetchRequest MakeRequest(const IntrospectionConfig& config, std::string_view tok
     case ClientAuthentication::kClientSecretPost:
       request.form +=
           "&client_id=" + FormEncode(config.client_id) + "&client_secret=" + FormEncode(config.client_secret);
+      break;
+    case ClientAuthentication::kPrivateKeyJwt:
+      request.form += "&client_id=" + FormEncode(config.client_id) + "&client_assertion_type=" +
+                      FormEncode("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") +
+                      "&client_assertion=" + FormEncode(config.client_assertion());
+      break;
+    case ClientAuthentication::kTlsClientAuth:
+      request.form += "&client_id=" + FormEncode(config.client_id);
+      request.client_certificate_file = config.client_certificate_file;
+      request.client_key_file = config.client_key_file;
       break;
     case ClientAuthentication::kBearer:
       request.authorization = "Bearer " + config.client_secret;

@@ -318,6 +318,10 @@ class CurlTransport final : public Transport {
               Set(e, CURLOPT_SSL_VERIFYPEER, 1L) && Set(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
               Set(e, CURLOPT_OPENSOCKETFUNCTION, &OnOpenSocket) &&
               Set(e, CURLOPT_OPENSOCKETDATA, static_cast<void*>(exchange));
+    if (ok && !e.request.client_certificate_file.empty()) {
+      ok = Set(e, CURLOPT_SSLCERT, e.request.client_certificate_file.c_str()) &&
+           Set(e, CURLOPT_SSLKEY, e.request.client_key_file.c_str());
+    }
     if (ok && !options_.ca_file.empty()) {
       // A file of one's own replaces the system's directory as well, or any public CA would still do.
       ok = Set(e, CURLOPT_CAINFO, options_.ca_file.c_str()) && Set(e, CURLOPT_CAPATH, nullptr);

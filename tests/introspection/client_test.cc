@@ -76,6 +76,30 @@ TEST(MakeRequest, PostHasTheSecretInTheFormAndBearerInTheHeader) {
   EXPECT_EQ(bearer.authorization, "Bearer abc._~+/==");
 }
 
+TEST(MakeRequest, AnAssertionIsMadeAnewForEachQuestion) {
+  IntrospectionConfig config = Config(ClientAuthentication::kPrivateKeyJwt, "a:b", "");
+  int made = 0;
+  config.client_assertion = [&made] { return "e30.e30." + std::to_string(++made); };
+  EXPECT_TRUE(CheckIntrospectionConfig(config, {}).ok());
+  const std::string form =
+      "token=t&token_type_hint=access_token&client_id=a%3Ab&client_assertion_type="
+      "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=e30.e30.";
+  EXPECT_EQ(MakeRequest(config, "t").form, form + "1");
+  EXPECT_EQ(MakeRequest(config, "t").form, form + "2");
+  EXPECT_EQ(MakeRequest(config, "t").authorization, "");
+}
+
+TEST(MakeRequest, MutualTlsNamesTheClientBesideItsCertificate) {
+  IntrospectionConfig config = Config(ClientAuthentication::kTlsClientAuth, "ab", "");
+  config.client_certificate_file = "/etc/client.pem";
+  config.client_key_file = "/etc/client.key";
+  EXPECT_TRUE(CheckIntrospectionConfig(config, {}).ok());
+  const FetchRequest request = MakeRequest(config, "t");
+  EXPECT_EQ(request.form, "token=t&token_type_hint=access_token&client_id=ab");
+  EXPECT_EQ(request.client_certificate_file, "/etc/client.pem");
+  EXPECT_EQ(request.client_key_file, "/etc/client.key");
+}
+
 void ExpectRefused(const IntrospectionConfig& config, std::string_view member,
                    const transport::FetchRules& rules = {}) {
   const absl::Status status = CheckIntrospectionConfig(config, rules);
@@ -102,7 +126,17 @@ TEST(CheckIntrospectionConfig, NamesTheMemberThatIsWrong) {
   for (const char* token : {"", "=", "hid den", "hidden\r\nHost: x", "hidden\"", "hid=den", "hidd\xC3\xA9n"})
     ExpectRefused(Config(ClientAuthentication::kBearer, "a", token), "client_secret");
 
-  IntrospectionConfig config = Config(basic, "a", "hidden");
+  ExpectRefused(Config(ClientAuthentication::kPrivateKeyJwt, "a", "hidden"), "client_assertion");
+  IntrospectionConfig config = Config(ClientAuthentication::kTlsClientAuth, "a", "");
+  ExpectRefused(config, "client_certificate_file");
+  config.client_certificate_file = "/c";
+  config.client_key_file = "c";
+  ExpectRefused(config, "client_key_file");
+  config.client_key_file = "/k";
+  config.endpoint = "http://127.0.0.1/";
+  ExpectRefused(config, "endpoint", {.loopback = true});
+
+  config = Config(basic, "a", "hidden");
   for (const char* url : {"", "http://idp.example/introspect", "https://u@idp.example/", "https://10.0.0.1/",
                           "https://idp.example/#f", "https://127.0.0.1/introspect"}) {
     config.endpoint = url;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,11 @@ struct VerificationLimits {
 enum class ClientAuthentication : uint8_t {
   kClientSecretBasic,  // RFC 6749 section 2.3.1: id and secret are form-encoded, then base64-encoded.
   kClientSecretPost,   // The same two in the body.
-  kBearer,             // An access token of the engine's own, in IntrospectionConfig::client_secret.
+  // private_key_jwt: RFC 7523 section 2.2, by IntrospectionConfig::client_assertion. The engine signs
+  // nothing.
+  kPrivateKeyJwt,
+  kTlsClientAuth,  // RFC 8705 section 2.1: mutual TLS, by the two files.
+  kBearer,         // An access token of the engine's own, in IntrospectionConfig::client_secret.
 };
 
 // IntrospectionConfig says where an issuer answers whether a token is active (RFC 7662), and how much may be
@@ -69,6 +74,13 @@ struct IntrospectionConfig {
   ClientAuthentication authentication = ClientAuthentication::kClientSecretBasic;
   std::string client_id{};
   std::string client_secret{};
+  // Makes a new assertion, a signed JWT whose audience is the issuer. Called on the background thread for
+  // each question, which waits for it: it must be quick, and must not throw. Empty: there is none, and the
+  // question will fail.
+  std::function<std::string()> client_assertion{};
+  // PEM files with absolute paths, read at each new connection.
+  std::string client_certificate_file{};
+  std::string client_key_file{};
   // Answers without `aud` are about tokens for us: the endpoint answers this client about no others. Without
   // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing).
   bool introspection_scoped_to_us = false;
