@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "crypto/digest.h"
@@ -92,7 +93,7 @@ struct Issuer {
 
 // What is to be done without the lock.
 struct Sending {
-  const Issuer* issuer;
+  std::shared_ptr<const Issuer> issuer;  // Its configuration.
   uint64_t id;
   std::string token;
   int64_t timeout_ms;
@@ -113,7 +114,13 @@ struct Introspector::State {
   void NoteUnanswered(Issuer& issuer, const Fingerprint& token, int64_t now_ms) const;
   void Failed(Issuer& issuer, uint64_t id, const absl::Status& why, int64_t now_ms, Settled* settled);
   void GiveUp(Issuer& issuer, int64_t now_ms, Settled* settled);
-  void Send(Issuer& issuer, uint32_t position, int64_t now_ms, std::vector<Sending>* sending);
+  void Send(uint32_t position, int64_t now_ms, std::vector<Sending>* sending);
+  Issuer* Find(uint32_t position) const {
+    return position < issuers.size() ? issuers[position].get() : nullptr;
+  }
+  size_t UnansweredMax() const {
+    return std::min(kUnansweredMax, kUnansweredOfAllMax / std::max<size_t>(num_served, 1));
+  }
   int64_t NextMs(const Issuer& issuer, int64_t now_ms) const;
   void Tell(const Settled& settled) const;
 
@@ -121,11 +128,12 @@ struct Introspector::State {
   const std::function<void(uint32_t channel)> on_settled;
   std::function<void()> waker;
   Fingerprint secret;  // Of fingerprints.
-  // By position in Config::issuers; null without an endpoint. Configurations are read without the lock.
-  std::vector<std::unique_ptr<Issuer>> issuers;
-  size_t unanswered_max = kUnansweredMax;
 
-  mutable std::mutex mutex;  // Guards what follows, and the issuers. Never held over a callback or a parse.
+  mutable std::mutex mutex;  // Guards what follows. Never held over a callback or a parse.
+  // By position; null without an endpoint. What is being sent shares them; their configuration never changes.
+  std::vector<std::shared_ptr<Issuer>> issuers;
+  size_t num_served = 0;
+  absl::flat_hash_set<uint32_t> busy;  // Those with questions or exchanges.
   AnswerCache cache;
   std::mt19937_64 random;  // For jitter alone.
   uint64_t num_exchanges = 0;
@@ -144,9 +152,9 @@ void Introspector::State::EndWaiting(Issuer& issuer, Queue queue, Settled* settl
 }
 
 void Introspector::State::NoteUnanswered(Issuer& issuer, const Fingerprint& token, int64_t now_ms) const {
-  if (issuer.unanswered.size() >= unanswered_max)
+  if (issuer.unanswered.size() >= UnansweredMax())
     absl::erase_if(issuer.unanswered, [&](const auto& item) { return item.second <= now_ms; });
-  if (issuer.unanswered.size() < unanswered_max)
+  if (issuer.unanswered.size() < UnansweredMax())
     issuer.unanswered.insert_or_assign(token, Plus(now_ms, timing.backoff_min_ms));
 }
 
@@ -184,8 +192,8 @@ void Introspector::State::GiveUp(Issuer& issuer, int64_t now_ms, Settled* settle
   }
 }
 
-void Introspector::State::Send(Issuer& issuer, uint32_t position, int64_t now_ms,
-                               std::vector<Sending>* sending) {
+void Introspector::State::Send(uint32_t position, int64_t now_ms, std::vector<Sending>* sending) {
+  Issuer& issuer = *issuers[position];
   while (MayAsk(issuer.breaker, now_ms)) {
     const Queue queue = issuer.NextQueue();
     if (queue == kQueueCount) return;
@@ -199,7 +207,7 @@ void Introspector::State::Send(Issuer& issuer, uint32_t position, int64_t now_ms
     ++issuer.num_sent;
     issuer.breaker = OnAsk(issuer.breaker, now_ms);
     if (issuer.breaker.probing) issuer.probe = id;
-    sending->push_back({.issuer = &issuer,
+    sending->push_back({.issuer = issuers[position],
                         .id = id,
                         .token = std::exchange(question.token, {}),
                         .timeout_ms = MsBetween(now_ms, question.deadline_ms)});
@@ -231,24 +239,40 @@ Introspector::Introspector(const Config& config, uint64_t jitter_seed,
                            std::function<void(uint32_t channel)> on_settled)
     : state_(std::make_unique<State>(config, jitter_seed, std::move(on_settled))) {
   crypto::RandomBytes(state_->secret);
-  size_t num_served = 0;
-  for (const IssuerConfig& issuer : config.issuers) {
-    state_->issuers.push_back(nullptr);
-    if (issuer.introspection.endpoint.empty()) continue;
-    state_->issuers.back() = std::make_unique<Issuer>();
-    Issuer& at = *state_->issuers.back();
-    at.config = issuer.introspection;
-    at.name = issuer.issuer;
-    at.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic;
-    ++num_served;
-  }
-  state_->unanswered_max = std::min(kUnansweredMax, kUnansweredOfAllMax / std::max<size_t>(num_served, 1));
+  for (uint32_t i = 0; i < config.issuers.size(); ++i) SetIssuer(i, &config.issuers[i]);
 }
 
 Introspector::~Introspector() = default;
 
+void Introspector::SetIssuer(uint32_t position, const IssuerConfig* config) {
+  State& state = *state_;
+  Settled settled;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.Find(position) != nullptr) {
+      for (const auto& [token, question] : state.issuers[position]->questions)
+        settled.push_back(ChannelOf(token));
+      state.issuers[position].reset();
+      state.cache.Drop(position);
+      state.busy.erase(position);
+      --state.num_served;
+    }
+    if (config != nullptr && !config->introspection.endpoint.empty()) {
+      if (position >= state.issuers.size()) state.issuers.resize(position + 1);
+      auto issuer = std::make_shared<Issuer>();
+      issuer->config = config->introspection;
+      issuer->name = config->issuer;
+      issuer->reach = config->private_network ? Reach::kPrivate : Reach::kPublic;
+      state.issuers[position] = std::move(issuer);
+      ++state.num_served;
+    }
+  }
+  state.Tell(settled);
+}
+
 bool Introspector::Serves(uint32_t issuer) const {
-  return issuer < state_->issuers.size() && state_->issuers[issuer] != nullptr;
+  const std::lock_guard lock(state_->mutex);
+  return state_->Find(issuer) != nullptr;
 }
 
 Fingerprint Introspector::NameToken(std::string_view token) const {
@@ -258,12 +282,13 @@ Fingerprint Introspector::NameToken(std::string_view token) const {
 Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, const Fingerprint& name,
                                       bool verified, int64_t age_max_ms, int64_t now_ms, std::string* text) {
   Known known;
-  if (!Serves(issuer)) return known;
   State& state = *state_;
   const Timing& timing = state.timing;
-  Issuer& at = *state.issuers[issuer];
   {
     const std::lock_guard lock(state.mutex);
+    Issuer* const found_issuer = state.Find(issuer);
+    if (found_issuer == nullptr) return known;
+    Issuer& at = *found_issuer;
     known.failing = at.breaker.failures > 0;
     const StoredAnswer* const stored = state.cache.Find({.issuer = issuer, .token = name});
     const bool proven = stored != nullptr && stored->answer.active;
@@ -306,6 +331,7 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
                                         .verified = verified,
                                         .deadline_ms = Plus(now_ms, timing.introspection_timeout_ms)});
     at.waiting[queue].push_back(name);
+    state.busy.insert(issuer);
     known.asked = true;
   }
   if (state.waker) state.waker();
@@ -315,9 +341,10 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
 void Introspector::SetWaker(std::function<void()> waker) { state_->waker = std::move(waker); }
 
 void Introspector::FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* health) const {
-  if (!Serves(issuer)) return;
-  const Issuer& at = *state_->issuers[issuer];
   const std::lock_guard lock(state_->mutex);
+  const Issuer* const found = state_->Find(issuer);
+  if (found == nullptr) return;
+  const Issuer& at = *found;
   health->introspections = at.num_sent;
   health->introspection_failures = at.num_failed;
   health->introspections_refused = at.num_refused;
@@ -338,12 +365,13 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
   std::vector<Sending> all;
   {
     const std::lock_guard lock(state.mutex);
-    for (uint32_t i = 0; i < state.issuers.size(); ++i) {
-      if (state.issuers[i] == nullptr) continue;
-      Issuer& issuer = *state.issuers[i];
+    const std::vector<uint32_t> busy(state.busy.begin(), state.busy.end());
+    for (const uint32_t position : busy) {
+      Issuer& issuer = *state.issuers[position];
       state.GiveUp(issuer, now_ms, &settled);
-      state.Send(issuer, i, now_ms, &all);
+      state.Send(position, now_ms, &all);
       next_ms = std::min(next_ms, state.NextMs(issuer, now_ms));
+      if (issuer.questions.empty() && issuer.exchanges.empty()) state.busy.erase(position);
     }
   }
   for (const Sending& sending : all) {
@@ -360,12 +388,18 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
 void Introspector::TakeIn(FetchResult result, int64_t now_ms) {
   State& state = *state_;
   const auto position = static_cast<uint32_t>((result.id & ~kIdBit) % limits::kIssuersMax);
-  if (!Serves(position)) return;
-  Issuer& issuer = *state.issuers[position];
+  std::shared_ptr<Issuer> shared;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.Find(position) == nullptr) return;
+    shared = state.issuers[position];
+  }
+  Issuer& issuer = *shared;
   absl::StatusOr<Answer> answer = ReadAnswer(result, issuer.name);
   Settled settled;
   {
     const std::lock_guard lock(state.mutex);
+    if (state.Find(position) != &issuer) return;  // Another issuer's by now.
     const auto found = issuer.exchanges.find(result.id);
     if (found == issuer.exchanges.end()) return;
     Exchange exchange = found->second;

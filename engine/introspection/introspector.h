@@ -29,7 +29,7 @@ class Introspector {
   // Whoever waits for an answer waits for one of so many channels: the token's ChannelOf.
   static constexpr uint32_t kChannels = 256;
 
-  // `issuers` are those of Config::issuers, by position; those without an endpoint are never asked about.
+  // Begins with Config::issuers, by position; those without an endpoint are never asked about.
   // `on_settled` is called on the background side, without a lock, when a question has ended in whatever way.
   Introspector(const Config& config, uint64_t jitter_seed, std::function<void(uint32_t channel)> on_settled);
   ~Introspector();
@@ -70,6 +70,10 @@ class Introspector {
 
   // SetWaker: called, on request threads, when the background side has something to send.
   void SetWaker(std::function<void()> waker);
+
+  // SetIssuer puts another issuer at a position, or none (null, or one without an endpoint): what was
+  // answered about the one before is forgotten, its questions have ended. Thread-safe.
+  void SetIssuer(uint32_t position, const IssuerConfig* config);
 
   void FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* health) const;
   size_t cache_bytes() const;

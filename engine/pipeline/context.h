@@ -80,7 +80,8 @@ struct Context {
   sync::InternedTexts issuer_names;  // Numbered by position, likewise.
   std::vector<std::string> resource_uris;
   absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
-  std::vector<uint32_t> opaque_issuers;  // By resource: who is asked about opaque tokens, or kNoIssuer.
+  std::vector<std::string>
+      opaque_issuers;  // By resource: the name of who is asked about opaque tokens, or "".
   int64_t verdict_age_max_ms = 0;
   int64_t active_age_max_ms = 0;
 

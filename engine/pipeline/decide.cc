@@ -312,7 +312,7 @@ TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scop
   Reason reason = Establish(context, scope, presented.token, known, resource, now, established, decision);
   // An encrypted token, too, is one that its issuer alone can read.
   if ((reason == Reason::kNotCompactJws || reason == Reason::kEncryptedToken) &&
-      context.opaque_issuers[static_cast<uint32_t>(resource)] != Decision::kNoIssuer) {
+      !context.opaque_issuers[static_cast<uint32_t>(resource)].empty()) {
     reason = EstablishOpaque(context, scope.block(), presented.token, resource,
                              context.policy->FindTool(presented.fetched_tool, request.tool), now, established,
                              decision);

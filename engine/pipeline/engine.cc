@@ -90,12 +90,7 @@ void FillContext(const Config& config, pipeline::Context* context) {
     for (const std::string& audience : resource.audiences) {
       context->resources_by_audience[audience] |= uint64_t{1} << r;
     }
-    const auto asked = std::find_if(
-        config.issuers.begin(), config.issuers.end(),
-        [&](const IssuerConfig& issuer) { return issuer.issuer == resource.opaque_token_issuer; });
-    context->opaque_issuers.push_back(asked == config.issuers.end()
-                                          ? Decision::kNoIssuer
-                                          : static_cast<uint32_t>(asked - config.issuers.begin()));
+    context->opaque_issuers.push_back(resource.opaque_token_issuer);
   }
   context->policy = std::make_unique<policy::CompiledPolicy>(config.policy);
   context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);

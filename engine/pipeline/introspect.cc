@@ -128,10 +128,14 @@ TOLLGATE_SLOW Reason Consult(Context& context, sync::ThreadBlock& counters, uint
 TOLLGATE_SLOW Reason EstablishOpaque(Context& context, sync::ThreadBlock& counters, std::string_view token,
                                      ResourceId resource, const policy::CompiledTool* tool, Now now,
                                      Established* established, Decision* decision) {
-  const uint32_t issuer = context.opaque_issuers[static_cast<uint32_t>(resource)];
+  const std::optional<uint32_t> found =
+      context.keys->FindIssuer(context.opaque_issuers[static_cast<uint32_t>(resource)]);
+  if (!found.has_value()) return Reason::kIssuerUnknown;
+  const uint32_t issuer = *found;
   decision->issuer = issuer;
   if (!context.gates[issuer].Admits(resource)) return Reason::kIssuerNotAllowedHere;
   const IssuerRules& rules = context.issuers[issuer];
+  if (rules.answers == nullptr) return Reason::kIssuerUnknown;
   Question question{.issuer = issuer,
                     .token = token,
                     .verified = false,

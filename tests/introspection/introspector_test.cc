@@ -729,5 +729,40 @@ TEST_F(WalkTest, KeepsEveryPromise) {
   EXPECT_GT(paused_, 100);
 }
 
+TEST_F(IntrospectorTest, AnotherIssuerAtTheSamePositionInheritsNothing) {
+  introspector_->Ask(0, "known", introspector_->NameToken("known"), true, 60'000, 0);
+  introspector_->RunDue(0, network_);
+  network_.CompleteOldest(Active());
+  std::vector<FetchResult> done;
+  network_.Poll(0, &done);
+  for (FetchResult& result : done) introspector_->TakeIn(std::move(result), 0);
+  introspector_->Ask(0, "asked", introspector_->NameToken("asked"), true, 60'000, 0);
+  introspector_->RunDue(0, network_);
+  introspector_->Ask(0, "waits", introspector_->NameToken("waits"), true, 60'000, 0);
+  settled_.clear();
+
+  const IssuerConfig next = Issuer("https://next.example");
+  introspector_->SetIssuer(0, &next);
+  EXPECT_EQ(settled_.size(), 2u) << "whoever waits is told";
+  EXPECT_EQ(introspector_->Ask(0, "known", introspector_->NameToken("known"), true, 60'000, 0).state,
+            State::kUnknown);
+  // The answer to the other issuer's question comes late.
+  network_.CompleteOldest(Active());
+  done.clear();
+  network_.Poll(0, &done);
+  for (FetchResult& result : done) introspector_->TakeIn(std::move(result), 0);
+  EXPECT_EQ(introspector_->Ask(0, "asked", introspector_->NameToken("asked"), true, 60'000, 0).state,
+            State::kUnknown);
+  introspector_->RunDue(0, network_);
+  EXPECT_EQ(network_.pending().back().url, "https://next.example/introspect");
+
+  introspector_->SetIssuer(0, nullptr);
+  EXPECT_FALSE(introspector_->Serves(0));
+  const Known known = introspector_->Ask(0, "asked", introspector_->NameToken("asked"), true, 60'000, 0);
+  EXPECT_FALSE(known.asked);
+  introspector_->SetIssuer(700, &next);
+  EXPECT_TRUE(introspector_->Serves(700));
+}
+
 }  // namespace
 }  // namespace tollgate::introspection
