@@ -18,7 +18,8 @@ constexpr char kUsage[] =
     "  --instances N       that start together and ask one identity provider (10000)\n"
     "  --seed N            of all randomness (1)\n"
     "  --capacity HZ       requests for keys that the identity provider answers a second (500)\n"
-    "  --timing NAME=MS    a duration of the timing contract, or jitter_percent=N; may be repeated\n"
+    "  --timing NAME=MS    a duration of the timing contract (1000 to 86400000), or jitter_percent=N;\n"
+    "                      may be repeated\n"
     "  --out FILE          requests second by second and the judgement, as JSON\n"
     "Exit: 0 all objectives met, 1 one missed, 2 it could not run.\n";
 
@@ -27,7 +28,7 @@ bool ReadNumber(std::string_view text, int64_t least, int64_t most, int64_t* num
   return error == std::errc() && end == text.data() + text.size() && *number >= least && *number <= most;
 }
 
-// NAME=MS, a day at most.
+// NAME=MS, from a second, below which an outage of an hour would have too many requests, to a day.
 bool ReadTiming(std::string_view text, tollgate::Timing* timing) {
   const size_t at = text.find('=');
   if (at == std::string_view::npos) return false;
@@ -39,7 +40,7 @@ bool ReadTiming(std::string_view text, tollgate::Timing* timing) {
     return true;
   }
   for (const tollgate::NamedDuration& duration : tollgate::kDurations) {
-    if (name == duration.name) return ReadNumber(value, 1, 86'400'000, &(timing->*duration.value));
+    if (name == duration.name) return ReadNumber(value, 1000, 86'400'000, &(timing->*duration.value));
   }
   return false;
 }
