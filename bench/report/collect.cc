@@ -145,6 +145,15 @@ void JudgeLatencies(const json& latency, Verdicts* verdicts) {
   }
 }
 
+void JudgeObjectives(const std::string& of, const json& file, Verdicts* verdicts) {
+  if (file.at("objectives").empty()) verdicts->failures.push_back(of + ": no objectives");
+  for (const json& objective : file.at("objectives")) {
+    if (objective.at("met").get<bool>()) continue;
+    verdicts->failures.push_back(of + " objective " + objective.at("name").get<std::string>() + ": " +
+                                 objective.at("observed").dump() + ", limit " + objective.at("limit").dump());
+  }
+}
+
 }  // namespace
 
 json DescribeMachine() {
@@ -202,14 +211,11 @@ json Collect(const CollectInput& input) {
   if (input.latency.empty()) verdicts.failures.push_back("no latency was measured");
   for (const json& latency : input.latency) JudgeLatencies(latency, &verdicts);
   if (input.outage.empty()) verdicts.failures.push_back("no outage was measured");
-  for (const json& outage : input.outage) {
-    if (outage.at("objectives").empty()) verdicts.failures.push_back("an outage has no objectives");
-    for (const json& objective : outage.at("objectives")) {
-      if (objective.at("met").get<bool>()) continue;
-      verdicts.failures.push_back("outage objective " + objective.at("name").get<std::string>() + ": " +
-                                  objective.at("observed").dump() + ", limit " +
-                                  objective.at("limit").dump());
-    }
+  for (const json& outage : input.outage) JudgeObjectives("outage", outage, &verdicts);
+  if (input.fleet.is_null()) {
+    verdicts.failures.push_back("no fleet was simulated");
+  } else {
+    JudgeObjectives("fleet", input.fleet, &verdicts);
   }
   return {
       {"schema", 1},
@@ -224,6 +230,7 @@ json Collect(const CollectInput& input) {
       {"scaling", scaling},
       {"latencies", input.latency},
       {"outages", input.outage},
+      {"fleet", input.fleet},
       {"passed", verdicts.failures.empty()},
       {"failures", verdicts.failures},
       {"warnings", verdicts.warnings}};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/report/chart.h"
+#include "bench/report/fleet.h"
 #include "bench/report/hot_path.h"
 #include "bench/report/markup.h"
 #include "bench/report/style.h"
@@ -53,6 +54,7 @@ class Report {
     page += "</style></head>\n<body><main>\n";
     page += Head() + InShort() + RenderHotPath(results_) + Speed() + RenderLatencies(results_);
     for (const json& outage : results_.at("outages")) page += Outage(outage);
+    page += RenderFleet(results_);
     page += Contract() + HowMeasured() + AllFigures();
     return page + "</main></body></html>\n";
   }
