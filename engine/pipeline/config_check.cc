@@ -30,6 +30,9 @@ absl::Status CheckTiming(const Timing& timing) {
   if (timing.jitter_percent < 0 || timing.jitter_percent > 50) {
     return Invalid("timing", "jitter_percent", "must be between 0 and 50");
   }
+  if (timing.active_age_max_ms <= timing.introspection_timeout_ms) {
+    return Invalid("timing", "active_age_max_ms", "must exceed introspection_timeout_ms");
+  }
   if (timing.refresh_min_ms > timing.refresh_max_ms) {
     return Invalid("timing", "refresh_min_ms", "must not exceed refresh_max_ms");
   }
@@ -130,6 +133,20 @@ absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash
   return absl::OkStatus();
 }
 
+absl::Status CheckOpaque(const ResourceConfig& resource,
+                         const absl::flat_hash_set<std::string>& introspecting) {
+  const std::string& issuer = resource.opaque_token_issuer;
+  if (issuer.empty()) return absl::OkStatus();
+  if (!introspecting.contains(issuer)) {
+    return Invalid("resource", resource.uri,
+                   "its opaque_token_issuer is not configured, or has no introspection endpoint");
+  }
+  const std::vector<std::string>& accepted = resource.issuers;
+  if (!accepted.empty() && std::find(accepted.begin(), accepted.end(), issuer) == accepted.end())
+    return Invalid("resource", resource.uri, "its opaque_token_issuer is not one of its issuers");
+  return absl::OkStatus();
+}
+
 absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   const auto is_path = [](const std::string& path) {
     return path.starts_with('/') && !path.ends_with('/') && path.find('\0') == path.npos;
@@ -149,9 +166,17 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPolicy(const Policy& policy, bool all_introspect) {
+absl::Status CheckPolicy(const Policy& policy, bool all_introspect, const Timing& timing) {
   if (policy.tools().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
+  for (const SensitivityClass& sensitivity : policy.classes()) {
+    // The age of an answer counts from its question.
+    const int64_t age_max_s = sensitivity.introspection_age_max_s;
+    if (age_max_s != 0 && age_max_s <= timing.introspection_timeout_ms / 1000) {
+      return Invalid("class", sensitivity.name,
+                     "introspection_age_max_s must exceed timing.introspection_timeout_ms");
+    }
+  }
   for (const ToolRule& tool : policy.tools()) {
     for (const SensitivityClass& sensitivity : policy.classes()) {
       if (sensitivity.name == tool.sensitivity && sensitivity.mode != ValidationMode::kSignature &&
@@ -186,17 +211,25 @@ absl::Status CheckConfig(const Config& config) {
   absl::flat_hash_set<std::string> uris;
   for (const ResourceConfig& resource : config.resources) {
     if (absl::Status status = CheckResource(resource, issuers); !status.ok()) return status;
-    if (!resource.opaque_token_issuer.empty() && !introspecting.contains(resource.opaque_token_issuer)) {
-      return Invalid("resource", resource.uri,
-                     "its opaque_token_issuer is not configured, or has no introspection endpoint");
-    }
+    if (absl::Status status = CheckOpaque(resource, introspecting); !status.ok()) return status;
     if (!uris.insert(resource.uri).second) return Invalid("resource", resource.uri, "is configured twice");
+  }
+  for (const IssuerConfig& issuer : config.issuers) {
+    const auto names_it = [&](const ResourceConfig& resource) {
+      return resource.opaque_token_issuer == issuer.issuer;
+    };
+    if (issuer.introspection.introspection_scoped_to_us &&
+        std::count_if(config.resources.begin(), config.resources.end(), names_it) > 1) {
+      return Invalid(
+          "issuer", issuer.issuer,
+          "introspection_scoped_to_us, but several resources have it as their opaque_token_issuer");
+    }
   }
   if (!introspecting.empty() && config.introspection_cache_bytes < limits::kIntrospectionCacheBytesMin) {
     return absl::InvalidArgumentError("introspection_cache_bytes: needs 128 KiB at least");
   }
   if (absl::Status status = CheckSnapshot(config.snapshot); !status.ok()) return status;
-  return CheckPolicy(config.policy, introspecting.size() == issuers.size());
+  return CheckPolicy(config.policy, introspecting.size() == issuers.size(), config.timing);
 }
 
 }  // namespace tollgate::pipeline

@@ -411,7 +411,8 @@ TOLLGATE_SLOW void DecideSlowly(Context& context, const sync::ReadScope& scope, 
   }
   // Nobody is told whose token it was that is none any more, or may be none.
   if (principal != nullptr &&
-      (decision->reason == Reason::kTokenInactive || decision->category() == Category::kRetryLater)) {
+      (decision->reason == Reason::kTokenInactive || decision->reason == Reason::kNotYetValid ||
+       decision->category() == Category::kRetryLater)) {
     principal->Clear();
   }
   switch (decision->category()) {

@@ -136,7 +136,13 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Engine::~Engine() = default;
+Engine::~Engine() {
+  if (impl_ == nullptr) return;
+  impl_->background.StopThread();
+  // While all that they could touch is still there.
+  impl_->context.waiters.Clear();
+  impl_->context.answers.Clear();
+}
 
 void Engine::Check(const Request& request, Decision* decision, Principal* principal) noexcept {
   pipeline::Decide(impl_->context, request, impl_->clock, decision, principal);

@@ -40,6 +40,9 @@ class Waiters {
   // deadline is (INT64_MAX: never).
   int64_t RunReady(int64_t now_ms);
 
+  // Clear drops all that wait, without calling them.
+  void Clear();
+
  private:
   struct Waiter {
     uint32_t issuer;

@@ -29,7 +29,7 @@ struct TOLLGATE_API Timing {
   // Discovered metadata is read again, before the next refresh, after this.
   int64_t metadata_age_max_ms = 3'600'000;
   int32_t jitter_percent = 20;               // Refreshes are moved by up to this much, either way. 0–50.
-  int64_t introspection_timeout_ms = 2'000;  // One introspection, the wait for its turn included.
+  int64_t introspection_timeout_ms = 2'000;  // One introspection; and as long at most it waits for its turn.
   // An answer "active" stands in for another one this long, and less where a tool or the answer's own `exp`
   // says so; "inactive" as long as the second says (RFC 7662 section 4).
   int64_t active_age_max_ms = 60'000;
@@ -82,10 +82,12 @@ struct IntrospectionConfig {
   std::string client_certificate_file{};
   std::string client_key_file{};
   // Answers without `aud` are about tokens for us: the endpoint answers this client about no others. Without
-  // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing).
+  // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing). For one resource alone:
+  // such a token says nothing about which it is for.
   bool introspection_scoped_to_us = false;
-  // Questions at a time (1–1024), a quarter of them kept for tokens that have once been active, and those
-  // that wait for their turn (at most 65536); beyond, tokens are answered kOverloaded.
+  // Questions at a time (1–1024), a quarter of them, rounded down, kept for tokens that have once been active
+  // or whose signature is good, and those that wait for their turn (at most 65536); beyond, tokens are
+  // answered kOverloaded.
   uint32_t in_flight_max = 16;
   uint32_t waiting_max = 1024;
 };

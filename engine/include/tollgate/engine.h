@@ -76,8 +76,8 @@ class TOLLGATE_API Engine {
   // CheckAsync is CheckWithin that keeps no thread waiting: `done` is called exactly once, with the answer
   // and who is calling. Before CheckAsync returns, if there is nothing to wait for; otherwise on the
   // background thread, which it must not keep long; or by the engine's destructor, with the answer so far,
-  // and then it must not call the engine. Until then the engine has a copy of the request, its token
-  // included. tollgate/await.h makes a C++20 awaitable of it.
+  // and then it must not call the engine. It must not throw. Until then the engine has a copy of the request,
+  // its token included. tollgate/await.h makes a C++20 awaitable of it.
   void CheckAsync(std::chrono::milliseconds wait_max, const Request& request,
                   std::function<void(const Decision&, const Principal&)> done);
 
