@@ -5,10 +5,11 @@
 #include <deque>
 #include <mutex>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "crypto/digest.h"
@@ -133,7 +134,7 @@ struct Introspector::State {
   // By position; null without an endpoint. What is being sent shares them; their configuration never changes.
   std::vector<std::shared_ptr<Issuer>> issuers;
   size_t num_served = 0;
-  absl::flat_hash_set<uint32_t> busy;  // Those with questions or exchanges.
+  std::set<uint32_t> busy;  // Those with questions or exchanges, in order: no chance in what is sent first.
   AnswerCache cache;
   std::mt19937_64 random;  // For jitter alone.
   uint64_t num_exchanges = 0;
