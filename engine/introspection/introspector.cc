@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "crypto/digest.h"
