@@ -4,15 +4,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "keys/issuer_table.h"
+#include "keys/key_fetcher.h"
 #include "keys/key_generations.h"
 #include "keys/key_set.h"
-#include "keys/refresh_schedule.h"
+#include "keys/snapshot_book.h"
 #include "keys/snapshot_keeper.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
@@ -36,12 +40,13 @@ class KeyStore {
   static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
                                                           sync::ThreadBlocks& blocks,
                                                           std::function<void(uint32_t issuer)> on_settled);
-  ~KeyStore();
+  KeyStore(const KeyStore&) = delete;
+  KeyStore& operator=(const KeyStore&) = delete;
 
   // --- Request side ---
 
   // FindIssuer returns the position in Config::issuers. One table probe, no allocation.
-  std::optional<uint32_t> FindIssuer(std::string_view issuer) const;
+  std::optional<uint32_t> FindIssuer(std::string_view issuer) const { return issuers_.Find(issuer); }
 
   struct Standing {
     Freshness freshness = Freshness::kUnavailable;
@@ -55,7 +60,7 @@ class KeyStore {
   // IsFresh is StandingAt's answer for nearly every check, in two loads: true if it is kFresh, and the keys'
   // age.
   bool IsFresh(uint32_t issuer, int64_t now_ms, int64_t* age_ms) const {
-    const Fresh& fresh = fresh_[issuer];
+    const Fresh& fresh = issuers_.FreshAt(issuer);
     // Ordering: acquire, both, pairs with the releases of whoever published the set: nobody counts an age
     // from an answer whose removals they cannot see.
     if (now_ms > fresh.until_ms.load(std::memory_order_acquire)) return false;
@@ -96,33 +101,36 @@ class KeyStore {
   // last good answer came: as old, and with a fetch due at once. From now on a set is written before it is
   // published if the file may have a key that it lacks, so that no restart brings back a key that was seen to
   // end. Once, before anybody else has the store. `keeper` must outlive it.
-  void UseSnapshot(SnapshotKeeper& keeper);
+  void UseSnapshot(SnapshotKeeper& keeper) { book_.Use(keeper); }
   // RunSnapshot writes the snapshot if that is due, and returns what NextSnapshotMs says then: when it will
   // be (INT64_MAX: never). May wait for the disk.
-  int64_t RunSnapshot(int64_t now_ms);
-  int64_t NextSnapshotMs() const;
+  int64_t RunSnapshot(int64_t now_ms) {
+    book_.Run(now_ms);
+    return book_.NextMs();
+  }
+  int64_t NextSnapshotMs() const { return book_.NextMs(); }
 
   // RunDue starts every fetch that is due, goes on with those that have come to another request, and returns
   // when the next one will be (INT64_MAX: none).
-  int64_t RunDue(int64_t now_ms, Transport& transport);
+  int64_t RunDue(int64_t now_ms, Transport& transport) { return fetcher_.RunDue(now_ms, transport); }
   // TakeIn digests one answer: parses, retires and adds keys, publishes the new set, plans the next fetch;
   // or, of metadata, leaves the next request of the same fetch to RunDue.
-  void TakeIn(FetchResult result, int64_t now_ms);
+  void TakeIn(FetchResult result, int64_t now_ms) { fetcher_.TakeIn(std::move(result), now_ms); }
 
  private:
-  struct Issuer;
-  // What IsFresh reads, one after the other for all issuers. Written under the issuer's lock.
-  struct Fresh {
-    std::atomic<int64_t> until_ms{INT64_MIN};
-    // Configured keys never age: INT64_MAX makes every age 0.
-    std::atomic<int64_t> last_good_ms{INT64_MAX};
-  };
   KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
            std::function<void(uint32_t issuer)> on_settled);
+  absl::Status AddIssuer(const IssuerConfig& config);
+  void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
+
+  const Timing timing_;
+  const bool loopback_;
+  sync::ThreadBlocks& blocks_;
+  std::function<void()> waker_;
   KeyGenerations generations_;
-  std::unique_ptr<Fresh[]> fresh_;  // By position in Config::issuers.
-  struct State;
-  std::unique_ptr<State> state_;
+  IssuerTable issuers_;
+  SnapshotBook book_;
+  KeyFetcher fetcher_;
 };
 
 }  // namespace tollgate::keys

@@ -1,0 +1,186 @@
+#include "keys/key_fetcher.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/saturating.h"
+#include "jose/jwk.h"
+#include "keys/key_adoption.h"
+
+namespace tollgate::keys {
+namespace {
+
+// Exchanges under way at a time, over all issuers: a start with thousands of issuers must not open as many
+// sockets.
+constexpr size_t kFetchesInFlightMax = 64;
+
+bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
+  return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                    [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });
+}
+
+}  // namespace
+
+KeyFetcher::KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
+                       KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
+                       std::function<void(uint32_t issuer)> on_settled)
+    : timing_(timing),
+      blocks_(blocks),
+      generations_(generations),
+      issuers_(issuers),
+      book_(book),
+      on_settled_(std::move(on_settled)),
+      jitter_(jitter_seed) {}
+
+// SplitMix64 (Steele, Lea, Flood 2014), for jitter alone.
+uint64_t KeyFetcher::NextJitter() {
+  uint64_t z = jitter_ += 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+// Ask sends the request that the issuer's fetch has come to. What is left of the fetch's time is this
+// request's.
+void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
+  FetchRequest request = issuer.source->Next();
+  request.id = ++issuer.requests * limits::kIssuersMax + issuer.position;
+  const int64_t left_ms = saturating::Minus(issuer.deadline_ms, now_ms);
+  request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(left_ms, 1, UINT32_MAX / 2));
+  request.reach = issuer.reach;
+  transport.Start(std::move(request));
+}
+
+int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
+  int64_t next_ms = INT64_MAX;
+  // These have their place among the exchanges already, and no gate of their own: they are one fetch.
+  for (const uint32_t position : std::exchange(asking_, {})) Ask(issuers_.At(position), now_ms, transport);
+  for (size_t n = issuers_.size(); n > 0; --n, ++turn_) {
+    turn_ %= issuers_.size();
+    Issuer& issuer = issuers_.At(static_cast<uint32_t>(turn_));
+    if (!issuer.fetched) continue;
+    // With all exchanges taken, the end of one of them brings us here again, to the issuer whose turn it is.
+    if (in_flight_ >= kFetchesInFlightMax) return INT64_MAX;
+    {
+      const std::lock_guard lock(issuer.mutex);
+      const int64_t due_ms = NextFetchMs(issuer.schedule, timing_);
+      if (due_ms > now_ms || issuer.schedule.in_flight) {
+        next_ms = std::min(next_ms, due_ms);
+        continue;
+      }
+      issuer.schedule = OnBegin(issuer.schedule, now_ms);
+      ++issuer.fetches;
+      issuer.Mirror(timing_);
+    }
+    ++in_flight_;
+    issuer.source->Begin(now_ms);
+    issuer.deadline_ms = saturating::Plus(now_ms, timing_.fetch_timeout_ms);
+    Ask(issuer, now_ms, transport);
+  }
+  return next_ms;
+}
+
+// TakeInSet publishes the keys of a 200 answer and retires those that are gone. An error says why the answer
+// is no good, and then nothing has changed.
+absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed) {
+  auto parsed = jose::ParseJwkSet(result.body);
+  if (!parsed.ok()) return parsed.status();
+  std::vector<KeyRef> gone;
+  const KeySet* old_set = nullptr;
+  {
+    // Only this thread replaces the set, so the old one outlives the scope, up to Replace below.
+    const sync::ReadScope scope(blocks_);
+    old_set = issuer.set.Load(scope);
+  }
+  uint32_t skipped = 0;
+  const size_t unusable = parsed->skipped.size();
+  auto keys = AdoptKeys(issuer.position, old_set, *std::move(parsed), generations_, &skipped);
+  if (!keys) return absl::InvalidArgumentError(absl::StrCat("no usable key, ", skipped, " skipped"));
+  const auto num_keys = static_cast<uint32_t>(keys->size());
+  *changed = !SameKeys(KeysOf(old_set), *keys);
+  for (const IssuerKey& old : KeysOf(old_set)) {
+    const bool kept =
+        std::any_of(keys->begin(), keys->end(), [&](const IssuerKey& k) { return k.ref == old.ref; });
+    if (!kept) gone.push_back(old.ref);
+  }
+  // Keys that found no free slot must come again: no "not modified" for those.
+  issuer.source->set_etag(IsEtag(result.etag) && skipped == unusable ? result.etag : "");
+  issuer.max_age_s = result.max_age_s;
+  book_.OnSet(
+      issuer,
+      {.jwks = result.body, .changed = *changed, .removes = !gone.empty(), .has_more = skipped != unusable},
+      now_ms);
+  if (*changed) {
+    issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks_);
+    for (const KeyRef ref : gone) generations_.Retire(ref);
+  }
+  const std::lock_guard lock(issuer.mutex);
+  issuer.num_keys = num_keys;
+  issuer.num_keys_skipped = skipped;
+  return absl::OkStatus();
+}
+
+// TakeInKeys takes the answer to a request for keys.
+absl::Status KeyFetcher::TakeInKeys(Issuer& issuer, const FetchResult& result, int64_t now_ms,
+                                    bool* changed) {
+  if (result.outcome == FetchOutcome::kAnswered && result.http_status == 200) {
+    absl::Status outcome = TakeInSet(issuer, result, now_ms, changed);
+    issuer.source->OnKeys(outcome.ok());
+    return outcome;
+  }
+  // A 304 is the answer to our own If-None-Match: the set in hand is the issuer's still.
+  const bool same = result.outcome == FetchOutcome::kAnswered && result.http_status == 304 &&
+                    !issuer.source->etag().empty();
+  issuer.source->OnKeys(same);
+  if (!same) return absl::UnavailableError(WhyFailed(result));
+  book_.OnSame(issuer, now_ms);
+  return absl::OkStatus();
+}
+
+void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
+  const auto position = static_cast<uint32_t>(result.id % limits::kIssuersMax);
+  if (position >= issuers_.size()) return;
+  Issuer& issuer = issuers_.At(position);
+  // Ordering: relaxed; written by this thread.
+  if (!issuer.in_flight.load(std::memory_order_relaxed) || result.id / limits::kIssuersMax != issuer.requests)
+    return;
+
+  absl::Status outcome;
+  bool changed = false;
+  if (issuer.source->asks_for_keys()) {
+    outcome = TakeInKeys(issuer, result, now_ms, &changed);
+  } else {
+    outcome = issuer.source->OnMetadata(result, now_ms);
+    if (outcome.ok() && now_ms < issuer.deadline_ms) {
+      asking_.push_back(position);
+      return;
+    }
+    if (outcome.ok())
+      outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
+  }
+  --in_flight_;
+
+  {
+    const std::lock_guard lock(issuer.mutex);
+    if (outcome.ok()) {
+      const int64_t max_age_s = result.max_age_s >= 0 ? result.max_age_s : issuer.max_age_s;
+      issuer.schedule = OnGood(issuer.schedule, timing_, now_ms, max_age_s, NextJitter());
+      issuer.absent->OnGood(issuer.fetches, changed);
+      issuer.last_error.clear();
+      issuer.from_snapshot = false;
+    } else {
+      issuer.schedule = OnFailure(issuer.schedule, timing_, now_ms, NextJitter());
+      ++issuer.fetch_failures;
+      issuer.last_error = std::string(outcome.message());
+    }
+    issuer.Mirror(timing_);
+  }
+  if (on_settled_) on_settled_(position);
+}
+
+}  // namespace tollgate::keys
