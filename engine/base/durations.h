@@ -25,8 +25,9 @@ inline constexpr NamedDuration kDurations[] = {
     {"verdict_age_max_ms", &Timing::verdict_age_max_ms},
     {"fetch_timeout_ms", &Timing::fetch_timeout_ms},
     {"metadata_age_max_ms", &Timing::metadata_age_max_ms},
+    {"host_interval_ms", &Timing::host_interval_ms},
 };
-// Timing is these and jitter_percent, padded.
+// Timing is these, jitter_percent and host_burst.
 static_assert(sizeof(Timing) == (std::size(kDurations) + 1) * sizeof(int64_t), "a duration has no row above");
 
 }  // namespace tollgate

@@ -1,11 +1,17 @@
 #include "keys/issuer.h"
 
+#include <algorithm>
+
 namespace tollgate::keys {
+
+int64_t Issuer::NextRequestMs(const Timing& timing) const {
+  return std::max(schedule.in_flight ? ScheduleState::kNever : NextFetchMs(schedule, timing), turn_ms);
+}
 
 void Issuer::Mirror(const Timing& timing) {
   // Ordering: relaxed, but for the last: see the members.
   due_ms.store(schedule.due_ms, std::memory_order_relaxed);
-  next_ms.store(NextFetchMs(schedule, timing), std::memory_order_relaxed);
+  next_ms.store(NextRequestMs(timing), std::memory_order_relaxed);
   failures.store(schedule.failures, std::memory_order_relaxed);
   in_flight.store(schedule.in_flight, std::memory_order_relaxed);
   // Ordering: release pairs with the acquire in Seen.

@@ -52,7 +52,7 @@ struct alignas(64) Issuer {
   // relaxed: they decide labels and hints, and an old one is as good as a moment ago.
   std::atomic<int64_t> last_good_ms{ScheduleState::kNever};
   std::atomic<int64_t> due_ms{ScheduleState::kNever};
-  std::atomic<int64_t> next_ms{ScheduleState::kNever};
+  std::atomic<int64_t> next_ms{ScheduleState::kNever};  // NextRequestMs.
   std::atomic<uint32_t> failures{0};
   std::atomic<bool> in_flight{false};
   Fresh& fresh;  // The same once more, short and together with the other issuers'.
@@ -67,17 +67,24 @@ struct alignas(64) Issuer {
   uint32_t num_keys_skipped = 0;
   std::string last_error;
   bool from_snapshot = false;
+  // When its turn in the line of a host is to come; kNever: it stands in none.
+  int64_t turn_ms = ScheduleState::kNever;
 
   // Background side alone.
   std::optional<KeySource> source;  // Of fetched keys.
   Reach reach = Reach::kPublic;
   uint64_t requests = 0;    // Sent; so also the number of the one in flight.
-  int64_t deadline_ms = 0;  // Of the fetch under way, for all its requests together.
+  bool asked = false;       // That one's answer has not come yet.
+  int64_t deadline_ms = 0;  // Its time limit.
+  int64_t left_ms = 0;      // Of the time of the fetch that has begun, while it waits for its turn.
   int64_t max_age_s = -1;   // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
   Recorded recorded;
 
   Issuer(uint32_t position_in, Fresh& fresh_in) : position(position_in), fresh(fresh_in) {}
 
+  // NextRequestMs returns when the next request is to be sent, as far as one can tell: kNever while one is
+  // under way. Under the lock.
+  int64_t NextRequestMs(const Timing& timing) const;
   // Mirror copies the schedule to where readers see it. Under the lock.
   void Mirror(const Timing& timing);
   // Seen is the schedule as a reader without the lock sees it, for FreshnessAt.

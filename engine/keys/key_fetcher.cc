@@ -11,13 +11,10 @@
 #include "base/saturating.h"
 #include "jose/jwk.h"
 #include "keys/key_adoption.h"
+#include "transport/url.h"
 
 namespace tollgate::keys {
 namespace {
-
-// Exchanges under way at a time, over all issuers: a start with thousands of issuers must not open as many
-// sockets.
-constexpr size_t kFetchesInFlightMax = 64;
 
 bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
@@ -35,7 +32,8 @@ KeyFetcher::KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadB
       issuers_(issuers),
       book_(book),
       on_settled_(std::move(on_settled)),
-      jitter_(jitter_seed) {}
+      jitter_(jitter_seed),
+      gate_(timing) {}
 
 // SplitMix64 (Steele, Lea, Flood 2014), for jitter alone.
 uint64_t KeyFetcher::NextJitter() {
@@ -45,44 +43,67 @@ uint64_t KeyFetcher::NextJitter() {
   return z ^ (z >> 31);
 }
 
-// Ask sends the request that the issuer's fetch has come to. What is left of the fetch's time is this
-// request's.
+void KeyFetcher::Plan(Issuer& issuer) {
+  const std::lock_guard lock(issuer.mutex);
+  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, timing_));
+}
+
+void KeyFetcher::Hasten(uint32_t position) {
+  const std::lock_guard lock(hastened_mutex_);
+  hastened_.push_back(position);
+}
+
+void KeyFetcher::TakeInHastened() {
+  std::vector<uint32_t> hastened;
+  {
+    const std::lock_guard lock(hastened_mutex_);
+    hastened.swap(hastened_);
+  }
+  // One that is in flight by now is never due, and planned again at its end.
+  for (const uint32_t position : hastened) Plan(issuers_.At(position));
+}
+
+// LineUp puts an issuer that is due, or whose fetch goes on, into the line of the host that it has to ask.
+// Where a fetch begins is settled here, so that the line is the right one.
+void KeyFetcher::LineUp(Issuer& issuer, bool goes_on, int64_t now_ms) {
+  KeySource& source = *issuer.source;
+  if (!goes_on) source.Begin(now_ms);
+  const uint32_t requests = source.asks_for_keys() ? 1 : 2;  // The metadata's are seldom more.
+  const int64_t turn_ms =
+      gate_.Enter(issuer.position, transport::AuthorityOf(source.url()), goes_on, requests, now_ms);
+  const std::lock_guard lock(issuer.mutex);
+  issuer.turn_ms = turn_ms;
+  issuer.Mirror(timing_);
+}
+
+// Ask sends the request whose turn has come: the first of a fetch, which begins with it, or a further one.
+// What is left of the fetch's time is this request's. The time in the line is not the host's, and not
+// counted.
 void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
+  {
+    const std::lock_guard lock(issuer.mutex);
+    if (!issuer.schedule.in_flight) {
+      issuer.schedule = OnBegin(issuer.schedule, now_ms);
+      ++issuer.fetches;
+      issuer.left_ms = timing_.fetch_timeout_ms;
+    }
+    issuer.turn_ms = ScheduleState::kNever;
+    issuer.Mirror(timing_);
+  }
+  issuer.asked = true;
+  issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
   FetchRequest request = issuer.source->Next();
   request.id = ++issuer.requests * limits::kIssuersMax + issuer.position;
-  const int64_t left_ms = saturating::Minus(issuer.deadline_ms, now_ms);
-  request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(left_ms, 1, UINT32_MAX / 2));
+  request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(issuer.left_ms, 1, UINT32_MAX / 2));
   request.reach = issuer.reach;
   transport.Start(std::move(request));
 }
 
 int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
-  int64_t next_ms = INT64_MAX;
-  // These have their place among the exchanges already, and no gate of their own: they are one fetch.
-  for (const uint32_t position : std::exchange(asking_, {})) Ask(issuers_.At(position), now_ms, transport);
-  for (size_t n = issuers_.size(); n > 0; --n, ++turn_) {
-    turn_ %= issuers_.size();
-    Issuer& issuer = issuers_.At(static_cast<uint32_t>(turn_));
-    if (!issuer.fetched) continue;
-    // With all exchanges taken, the end of one of them brings us here again, to the issuer whose turn it is.
-    if (in_flight_ >= kFetchesInFlightMax) return INT64_MAX;
-    {
-      const std::lock_guard lock(issuer.mutex);
-      const int64_t due_ms = NextFetchMs(issuer.schedule, timing_);
-      if (due_ms > now_ms || issuer.schedule.in_flight) {
-        next_ms = std::min(next_ms, due_ms);
-        continue;
-      }
-      issuer.schedule = OnBegin(issuer.schedule, now_ms);
-      ++issuer.fetches;
-      issuer.Mirror(timing_);
-    }
-    ++in_flight_;
-    issuer.source->Begin(now_ms);
-    issuer.deadline_ms = saturating::Plus(now_ms, timing_.fetch_timeout_ms);
-    Ask(issuer, now_ms, transport);
-  }
-  return next_ms;
+  TakeInHastened();
+  while (const auto due = gate_.TakeDue(now_ms)) LineUp(issuers_.At(*due), false, now_ms);
+  while (const auto next = gate_.Next(now_ms)) Ask(issuers_.At(*next), now_ms, transport);
+  return gate_.NextMs();
 }
 
 // TakeInSet publishes the keys of a 200 answer and retires those that are gone. An error says why the answer
@@ -146,10 +167,9 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
   const auto position = static_cast<uint32_t>(result.id % limits::kIssuersMax);
   if (position >= issuers_.size()) return;
   Issuer& issuer = issuers_.At(position);
-  // Ordering: relaxed; written by this thread.
-  if (!issuer.in_flight.load(std::memory_order_relaxed) || result.id / limits::kIssuersMax != issuer.requests)
-    return;
+  if (result.id / limits::kIssuersMax != issuer.requests || !std::exchange(issuer.asked, false)) return;
 
+  gate_.Done();
   absl::Status outcome;
   bool changed = false;
   if (issuer.source->asks_for_keys()) {
@@ -157,14 +177,13 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
   } else {
     outcome = issuer.source->OnMetadata(result, now_ms);
     if (outcome.ok() && now_ms < issuer.deadline_ms) {
-      asking_.push_back(position);
+      issuer.left_ms = saturating::Minus(issuer.deadline_ms, now_ms);
+      LineUp(issuer, true, now_ms);
       return;
     }
     if (outcome.ok())
       outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
   }
-  --in_flight_;
-
   {
     const std::lock_guard lock(issuer.mutex);
     if (outcome.ok()) {
@@ -179,6 +198,7 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
       issuer.last_error = std::string(outcome.message());
     }
     issuer.Mirror(timing_);
+    gate_.Plan(position, NextFetchMs(issuer.schedule, timing_));
   }
   if (on_settled_) on_settled_(position);
 }

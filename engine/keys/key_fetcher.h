@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "keys/fetch_gate.h"
 #include "keys/issuer_table.h"
 #include "keys/key_generations.h"
 #include "keys/snapshot_book.h"
@@ -15,7 +17,8 @@
 
 namespace tollgate::keys {
 
-// KeyFetcher fetches keys when they are due and publishes what comes. Owner thread only.
+// KeyFetcher fetches keys when they are due and their host's turn has come, and publishes what it gets.
+// Hasten is thread-safe; all else is owner thread only.
 class KeyFetcher {
  public:
   // All must outlive the fetcher. `on_settled` is called after each fetch has ended, with the issuer's
@@ -24,11 +27,18 @@ class KeyFetcher {
              KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
              std::function<void(uint32_t issuer)> on_settled);
 
+  // Plan makes the issuer known, whose schedule says when it is due.
+  void Plan(Issuer& issuer);
+  // Hasten: the schedule of the issuer at this position has moved its next fetch forward.
+  void Hasten(uint32_t position);
+
   // RunDue and TakeIn: see KeyStore.
   int64_t RunDue(int64_t now_ms, Transport& transport);
   void TakeIn(FetchResult result, int64_t now_ms);
 
  private:
+  void TakeInHastened();
+  void LineUp(Issuer& issuer, bool goes_on, int64_t now_ms);
   void Ask(Issuer& issuer, int64_t now_ms, Transport& transport);
   absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed);
   absl::Status TakeInKeys(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed);
@@ -41,9 +51,9 @@ class KeyFetcher {
   SnapshotBook& book_;
   const std::function<void(uint32_t issuer)> on_settled_;
   uint64_t jitter_;
-  size_t in_flight_ = 0;          // Fetches, each of which has one request under way or in asking_.
-  std::vector<uint32_t> asking_;  // Issuers whose fetch goes on with another request.
-  size_t turn_ = 0;               // The issuer with which RunDue begins.
+  FetchGate gate_;
+  std::mutex hastened_mutex_;
+  std::vector<uint32_t> hastened_;  // Guarded by hastened_mutex_. One for each fetch that is asked for.
 };
 
 }  // namespace tollgate::keys

@@ -37,7 +37,7 @@ void KeySource::Begin(int64_t now_ms) {
 
 FetchRequest KeySource::Next() const {
   FetchRequest request;
-  request.url = asks_for_keys() ? jwks_uri_ : well_known_[at_];
+  request.url = url();
   if (asks_for_keys()) request.if_none_match = etag_;
   request.body_bytes_max = asks_for_keys() ? limits::kJwksBytesMax : limits::kMetadataBytesMax;
   return request;

@@ -38,6 +38,7 @@ class KeySource {
 
   // Next is the request that the fetch has come to: its URL, entity tag and limit of size.
   FetchRequest Next() const;
+  const std::string& url() const { return asks_for_keys() ? jwks_uri_ : well_known_[at_]; }
   bool asks_for_keys() const { return at_ == well_known_.size(); }
 
   // OnMetadata takes the answer to a request for metadata. OK: the fetch goes on with Next. An error, one

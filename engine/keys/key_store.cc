@@ -100,7 +100,10 @@ absl::Status KeyStore::AddIssuer(const IssuerConfig& config) {
   issuer.fetched = source.has_value();
   issuer.source = std::move(source);
   issuer.reach = rules.reach;
-  if (issuer.fetched) return absl::OkStatus();
+  if (issuer.fetched) {
+    fetcher_.Plan(issuer);
+    return absl::OkStatus();
+  }
   auto keys =
       AdoptKeys(issuer.position, nullptr, std::move(configured), generations_, &issuer.num_keys_skipped);
   if (!keys) return absl::ResourceExhaustedError("issuers: have too many keys");
@@ -119,7 +122,9 @@ void KeyStore::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
   issuer.Mirror(timing_);
   const bool earlier = NextFetchMs(issuer.schedule, timing_) < planned_ms;
   lock.unlock();
-  if (earlier && waker_) waker_();
+  if (!earlier) return;
+  fetcher_.Hasten(issuer.position);
+  if (waker_) waker_();
 }
 
 KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const {
@@ -135,8 +140,7 @@ KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const {
   standing.ever_good = seen.last_good_ms != ScheduleState::kNever;
   if (standing.ever_good) standing.age_ms = MsBetween(seen.last_good_ms, now_ms);
   // Ordering: relaxed; a hint.
-  if (!seen.in_flight)
-    standing.retry_after_ms = MsBetween(now_ms, at.next_ms.load(std::memory_order_relaxed));
+  standing.retry_after_ms = MsBetween(now_ms, at.next_ms.load(std::memory_order_relaxed));
   return standing;
 }
 
@@ -203,7 +207,7 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
         health.keys_age_ms = MsBetween(schedule.last_good_ms, now_ms);
       }
       health.consecutive_failures = schedule.failures;
-      health.next_fetch_in_ms = schedule.in_flight ? 0 : MsBetween(now_ms, NextFetchMs(schedule, timing_));
+      health.next_fetch_in_ms = MsBetween(now_ms, issuer->NextRequestMs(timing_));
     }
     all.push_back(std::move(health));
   }

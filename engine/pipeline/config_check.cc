@@ -28,6 +28,9 @@ absl::Status CheckTiming(const Timing& timing) {
   if (timing.jitter_percent < 0 || timing.jitter_percent > 50) {
     return Invalid("timing", "jitter_percent", "must be between 0 and 50");
   }
+  if (timing.host_burst < 1 || timing.host_burst > 1000) {
+    return Invalid("timing", "host_burst", "must be between 1 and 1000");
+  }
   if (timing.refresh_min_ms > timing.refresh_max_ms) {
     return Invalid("timing", "refresh_min_ms", "must not exceed refresh_max_ms");
   }

@@ -126,6 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"in_vain_percent_max",
                   [](Config& c) { c.verification_limits.in_vain_percent_max = 10'001; }},
         BadConfig{"jitter_percent", [](Config& c) { c.timing.jitter_percent = 51; }},
+        BadConfig{"host_burst", [](Config& c) { c.timing.host_burst = 0; }},
+        BadConfig{"host_interval_ms", [](Config& c) { c.timing.host_interval_ms = 0; }},
         BadConfig{"metadata_age_max_ms", [](Config& c) { c.timing.metadata_age_max_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = c.timing.refresh_max_ms + 1; }},

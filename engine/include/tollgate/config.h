@@ -27,7 +27,11 @@ struct TOLLGATE_API Timing {
   int64_t fetch_timeout_ms = 5'000;      // One fetch from an identity provider, metadata and keys in all.
   // Discovered metadata is read again, before the next refresh, after this.
   int64_t metadata_age_max_ms = 3'600'000;
+  // Requests to one host (name and port), whatever they are for and however many issuers it has: on average
+  // one in this time, and in any stretch of time at most host_burst more than that. Others wait their turn.
+  int64_t host_interval_ms = 200;
   int32_t jitter_percent = 20;  // Refreshes are moved by up to this much, either way. 0–50.
+  int32_t host_burst = 5;       // So many requests may come at once, if the host was spared before. 1–1000.
 
   // Scaled returns the same contract with every duration multiplied by `factor` (> 0) and at least 1 ms, so
   // that a test or benchmark of an hour's outage need not take an hour.
