@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "keys/absent_kids.h"
 #include "keys/key_set.h"
@@ -24,7 +26,7 @@ struct Fresh {
 };
 
 // Recorded is what the snapshot is to have of an issuer: its last good answer, ahead of the set that is
-// published by as long as the writing takes. Kept only where there is a snapshot.
+// published by as long as the writing takes.
 struct Recorded {
   std::string jwks;  // Empty: nothing, or it does not fit.
   std::string jwks_uri;
@@ -39,11 +41,11 @@ struct Recorded {
   bool text_has_more = false;
 };
 
-// Issuer is all that there is of one issuer's keys, for both sides of the KeyStore. Aligned so that what
+// Issuer is all that there is of one issuer's keys, for all sides of the KeyStore. Aligned so that what
 // request threads read on every call shares no cache line with what floods of absent kids write.
 struct alignas(64) Issuer {
-  const uint32_t position;  // In Config::issuers.
-  std::string name;
+  const uint32_t position;
+  const std::string name;
   bool fetched = false;  // Set once, before anybody else has the issuer; not: configured keys.
   sync::Published<KeySet> set;
   // What `schedule` says, for readers without the lock. Written under it.
@@ -60,8 +62,8 @@ struct alignas(64) Issuer {
   alignas(64)
       std::mutex mutex;  // Guards what follows. Never held while readers are waited for, nor over a callback.
   ScheduleState schedule;
-  std::optional<AbsentKids> absent;  // Fetched keys alone.
-  uint64_t fetches = 0;              // Begun; so also the number of the one in flight.
+  std::unique_ptr<AbsentKids> absent;  // Of fetched keys; null until somebody asks for one.
+  uint64_t fetches = 0;                // Begun; so also the number of the one in flight.
   uint64_t fetch_failures = 0;
   uint32_t num_keys = 0;
   uint32_t num_keys_skipped = 0;
@@ -70,17 +72,17 @@ struct alignas(64) Issuer {
   // When its turn in the line of a host is to come; kNever: it stands in none.
   int64_t turn_ms = ScheduleState::kNever;
 
-  // Background side alone.
+  // Background and control side alone.
   std::optional<KeySource> source;  // Of fetched keys.
   Reach reach = Reach::kPublic;
-  uint64_t requests = 0;    // Sent; so also the number of the one in flight.
-  bool asked = false;       // That one's answer has not come yet.
+  uint64_t request = 0;     // The number of the latest one.
   int64_t deadline_ms = 0;  // Its time limit.
   int64_t left_ms = 0;      // Of the time of the fetch that has begun, while it waits for its turn.
   int64_t max_age_s = -1;   // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
-  Recorded recorded;
+  std::unique_ptr<Recorded> recorded;  // Null: there is no snapshot, or the keys are configured.
 
-  Issuer(uint32_t position_in, Fresh& fresh_in) : position(position_in), fresh(fresh_in) {}
+  Issuer(uint32_t position_in, std::string_view name_in, Fresh& fresh_in)
+      : position(position_in), name(name_in), fresh(fresh_in) {}
 
   // NextRequestMs returns when the next request is to be sent, as far as one can tell: kNever while one is
   // under way. Under the lock.

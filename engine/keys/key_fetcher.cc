@@ -16,6 +16,10 @@
 namespace tollgate::keys {
 namespace {
 
+// Of FetchRequest::id, for the position; the rest counts.
+constexpr int kPositionBits = 18;
+static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
+
 bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
                     [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });
@@ -60,7 +64,9 @@ void KeyFetcher::TakeInHastened() {
     hastened.swap(hastened_);
   }
   // One that is in flight by now is never due, and planned again at its end.
-  for (const uint32_t position : hastened) Plan(issuers_.At(position));
+  for (const uint32_t position : hastened) {
+    if (Issuer* const issuer = issuers_.Own(position)) Plan(*issuer);
+  }
 }
 
 // LineUp puts an issuer that is due, or whose fetch goes on, into the line of the host that it has to ask.
@@ -90,10 +96,11 @@ void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
     issuer.turn_ms = ScheduleState::kNever;
     issuer.Mirror(timing_);
   }
-  issuer.asked = true;
   issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
   FetchRequest request = issuer.source->Next();
-  request.id = ++issuer.requests * limits::kIssuersMax + issuer.position;
+  issuer.request = ++requests_;
+  request.id = issuer.request << kPositionBits | issuer.position;
+  under_way_.insert(request.id);
   request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(issuer.left_ms, 1, UINT32_MAX / 2));
   request.reach = issuer.reach;
   transport.Start(std::move(request));
@@ -101,8 +108,8 @@ void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
 
 int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
   TakeInHastened();
-  while (const auto due = gate_.TakeDue(now_ms)) LineUp(issuers_.At(*due), false, now_ms);
-  while (const auto next = gate_.Next(now_ms)) Ask(issuers_.At(*next), now_ms, transport);
+  while (const auto due = gate_.TakeDue(now_ms)) LineUp(*issuers_.Own(*due), false, now_ms);
+  while (const auto next = gate_.Next(now_ms)) Ask(*issuers_.Own(*next), now_ms, transport);
   return gate_.NextMs();
 }
 
@@ -164,12 +171,13 @@ absl::Status KeyFetcher::TakeInKeys(Issuer& issuer, const FetchResult& result, i
 }
 
 void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
-  const auto position = static_cast<uint32_t>(result.id % limits::kIssuersMax);
-  if (position >= issuers_.size()) return;
-  Issuer& issuer = issuers_.At(position);
-  if (result.id / limits::kIssuersMax != issuer.requests || !std::exchange(issuer.asked, false)) return;
-
+  if (under_way_.erase(result.id) == 0) return;
   gate_.Done();
+  const auto position = static_cast<uint32_t>(result.id & ((uint64_t{1} << kPositionBits) - 1));
+  Issuer* const asked = issuers_.Own(position);
+  // The position may be somebody else's by now, or nobody's.
+  if (asked == nullptr || result.id >> kPositionBits != asked->request) return;
+  Issuer& issuer = *asked;
   absl::Status outcome;
   bool changed = false;
   if (issuer.source->asks_for_keys()) {
@@ -189,7 +197,7 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
     if (outcome.ok()) {
       const int64_t max_age_s = result.max_age_s >= 0 ? result.max_age_s : issuer.max_age_s;
       issuer.schedule = OnGood(issuer.schedule, timing_, now_ms, max_age_s, NextJitter());
-      issuer.absent->OnGood(issuer.fetches, changed);
+      if (issuer.absent != nullptr) issuer.absent->OnGood(issuer.fetches, changed);
       issuer.last_error.clear();
       issuer.from_snapshot = false;
     } else {

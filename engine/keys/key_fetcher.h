@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "keys/fetch_gate.h"
 #include "keys/issuer_table.h"
@@ -27,8 +28,10 @@ class KeyFetcher {
              KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
              std::function<void(uint32_t issuer)> on_settled);
 
-  // Plan makes the issuer known, whose schedule says when it is due.
+  // Plan takes over when the issuer's schedule says that it is due.
   void Plan(Issuer& issuer);
+  // Forget: the issuer goes. An answer that is on its way to it comes to nothing.
+  void Forget(const Issuer& issuer) { gate_.Forget(issuer.position); }
   // Hasten: the schedule of the issuer at this position has moved its next fetch forward.
   void Hasten(uint32_t position);
 
@@ -52,6 +55,8 @@ class KeyFetcher {
   const std::function<void(uint32_t issuer)> on_settled_;
   uint64_t jitter_;
   FetchGate gate_;
+  uint64_t requests_ = 0;                    // Sent, so also the number of the latest one.
+  absl::flat_hash_set<uint64_t> under_way_;  // FetchRequest::id.
   std::mutex hastened_mutex_;
   std::vector<uint32_t> hastened_;  // Guarded by hastened_mutex_. One for each fetch that is asked for.
 };

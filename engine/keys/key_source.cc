@@ -30,6 +30,12 @@ bool KeySource::Resume(bool discovered, std::string_view jwks_uri) {
   return true;
 }
 
+bool KeySource::SamePlace(const KeySource& other) const {
+  if (discovers() != other.discovers()) return false;
+  return discovers() ? rules_.issuer == other.rules_.issuer && rules_.authorities == other.rules_.authorities
+                     : jwks_uri_ == other.jwks_uri_;
+}
+
 void KeySource::Begin(int64_t now_ms) {
   const bool known = !jwks_uri_.empty() && !suspect_ && now_ms < due_ms_;
   at_ = known ? well_known_.size() : 0;

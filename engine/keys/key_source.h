@@ -29,6 +29,9 @@ class KeySource {
   // fetched from.
   bool Resume(bool discovered, std::string_view jwks_uri);
 
+  // SamePlace: whether the configuration of both says the same.
+  bool SamePlace(const KeySource& other) const;
+
   // Where the keys are, if that is known.
   const std::string& jwks_uri() const { return jwks_uri_; }
   bool discovers() const { return !well_known_.empty(); }

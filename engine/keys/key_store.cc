@@ -3,116 +3,20 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/saturating.h"
-#include "crypto/digest.h"
-#include "jose/jwk.h"
 #include "keys/absent_kids.h"
-#include "keys/issuer_metadata.h"
 #include "keys/key_adoption.h"
-#include "keys/key_source.h"
 #include "keys/refresh_schedule.h"
-#include "transport/url.h"
 
 namespace tollgate::keys {
 namespace {
-
-// Absent kids remembered for one issuer, and for all of them together.
-constexpr size_t kAbsentKidsMax = 1024;
-constexpr size_t kAbsentKidsOfAllMax = 65'536;
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 int64_t MsBetween(int64_t from_ms, int64_t to_ms) {
   return std::max<int64_t>(saturating::Minus(to_ms, from_ms), 0);
 }
 
 }  // namespace
-
-KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
-                   std::function<void(uint32_t issuer)> on_settled)
-    : timing_(config.timing),
-      loopback_(config.dangerous.dangerous_allow_http_on_loopback),
-      blocks_(blocks),
-      issuers_(config.issuers.size()),
-      book_(timing_, blocks, generations_, issuers_),
-      fetcher_(timing_, jitter_seed, blocks, generations_, issuers_, book_, std::move(on_settled)) {}
-
-absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(const Config& config, uint64_t jitter_seed,
-                                                           sync::ThreadBlocks& blocks,
-                                                           std::function<void(uint32_t issuer)> on_settled) {
-  if (config.issuers.size() > limits::kIssuersMax) return absl::InvalidArgumentError("issuers: too many");
-  std::unique_ptr<KeyStore> store(new KeyStore(config, jitter_seed, blocks, std::move(on_settled)));
-  size_t num_fetched = 0;
-  for (const IssuerConfig& issuer : config.issuers) {
-    const absl::Status added = store->AddIssuer(issuer);
-    if (!added.ok()) return added;
-    if (store->issuers_.all().back()->fetched) ++num_fetched;
-  }
-  AbsentKids::Secret secret;
-  crypto::RandomBytes(secret);
-  for (const auto& issuer : store->issuers_.all()) {
-    if (!issuer->fetched) continue;
-    issuer->absent.emplace(std::min(kAbsentKidsMax, kAbsentKidsOfAllMax / num_fetched),
-                           store->timing_.staleness_bound_ms, secret);
-  }
-  return store;
-}
-
-absl::Status KeyStore::AddIssuer(const IssuerConfig& config) {
-  const auto error = [position = issuers_.size()](std::string_view setting, std::string_view why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("issuers[", position, "]", ToAbsl(setting), ": ", ToAbsl(why)));
-  };
-  if (config.issuer.empty()) return error(".issuer", "is empty");
-  if ((config.jwks_uri.empty() ? 0 : 1) + (config.jwks.empty() ? 0 : 1) + (config.discovery ? 1 : 0) != 1)
-    return error("", "needs exactly one of jwks_uri, jwks and discovery");
-  if (issuers_.Find(config.issuer)) return error(".issuer", "is named twice");
-
-  std::optional<KeySource> source;
-  const transport::FetchRules rules{.reach = config.private_network ? Reach::kPrivate : Reach::kPublic,
-                                    .loopback = loopback_};
-  if (config.discovery) {
-    std::vector<std::string> hosts = config.discovery_hosts;
-    const std::vector<std::string>& usual = config.profile.discovery_hosts;
-    hosts.insert(hosts.end(), usual.begin(), usual.end());
-    auto metadata_rules = MakeMetadataRules(config.issuer, hosts, rules);
-    if (!metadata_rules.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("issuers[", issuers_.size(), "].", metadata_rules.status().message()));
-    }
-    source.emplace(*std::move(metadata_rules), timing_.metadata_age_max_ms);
-  } else if (config.jwks.empty()) {
-    const absl::Status allowed = transport::CheckFetchUrl(config.jwks_uri, rules);
-    if (!allowed.ok()) return error(".jwks_uri", std::string(allowed.message()));
-    source.emplace(config.jwks_uri);
-  }
-  jose::JwkSet configured;
-  if (!source) {
-    auto parsed = jose::ParseJwkSet(config.jwks);
-    if (!parsed.ok()) return error(".jwks", std::string(parsed.status().message()));
-    if (parsed->keys.empty()) return error(".jwks", "has no usable key");
-    configured = *std::move(parsed);
-  }
-
-  Issuer& issuer = *issuers_.Add(config.issuer);
-  issuer.fetched = source.has_value();
-  issuer.source = std::move(source);
-  issuer.reach = rules.reach;
-  if (issuer.fetched) {
-    fetcher_.Plan(issuer);
-    return absl::OkStatus();
-  }
-  auto keys =
-      AdoptKeys(issuer.position, nullptr, std::move(configured), generations_, &issuer.num_keys_skipped);
-  if (!keys) return absl::ResourceExhaustedError("issuers: have too many keys");
-  issuer.num_keys = static_cast<uint32_t>(keys->size());
-  issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks_);
-  // Ordering: relaxed; nobody else has the store yet.
-  issuer.fresh.until_ms.store(INT64_MAX, std::memory_order_relaxed);
-  return absl::OkStatus();
-}
 
 // Forced asks for a fetch through the gate, and wakes the background side if that moves the next one forward.
 void KeyStore::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
@@ -127,9 +31,12 @@ void KeyStore::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
   if (waker_) waker_();
 }
 
-KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const {
-  const Issuer& at = issuers_.At(issuer);
+KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const noexcept {
+  const sync::ReadScope scope(blocks_);
   Standing standing;
+  const Issuer* const found = issuers_.At(scope, issuer);
+  if (found == nullptr) return standing;
+  const Issuer& at = *found;
   if (!at.fetched) {
     standing.freshness = Freshness::kFresh;
     standing.ever_good = true;
@@ -147,7 +54,7 @@ KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const {
 Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_key_id, std::string_view key_id,
                       Algorithm algorithm, int64_t now_ms, const IssuerKey** key) {
   *key = nullptr;
-  Issuer& at = issuers_.At(issuer);
+  Issuer& at = *issuers_.At(scope, issuer);
   if (at.fetched) {
     const ScheduleState seen = at.Seen();
     if (seen.last_good_ms == ScheduleState::kNever) return Reason::kKeysNeverFetched;
@@ -167,6 +74,11 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
     without_kid += AlgorithmName(algorithm);
     key_id = without_kid;
   }
+  if (at.absent == nullptr) {
+    // Ordering: relaxed; a bound, which may be a moment old.
+    at.absent = std::make_unique<AbsentKids>(absent_kids_max_.load(std::memory_order_relaxed),
+                                             timing_.staleness_bound_ms, absent_kids_secret_);
+  }
   const bool settled = at.absent->IsSettled(key_id, at.fetches, now_ms);
   // A settled one asks again only when the gate is open, so that no fetch follows the one that settled it by
   // itself.
@@ -177,20 +89,30 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
 }
 
 const IssuerKey* KeyStore::FindByRef(const sync::ReadScope& scope, uint32_t issuer, KeyRef key) const {
-  const std::vector<IssuerKey>& keys = KeysOf(issuers_.At(issuer).set.Load(scope));
+  const Issuer* const at = issuers_.At(scope, issuer);
+  if (at == nullptr) return nullptr;
+  const std::vector<IssuerKey>& keys = KeysOf(at->set.Load(scope));
   const auto found = std::find_if(keys.begin(), keys.end(), [&](const IssuerKey& k) { return k.ref == key; });
   return found == keys.end() ? nullptr : &*found;
 }
 
-bool KeyStore::WaitsForFetch(uint32_t issuer) const { return issuers_.At(issuer).fetched; }
+bool KeyStore::WaitsForFetch(uint32_t issuer) const {
+  const sync::ReadScope scope(blocks_);
+  const Issuer* const at = issuers_.At(scope, issuer);
+  return at != nullptr && at->fetched;
+}
 
 std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
   std::vector<IssuerHealth> all;
-  all.reserve(issuers_.size());
-  for (const auto& issuer : issuers_.all()) {
+  for (uint32_t position = 0;; ++position) {
+    const sync::ReadScope scope(blocks_);  // One for each, so that nobody waits for all of them.
+    if (position >= issuers_.end(scope)) return all;
+    Issuer* const issuer = issuers_.At(scope, position);
+    if (issuer == nullptr) continue;
     const std::lock_guard lock(issuer->mutex);
     IssuerHealth health;
     health.issuer = issuer->name;
+    health.position = position;
     health.num_keys = issuer->num_keys;
     health.num_keys_skipped = issuer->num_keys_skipped;
     health.fetches = issuer->fetches;
@@ -211,9 +133,53 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
     }
     all.push_back(std::move(health));
   }
-  return all;
+}
+
+KeyStore::Memory KeyStore::ReadMemory() const {
+  Memory memory;
+  memory.bytes = sizeof(KeyStore) + generations_.bytes() + issuers_.bytes();
+  for (uint32_t position = 0;; ++position) {
+    const sync::ReadScope scope(blocks_);
+    if (position >= issuers_.end(scope)) return memory;
+    const Issuer* const issuer = issuers_.At(scope, position);
+    if (issuer == nullptr) continue;
+    ++memory.num_issuers;
+    // Beside its own name, a fetched one has where its keys are, and its place in the gate.
+    memory.bytes +=
+        sizeof(Issuer) + issuer->name.size() + (issuer->fetched ? 2 * issuer->name.size() + 64 : 0);
+    if (const KeySet* const set = issuer->set.Load(scope)) {
+      memory.num_keys += set->keys().size();
+      memory.bytes += set->bytes();
+    }
+  }
 }
 
 void KeyStore::SetWaker(std::function<void()> waker) { waker_ = std::move(waker); }
+
+void KeyStore::UseSnapshot(SnapshotKeeper& keeper) {
+  const std::lock_guard lock(mutex_);
+  book_.Use(keeper);
+}
+
+int64_t KeyStore::RunSnapshot(int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  book_.Run(now_ms);
+  return book_.NextMs();
+}
+
+int64_t KeyStore::NextSnapshotMs() const {
+  const std::lock_guard lock(mutex_);
+  return book_.NextMs();
+}
+
+int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
+  const std::lock_guard lock(mutex_);
+  return fetcher_.RunDue(now_ms, transport);
+}
+
+void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  fetcher_.TakeIn(std::move(result), now_ms);
+}
 
 }  // namespace tollgate::keys

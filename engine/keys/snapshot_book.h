@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
+#include "absl/container/flat_hash_set.h"
 #include "keys/issuer_table.h"
 #include "keys/key_generations.h"
 #include "keys/key_snapshot.h"
@@ -26,6 +28,12 @@ class SnapshotBook {
   // Use takes over what the snapshot has of fetched sets. See KeyStore::UseSnapshot.
   void Use(SnapshotKeeper& keeper);
 
+  // OnAdd is told of an issuer that was added at run time, before its first fetch; OnChange of one that takes
+  // the place of another, with the same keys or with none yet; OnRemove of one that goes.
+  void OnAdd(Issuer& issuer);
+  void OnChange(Issuer& old, Issuer& issuer, bool same_keys);
+  void OnRemove(Issuer& issuer);
+
   // OnSet is told of a good answer with a set before that is published: whether it changes the published one,
   // whether it lacks a key of that, and whether some of its keys found no slot. Writes at once if it must.
   struct Answer {
@@ -44,6 +52,8 @@ class SnapshotBook {
 
  private:
   SnapshotKeeper::Fate Restore(const SnapshotEntry& entry, const Now& now);
+  size_t BytesOf(const Issuer& issuer, std::string_view jwks) const;
+  void Drop(Issuer& issuer);
   void Record(Issuer& issuer, std::string_view jwks, int64_t last_good_ms);
   void Write(int64_t now_ms);
 
@@ -54,6 +64,8 @@ class SnapshotBook {
   SnapshotKeeper* keeper_ = nullptr;
   SnapshotSchedule schedule_;
   size_t recorded_bytes_ = 0;  // Of all issuers' Recorded, in a snapshot.
+  // Issuers that have gone, or have other keys now, of which the file may still have old ones.
+  absl::flat_hash_set<std::string> outdated_;
 };
 
 }  // namespace tollgate::keys

@@ -64,36 +64,6 @@ absl::Status CheckVerificationLimits(const VerificationLimits& verification) {
   return absl::OkStatus();
 }
 
-absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous) {
-  if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
-    return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
-  }
-  if ((issuer.jwks_uri.empty() ? 0 : 1) + (issuer.jwks.empty() ? 0 : 1) + (issuer.discovery ? 1 : 0) != 1) {
-    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri, jwks and discovery");
-  }
-  if (!issuer.discovery && !issuer.discovery_hosts.empty()) {
-    return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
-  }
-  if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
-  if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {
-    return Invalid("issuer", issuer.issuer, "leeway_s must be between 0 and 300");
-  }
-  if (issuer.token_age_max_s < 0 || issuer.token_lifetime_max_s < 0) {
-    return Invalid("issuer", issuer.issuer, "token_age_max_s and token_lifetime_max_s must not be negative");
-  }
-  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed && !issuer.profile.any_type) {
-    return Invalid("issuer", issuer.issuer, "its profile accepts no token type");
-  }
-  if (issuer.profile.audience_claim.empty()) {
-    return Invalid("issuer", issuer.issuer, "its profile names no audience claim");
-  }
-  if (issuer.profile.id_tokens && !dangerous.dangerous_accept_id_tokens) {
-    return Invalid("issuer", issuer.issuer,
-                   "its profile takes ID tokens; that needs dangerous_accept_id_tokens");
-  }
-  return absl::OkStatus();
-}
-
 // RFC 8707 section 2: an absolute URI without a fragment. Its scheme is RFC 3986 section 3.1's; without it
 // the colon is the one of a port or a path.
 bool IsResourceUri(std::string_view uri) {
@@ -159,12 +129,45 @@ absl::Status CheckPolicy(const Policy& policy) {
 
 }  // namespace
 
+absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous) {
+  if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
+    return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
+  }
+  if ((issuer.jwks_uri.empty() ? 0 : 1) + (issuer.jwks.empty() ? 0 : 1) + (issuer.discovery ? 1 : 0) != 1) {
+    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri, jwks and discovery");
+  }
+  if (!issuer.discovery && !issuer.discovery_hosts.empty()) {
+    return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
+  }
+  if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
+  if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {
+    return Invalid("issuer", issuer.issuer, "leeway_s must be between 0 and 300");
+  }
+  if (issuer.token_age_max_s < 0 || issuer.token_lifetime_max_s < 0) {
+    return Invalid("issuer", issuer.issuer, "token_age_max_s and token_lifetime_max_s must not be negative");
+  }
+  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed && !issuer.profile.any_type) {
+    return Invalid("issuer", issuer.issuer, "its profile accepts no token type");
+  }
+  if (issuer.profile.audience_claim.empty()) {
+    return Invalid("issuer", issuer.issuer, "its profile names no audience claim");
+  }
+  if (issuer.profile.id_tokens && !dangerous.dangerous_accept_id_tokens) {
+    return Invalid("issuer", issuer.issuer,
+                   "its profile takes ID tokens; that needs dangerous_accept_id_tokens");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckConfig(const Config& config) {
   if (absl::Status status = CheckTiming(config.timing); !status.ok()) return status;
   if (absl::Status status = CheckVerificationLimits(config.verification_limits); !status.ok()) return status;
-  if (config.issuers.empty() || config.issuers.size() > limits::kIssuersMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));
+  if (config.issuers_max > limits::kIssuersMax) {
+    return absl::InvalidArgumentError(absl::StrCat("issuers_max: must not exceed ", limits::kIssuersMax));
+  }
+  const size_t issuers_max = config.issuers_max != 0 ? config.issuers_max : limits::kIssuersMax;
+  if ((config.issuers.empty() && config.issuers_max == 0) || config.issuers.size() > issuers_max) {
+    return absl::InvalidArgumentError(absl::StrCat("issuers: between 1 and ", issuers_max, " are needed"));
   }
   absl::flat_hash_set<std::string> issuers;
   for (const IssuerConfig& issuer : config.issuers) {

@@ -9,4 +9,7 @@ namespace tollgate::pipeline {
 // safely. What concerns keys (URLs, key sets, repeated issuers) is checked by keys::KeyStore::Create.
 absl::Status CheckConfig(const Config& config);
 
+// CheckIssuer is the part of it about one issuer.
+absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous);
+
 }  // namespace tollgate::pipeline

@@ -43,10 +43,10 @@ TEST_F(KeyStoreTest, ErrorsAboutAUrlDoNotRepeatIt) {
 
 TEST_F(KeyStoreTest, FindsIssuersByTheirExactName) {
   Open({Fetched("https://a.example"), Fetched("https://b.example")});
-  EXPECT_EQ(store_->FindIssuer("https://b.example"), 1u);
-  EXPECT_EQ(store_->FindIssuer("https://b.example/"), std::nullopt);
-  EXPECT_EQ(store_->FindIssuer("https://B.example"), std::nullopt);
-  EXPECT_EQ(store_->FindIssuer(""), std::nullopt);
+  EXPECT_EQ(FindIssuer("https://b.example"), 1u);
+  EXPECT_EQ(FindIssuer("https://b.example/"), std::nullopt);
+  EXPECT_EQ(FindIssuer("https://B.example"), std::nullopt);
+  EXPECT_EQ(FindIssuer(""), std::nullopt);
 }
 
 // --- Configured keys ---

@@ -54,6 +54,13 @@ INSTANTIATE_TEST_SUITE_P(
                   }},
         BadConfig{"not configured", [](Config& c) { c.resources[0].issuers = {"https://nobody.example"}; }},
         BadConfig{"issuers", [](Config& c) { c.issuers.clear(); }},
+        BadConfig{"issuers_max", [](Config& c) { c.issuers_max = 131'073; }},
+        BadConfig{"issuers",
+                  [](Config& c) {
+                    c.issuers_max = 1;
+                    c.issuers.push_back(c.issuers[0]);
+                    c.issuers[1].issuer = "https://second.example";
+                  }},
         BadConfig{"issuer", [](Config& c) { c.issuers[0].issuer = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks_uri = "https://idp.example/jwks"; }},

@@ -82,7 +82,8 @@ struct IssuerConfig {
 struct ResourceConfig {
   std::string uri{};  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
   std::vector<std::string> audiences{};  // Further audience values that mean this resource. Compared exactly.
-  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
+  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one, and every one that is
+  // added.
   std::vector<std::string> issuers{};
 };
 
@@ -100,9 +101,13 @@ struct TOLLGATE_API SnapshotConfig {
   std::string key_file{};
 };
 
-// Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 1–4096 issuers.
+// Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 131072 issuers; at least
+// one of these, unless issuers_max says that they come later.
 struct Config {
   std::vector<IssuerConfig> issuers{};
+  // How many issuers there may be at a time, those that Engine::AddIssuer adds included. For each, 144 bytes
+  // are set aside, and 128 for the names of 16 keys. 0: as many as above, or 1024 if these are fewer.
+  size_t issuers_max = 0;
   std::vector<ResourceConfig> resources{};
   Policy policy{};
   Timing timing{};

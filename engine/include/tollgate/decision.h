@@ -37,10 +37,12 @@ struct Decision {
   bool was_cached = false;  // This check verified the signature and the cache took the facts.
   // The issuer's profile takes the audience from the client id, since its tokens have no `aud` (Cognito).
   bool audience_is_client_id = false;
-  Algorithm algorithm{};        // Meaningful once the signature has been verified.
-  uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
-  uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
-  uint64_t ticket = 0;          // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
+  Algorithm algorithm{};  // Meaningful once the signature has been verified.
+  // Once known: position in Config::issuers; of issuers that were added or changed since,
+  // IssuerHealth::position.
+  uint32_t issuer = kNoIssuer;
+  uint32_t retry_after_s = 0;  // Unavailable: when asking again may help, at least 1.
+  uint64_t ticket = 0;         // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
 
   // Allow: the decision may be relied upon until this wall time (seconds): the token's exp, or the end of its
   // issuer's token_age_max_s if that comes first, plus leeway.
