@@ -26,6 +26,10 @@ using saturating::Plus;
 constexpr size_t kUnansweredMax = 1024;
 constexpr size_t kUnansweredOfAllMax = 65'536;
 
+// What of a FetchRequest::id is the position. The spare one is the one behind the last.
+constexpr int kPositionBits = 20;
+static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
+
 // Those that have once been active, or whose signature is good, are served first.
 enum Queue : size_t { kProven, kUnproven, kQueueCount };
 
@@ -200,7 +204,7 @@ void Introspector::State::Send(uint32_t position, int64_t now_ms, std::vector<Se
     const Fingerprint token = issuer.waiting[queue].front();
     issuer.waiting[queue].pop_front();
     Question& question = issuer.questions[token];
-    const uint64_t id = kIdBit | (++num_exchanges * limits::kIssuersMax + position);
+    const uint64_t id = kIdBit | (++num_exchanges << kPositionBits | position);
     // All of the time, however long it has waited: an endpoint that is given less would seem to fail.
     question.deadline_ms = Plus(now_ms, timing.introspection_timeout_ms);
     issuer.exchanges.emplace(
@@ -389,7 +393,7 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
 
 void Introspector::TakeIn(FetchResult result, int64_t now_ms) {
   State& state = *state_;
-  const auto position = static_cast<uint32_t>((result.id & ~kIdBit) % limits::kIssuersMax);
+  const auto position = static_cast<uint32_t>(result.id & ((1 << kPositionBits) - 1));
   std::shared_ptr<Issuer> shared;
   {
     const std::lock_guard lock(state.mutex);

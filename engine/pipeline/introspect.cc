@@ -94,7 +94,7 @@ Reason Ask(Context& context, sync::ThreadBlock& counters, const Question& questi
   const Known known = introspector.Ask(question.issuer, question.token, name, question.verified,
                                        question.age_max_ms, now.mono_ms, text);
   if (known.state == Known::State::kInactive) return Reason::kTokenInactive;
-  const int64_t leeway_s = context.issuers[question.issuer].expectations.leeway_s;
+  const int64_t leeway_s = context.issuers[question.issuer]->expectations.leeway_s;
   if (known.state == Known::State::kActive) {
     if (const Reason reason = CheckWindow(known, leeway_s, now, decision); reason != Reason::kNone)
       return reason;
@@ -149,18 +149,18 @@ TOLLGATE_SLOW Reason Consult(Context& context, sync::ThreadBlock& counters, uint
   return Reason::kNone;
 }
 
-TOLLGATE_SLOW Reason EstablishOpaque(Context& context, sync::ThreadBlock& counters, std::string_view token,
+TOLLGATE_SLOW Reason EstablishOpaque(Context& context, const sync::ReadScope& scope, std::string_view token,
                                      ResourceId resource, const policy::CompiledTool* tool, Now now,
                                      Established* established, Decision* decision) {
   const std::optional<uint32_t> found =
-      context.keys->FindIssuer(context.opaque_issuers[static_cast<uint32_t>(resource)]);
+      context.keys->FindIssuer(scope, context.opaque_issuers[static_cast<uint32_t>(resource)]);
   if (!found.has_value()) return Reason::kIssuerUnknown;
   // Whatever else would be asked about for anybody who sends it.
   if (!claims::IsB64Token(token)) return Reason::kMalformedAuthorization;
   const uint32_t issuer = *found;
   decision->issuer = issuer;
   if (!context.gates[issuer].Admits(resource)) return Reason::kIssuerNotAllowedHere;
-  const IssuerRules& rules = context.issuers[issuer];
+  const IssuerRules& rules = *context.issuers[issuer];
   if (rules.answers == nullptr) return Reason::kIssuerUnknown;
   Question question{.issuer = issuer,
                     .token = token,
@@ -177,7 +177,7 @@ TOLLGATE_SLOW Reason EstablishOpaque(Context& context, sync::ThreadBlock& counte
   Scratch& scratch = ThreadScratch();
   decision->freshness = Freshness::kFresh;
   decision->valid_until_s = INT64_MAX;
-  if (const Reason reason = Ask(context, counters, question, now, decision, &scratch.text);
+  if (const Reason reason = Ask(context, scope.block(), question, now, decision, &scratch.text);
       reason != Reason::kNone) {
     return reason;
   }

@@ -16,6 +16,8 @@ namespace tollgate::pipeline {
 // before the keys are looked at, so that no end is missed between the look and the wait. Thread-safe.
 class Waiters {
  public:
+  static constexpr size_t kBytesEach = sizeof(std::atomic<uint64_t>);  // For an issuer that there may be.
+
   explicit Waiters(size_t num_issuers);
 
   uint64_t Ticket(uint32_t issuer) const {

@@ -364,6 +364,34 @@ TEST_F(IntrospectionTest, OneIssuersAnswerIsNotAnothers) {
   EXPECT_EQ(Check(kOpaque, "read", ResourceId{1}).reason, Reason::kIntrospectionPending);
 }
 
+TEST_F(IntrospectionTest, IssuersThatComeAndGoAreAskedAsLongAsTheyAreThere) {
+  IssuerConfig issuer = Configured().issuers[0];
+  EXPECT_TRUE(Ask(kOpaque, "read", Active()).allowed());
+  ASSERT_TRUE(engine_->RemoveIssuer(kIssuer).ok());
+  EXPECT_EQ(Check(kOpaque, "read").reason, Reason::kIssuerUnknown);
+
+  IssuerConfig without = issuer;
+  without.introspection.endpoint.clear();
+  EXPECT_FALSE(engine_->AddIssuer(without).ok()) << "tools demand that it can be asked";
+  network_->SetAnswer(kEndpoint, std::nullopt);
+  ASSERT_TRUE(engine_->AddIssuer(issuer).ok());
+  EXPECT_EQ(Check(kOpaque, "read").reason, Reason::kIntrospectionPending) << "what was answered is forgotten";
+  Run();
+  const Decision pending = Check(kOpaque, "read");
+  bool told = false;
+  ASSERT_TRUE(engine_->NotifyWhenSettled(pending, [&] { told = true; }));
+  issuer.introspection.endpoint = "https://idp.example/introspect2";
+  ASSERT_TRUE(engine_->ChangeIssuer(issuer).ok());
+  Run();
+  EXPECT_TRUE(told) << "the question has ended with the issuer";
+  EXPECT_EQ(Check(kOpaque, "read").reason, Reason::kIntrospectionPending);
+  Run();
+  EXPECT_EQ(network_->pending().back().url, issuer.introspection.endpoint);
+  network_->Complete(network_->pending().back().id, Active());
+  Settle();
+  EXPECT_TRUE(Check(kOpaque, "read").allowed());
+}
+
 TEST_F(IntrospectionTest, RevocationsCoverOpaqueTokens) {
   EXPECT_TRUE(Ask(kOpaque, "read", Active()).allowed());
   ASSERT_TRUE(engine_->RevokeSubject(kIssuer, "alice", kStart + 1000).ok());
