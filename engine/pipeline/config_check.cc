@@ -30,8 +30,8 @@ absl::Status CheckTiming(const Timing& timing) {
   if (timing.jitter_percent < 0 || timing.jitter_percent > 50) {
     return Invalid("timing", "jitter_percent", "must be between 0 and 50");
   }
-  if (timing.active_age_max_ms <= timing.introspection_timeout_ms) {
-    return Invalid("timing", "active_age_max_ms", "must exceed introspection_timeout_ms");
+  if (timing.active_age_max_ms < timing.introspection_timeout_ms) {
+    return Invalid("timing", "active_age_max_ms", "must not be less than introspection_timeout_ms");
   }
   if (timing.host_burst < 1 || timing.host_burst > 1000) {
     return Invalid("timing", "host_burst", "must be between 1 and 1000");
@@ -138,9 +138,9 @@ absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
   for (const SensitivityClass& sensitivity : policy.classes()) {
     // The age of an answer counts from its question.
     const int64_t age_max_s = sensitivity.introspection_age_max_s;
-    if (age_max_s != 0 && age_max_s <= timing.introspection_timeout_ms / 1000) {
+    if (age_max_s != 0 && age_max_s < timing.introspection_timeout_ms / 1000) {
       return Invalid("class", sensitivity.name,
-                     "introspection_age_max_s must exceed timing.introspection_timeout_ms");
+                     "introspection_age_max_s must not be less than timing.introspection_timeout_ms");
     }
   }
   return absl::OkStatus();

@@ -447,8 +447,8 @@ TEST_F(IntrospectionTest, ConfigurationsThatCouldNotWorkAreRefused) {
   EXPECT_NE(error([](Config& c) { c.resources[0].opaque_token_issuer = "https://nobody.example"; }), "");
   EXPECT_NE(error([](Config& c) { c.issuers[0].introspection.in_flight_max = 0; }), "");
   EXPECT_NE(error([](Config& c) { c.introspection_cache_bytes = 0; }), "");
-  EXPECT_NE(error([](Config& c) { c.timing.introspection_timeout_ms = 5000; }), "") << "of a class's bound";
-  EXPECT_NE(error([](Config& c) { c.timing.active_age_max_ms = 2000; }), "");
+  EXPECT_NE(error([](Config& c) { c.timing.introspection_timeout_ms = 6000; }), "") << "of a class's bound";
+  EXPECT_NE(error([](Config& c) { c.timing.active_age_max_ms = 1999; }), "");
   EXPECT_NE(error([](Config& c) {
               c.issuers.push_back({.issuer = "https://other.example", .jwks = c.issuers[0].jwks});
               c.issuers[1].introspection = c.issuers[0].introspection;
