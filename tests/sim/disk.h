@@ -43,9 +43,7 @@ class Disk : public FileSystem {
     if (status.ok()) seen_ = std::move(unfinished_);
     return status;
   }
-  absl::Status Link(const std::string& from, const std::string& to) override {
-    return files_.Link(from, to);
-  }
+  absl::Status Link(const std::string& from, const std::string& to) override { return files_.Link(from, to); }
   absl::Status Remove(const std::string& path) override {
     absl::Status status = files_.Remove(path);
     if (status.ok() && path == kSnapshotPath) seen_.clear();

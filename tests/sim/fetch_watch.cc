@@ -6,8 +6,8 @@
 namespace tollgate::sim {
 namespace {
 
-// Full jitter: so many waits, uniform up to the same ceiling, are shorter than one ceiling in all once in 16!
-// cases (Irwin-Hall), which is never.
+// Full jitter: so many waits, each uniform up to its ceiling, come to less than one ceiling in all once in
+// 16! cases (Irwin and Hall), which is never.
 constexpr int kBackoffsInRow = 16;
 
 }  // namespace
@@ -35,8 +35,8 @@ bool FetchWatch::ReadsMetadataFirst(int64_t now_ms) const {
   return metadata_read_ms_ == kNever || suspect_ || now_ms - metadata_read_ms_ >= timing_.metadata_age_max_ms;
 }
 
-// When a fetch may begin because somebody waits for a kid: after the cooldown, which runs from begin to begin,
-// whatever came of it.
+// When a fetch may begin because somebody waits for a kid: after the cooldown, which runs from begin to
+// begin, whatever came of it.
 int64_t FetchWatch::ForcedBeginMs() const {
   if (forced_ms_ == kNever || failures_ > 0) return INT64_MAX;
   return std::max({forced_ms_, last_begin_ms_ + timing_.cooldown_ms, last_end_ms_});
@@ -66,19 +66,12 @@ void FetchWatch::CheckBegin(int64_t now_ms) {
 }
 
 void FetchWatch::CheckBackoff(int64_t now_ms) {
-  if (failures_ == 0 || BackoffCeiling() < timing_.backoff_cap_ms) {
-    num_capped_ = 0;
-    capped_ms_ = 0;
-    return;
-  }
-  ++num_capped_;
-  capped_ms_ += now_ms - last_end_ms_;
-  if (num_capped_ < kBackoffsInRow) return;
-  // Waits are whole milliseconds, at least one.
-  if (timing_.backoff_cap_ms >= 100 && capped_ms_ < timing_.backoff_cap_ms)
-    Complain(now_ms, "the backoffs are no full-jitter backoffs");
-  num_capped_ = 0;
-  capped_ms_ = 0;
+  if (failures_ == 0) return;
+  backoff_ceilings_ += static_cast<double>(now_ms - last_end_ms_) / static_cast<double>(BackoffCeiling());
+  if (++num_backoffs_ < kBackoffsInRow) return;
+  if (backoff_ceilings_ < 1) Complain(now_ms, "the backoffs are no full-jitter backoffs");
+  num_backoffs_ = 0;
+  backoff_ceilings_ = 0;
 }
 
 // The ceiling of the wait after the last failure.
@@ -176,7 +169,7 @@ void FetchWatch::End(bool good, int64_t now_ms) {
   }
   failures_ = 0;
   from_snapshot_ = false;
-  const int64_t asked_ms = plan_max_age_s_ < 0                              ? timing_.refresh_max_ms
+  const int64_t asked_ms = plan_max_age_s_ < 0                               ? timing_.refresh_max_ms
                            : plan_max_age_s_ > timing_.refresh_max_ms / 1000 ? timing_.refresh_max_ms
                                                                              : plan_max_age_s_ * 1000;
   const int64_t interval_ms = std::clamp(asked_ms, timing_.refresh_min_ms, timing_.refresh_max_ms);
@@ -193,15 +186,23 @@ void FetchWatch::AfterTurn(int64_t now_ms) {
 void FetchWatch::OnPlan(int64_t next_ms) {
   if (in_flight_ || (forced_ms_ != kNever && failures_ == 0)) return;
   if (next_ms < plan_from_ms_ || next_ms > plan_to_ms_) {
-    Complain(last_end_ms_, "the next fetch is planned at " + std::to_string(next_ms) + ", which is not between " +
-                               std::to_string(plan_from_ms_) + " and " + std::to_string(plan_to_ms_));
+    Complain(last_end_ms_, "the next fetch is planned at " + std::to_string(next_ms) +
+                               ", which is not between " + std::to_string(plan_from_ms_) + " and " +
+                               std::to_string(plan_to_ms_));
   }
   plan_ms_ = next_ms;
 }
 
 Reason FetchWatch::AskAbsent(const std::string& kid, int64_t now_ms) {
   const int64_t lifetime_ms = timing_.staleness_bound_ms;
-  std::erase_if(absent_, [&](const auto& item) { return now_ms - item.second.since_ms > lifetime_ms; });
+  if (now_ms - oldest_absent_ms_ > lifetime_ms) {
+    oldest_absent_ms_ = now_ms;
+    std::erase_if(absent_, [&](const auto& item) {
+      const bool forgotten = now_ms - item.second.since_ms > lifetime_ms;
+      if (!forgotten) oldest_absent_ms_ = std::min(oldest_absent_ms_, item.second.since_ms);
+      return forgotten;
+    });
+  }
   bool settled = false;
   if (const auto found = absent_.find(kid); found != absent_.end()) {
     settled = last_good_fetch_ > found->second.begun;
@@ -216,7 +217,8 @@ Reason FetchWatch::AskAbsent(const std::string& kid, int64_t now_ms) {
 
 Freshness FetchWatch::FreshnessAt(int64_t now_ms) const {
   if (idp_.kind == SourceKind::kInline) return Freshness::kFresh;
-  if (!known_.any || now_ms - known_.last_good_ms > timing_.staleness_bound_ms) return Freshness::kUnavailable;
+  if (!known_.any || now_ms - known_.last_good_ms > timing_.staleness_bound_ms)
+    return Freshness::kUnavailable;
   if (failures_ > 0) return Freshness::kDegraded;
   // A plan that has come is a fetch that has begun.
   return in_flight_ ? Freshness::kStale : Freshness::kFresh;

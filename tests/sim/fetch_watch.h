@@ -112,10 +112,10 @@ class FetchWatch {
   int64_t plan_from_ms_ = 0, plan_to_ms_ = 0, plan_ms_ = kNever;
   int64_t plan_max_age_s_ = -1;
   int64_t forced_ms_ = kNever;  // Since when somebody has waited for an absent kid.
-  // Backoffs at the cap in a row, and how long they took in all.
-  int num_capped_ = 0;
-  int64_t capped_ms_ = 0;
+  int num_backoffs_ = 0;
+  double backoff_ceilings_ = 0;  // How long these took in all, each by its ceiling.
   std::map<std::string, Absent> absent_;
+  int64_t oldest_absent_ms_ = 0;  // None is older.
   std::array<int64_t, kKeys> key_since_ms_{};
 };
 

@@ -93,9 +93,9 @@ Network::Answer Network::AnswerTo(const Exchange& exchange) const {
     return Answer{.after_ms = after_ms, .result = {.outcome = outcome}};
   };
   const auto text = [&](int status, std::string body) {
-    return Answer{.after_ms = 2 * way_ms, .result = {.outcome = FetchOutcome::kAnswered,
-                                                     .http_status = status,
-                                                     .body = std::move(body)}};
+    return Answer{
+        .after_ms = 2 * way_ms,
+        .result = {.outcome = FetchOutcome::kAnswered, .http_status = status, .body = std::move(body)}};
   };
 
   Answer answer = Healthy(exchange, random, exchange.begin_ms + way_ms);

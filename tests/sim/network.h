@@ -26,7 +26,7 @@ struct Exchange {
   Place place;
   int64_t begin_ms = 0;
   int64_t timeout_ms = 0;
-  std::string if_none_match;
+  std::string if_none_match{};
 };
 
 // Served is what an exchange meant, as the identity provider knows it: nobody has to read a body to judge

@@ -56,12 +56,31 @@ Reason Oracle::Decide(const Question& question, int64_t now_ms, int64_t wall_s, 
   const Algorithm algorithm = HeaderAlgorithm(token);
   if (!config.algorithms.Contains(algorithm)) return Reason::kAlgorithmNotAllowed;
 
-  const Reason found = FindKey(issuer, token.form != Form::kNoKid, std::string(HeaderKid(token)), algorithm,
-                               now_ms, answer);
+  const Reason found =
+      FindKey(issuer, token.form != Form::kNoKid, std::string(HeaderKid(token)), algorithm, now_ms, answer);
   if (found != Reason::kNone) return found;
   if (answer->key != token.key || token.form == Form::kForged || token.form == Form::kOtherAlgorithm)
     return Reason::kBadSignature;
+  return AfterSignature(question, wall_s, answer);
+}
 
+Answer Oracle::AskByItsKey(const Question& question, int64_t now_ms, int64_t wall_s) const {
+  const TokenSpec& token = question.token;
+  const FetchWatch& watch = watches_[token.issuer];
+  const IdpScript& idp = script_.idps[token.issuer];
+  const bool is_inline = idp.kind == SourceKind::kInline;
+  const KeyMask keys = is_inline ? idp.keys.front().value : watch.known().keys;
+  if ((keys >> token.key & 1) == 0) return {.reason = Reason::kKeyUnknown};
+  Answer answer{.keys_seen = true,
+                .freshness = watch.FreshnessAt(now_ms),
+                .keys_age_ms = is_inline ? 0 : watch.AgeMs(now_ms),
+                .key = token.key};
+  answer.reason = AfterSignature(question, wall_s, &answer);
+  return answer;
+}
+
+Reason Oracle::AfterSignature(const Question& question, int64_t wall_s, Answer* answer) const {
+  const TokenSpec& token = question.token;
   if (const Reason reason = CheckTimes(question, wall_s, answer); reason != Reason::kNone) return reason;
   if (token.audience != question.resource) return Reason::kAudienceMismatch;
   if (token.form == Form::kBound) return Reason::kSenderConstrained;
@@ -137,10 +156,10 @@ std::string Differs(const Question& question, const Answer& answer, const Decisi
     return what + " is " + is + ", should be " + should;
   };
   if (decision.reason != answer.reason || decision.verdict != answer.verdict()) {
-    const char* const wrong = decision.verdict == answer.verdict()          ? "another reason: "
-                              : decision.verdict == Verdict::kAllow         ? "wrongly allowed: "
-                              : decision.verdict == Verdict::kDeny          ? "wrongly denied: "
-                                                                            : "wrongly unavailable: ";
+    const char* const wrong = decision.verdict == answer.verdict()  ? "another reason: "
+                              : decision.verdict == Verdict::kAllow ? "wrongly allowed: "
+                              : decision.verdict == Verdict::kDeny  ? "wrongly denied: "
+                                                                    : "wrongly unavailable: ";
     return wrong + differs("the reason", std::string(ReasonName(decision.reason)),
                            std::string(ReasonName(answer.reason)));
   }

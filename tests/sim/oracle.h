@@ -39,8 +39,8 @@ struct Answer {
   bool keys_seen = false;
   Freshness freshness = Freshness::kUnavailable;
   int64_t keys_age_ms = 0;
-  int64_t valid_until_s = 0;  // Of an allow.
-  int key = -1;               // Which verifies the token.
+  int64_t valid_until_s = 0;   // Of an allow.
+  int key = -1;                // Which verifies the token.
   bool token_is_good = false;  // And the caller thus known.
 };
 
@@ -52,6 +52,8 @@ class Oracle {
 
   // Ask is a check at this moment. It leaves its trace: whoever asks for an absent kid waits for a fetch.
   Answer Ask(const Question& question, int64_t now_ms, int64_t wall_s);
+  // AskByItsKey answers as if the token's key, which must be in the set, were beyond doubt.
+  Answer AskByItsKey(const Question& question, int64_t now_ms, int64_t wall_s) const;
   // AskUnknownKid is a check of UnknownKidAuthorization.
   Answer AskUnknownKid(int issuer, const std::string& kid, int64_t now_ms);
 
@@ -71,6 +73,7 @@ class Oracle {
   Reason CheckTimes(const Question& question, int64_t wall_s, Answer* answer) const;
   Reason CheckRevocations(const Question& question, int key) const;
   Reason CheckTool(const Question& question, int64_t wall_s) const;
+  Reason AfterSignature(const Question& question, int64_t wall_s, Answer* answer) const;
   Reason Decide(const Question& question, int64_t now_ms, int64_t wall_s, Answer* answer);
 
   const Script& script_;

@@ -53,13 +53,13 @@ Policy ThePolicy() {
 
 std::vector<Since<KeyMask>> RotatingKeys(int64_t bound_ms, int64_t duration_ms, Random& random) {
   KeyMask mask = 0;
-  while (mask == 0) mask = static_cast<KeyMask>(random.Next()) & static_cast<KeyMask>(random.Next()) & kAllKeys;
+  while (mask == 0) mask = static_cast<KeyMask>(random.Next() & random.Next()) & kAllKeys;
   std::vector<Since<KeyMask>> timeline = {{0, mask}};
   const int64_t pace = random.Pick<int64_t>({20, 100, 400, 1500});
   for (int64_t at = PartOf(bound_ms, pace, random); at < duration_ms; at += PartOf(bound_ms, pace, random)) {
     const KeyMask key = 1u << random.Below(kKeys);
-    KeyMask next = mask ^ key;                                                       // One comes or goes.
-    if (random.OneIn(4)) next = (mask << 1 | mask >> (kKeys - 1)) & kAllKeys;        // All change.
+    KeyMask next = mask ^ key;                                                 // One comes or goes.
+    if (random.OneIn(4)) next = (mask << 1 | mask >> (kKeys - 1)) & kAllKeys;  // All change.
     if (next == 0) next = key << 1 <= kAllKeys ? key << 1 : 1;
     timeline.push_back({at, mask = next});
   }
@@ -75,7 +75,7 @@ std::vector<Since<Fault>> ComingAndGoingFaults(SourceKind kind, int64_t bound_ms
     }
   };
   std::vector<Since<Fault>> timeline = {{0, random.OneIn(5) ? any() : Fault::kNone}};
-  const int64_t calm = random.Pick<int64_t>({100, 300, 1000});
+  const int64_t calm = random.Pick<int64_t>({200, 700, 3000});
   for (int64_t at = PartOf(bound_ms, calm, random); at < duration_ms;) {
     timeline.push_back({at, any()});
     at += PartOf(bound_ms, random.Pick<int64_t>({1, 10, 50, 200, 500, 1050, 1500}), random);
@@ -144,9 +144,9 @@ int64_t SinceWhen(const std::vector<Since<T>>& timeline, int64_t at_ms, Same sam
 
 const char* FaultName(Fault fault) {
   constexpr std::array<const char*, static_cast<size_t>(Fault::kCount)> kNames = {
-      "none",      "loss",  "delay",        "blackhole", "reset",     "no DNS",        "slow body",
-      "truncated", "cut",   "TLS",          "status",    "garbage",   "empty set",     "unusable keys",
-      "too large", "stale", "not modified", "wrong metadata",         "flaky"};
+      "none",      "loss",  "delay",        "blackhole",      "reset",   "no DNS",    "slow body",
+      "truncated", "cut",   "TLS",          "status",         "garbage", "empty set", "unusable keys",
+      "too large", "stale", "not modified", "wrong metadata", "flaky"};
   return kNames[static_cast<size_t>(fault)];
 }
 

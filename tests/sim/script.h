@@ -14,24 +14,24 @@ namespace tollgate::sim {
 // Fault is what befalls exchanges with one identity provider for a while.
 enum class Fault : uint8_t {
   kNone,
-  kLoss,              // Packets get lost: some exchanges come late, some never.
-  kDelay,             // Up to twice as long as a fetch may take.
-  kBlackhole,         // Nothing ever comes back.
-  kReset,             // The connection is refused or reset.
-  kNoDns,             // The name does not resolve, at once or never.
-  kSlowBody,          // The body trickles in, at times just in time.
-  kTruncated,         // Cut off, and the transport sees it.
-  kCutOff,            // Cut off, and nobody but a parser sees it.
-  kTls,               // A certificate that is not accepted.
-  kErrorStatus,       // A status that is no answer.
-  kGarbage,           // 200, and not what was asked for.
-  kEmptySet,          // 200, and a set without keys.
-  kUnusableKeys,      // 200, and a set without keys that anybody could use.
-  kTooLarge,          // More than was asked for.
-  kStaleReplica,      // The set as it was some time ago.
-  kNotModified,       // 304, though nobody asked whether.
-  kWrongMetadata,     // Of another issuer, or leading to a foreign host.
-  kFlaky,             // Each second exchange is reset.
+  kLoss,           // Packets get lost: some exchanges come late, some never.
+  kDelay,          // Up to twice as long as a fetch may take.
+  kBlackhole,      // Nothing ever comes back.
+  kReset,          // The connection is refused or reset.
+  kNoDns,          // The name does not resolve, at once or never.
+  kSlowBody,       // The body trickles in, at times just in time.
+  kTruncated,      // Cut off, and the transport sees it.
+  kCutOff,         // Cut off, and nobody but a parser sees it.
+  kTls,            // A certificate that is not accepted.
+  kErrorStatus,    // A status that is no answer.
+  kGarbage,        // 200, and not what was asked for.
+  kEmptySet,       // 200, and a set without keys.
+  kUnusableKeys,   // 200, and a set without keys that anybody could use.
+  kTooLarge,       // More than was asked for.
+  kStaleReplica,   // The set as it was some time ago.
+  kNotModified,    // 304, though nobody asked whether.
+  kWrongMetadata,  // Of another issuer, or leading to a foreign host.
+  kFlaky,          // Each second exchange is reset.
   kCount,
 };
 const char* FaultName(Fault fault);

@@ -100,7 +100,9 @@ class Simulation : public Observer {
              const Principal* principal);
   void JudgeCache(const Question& question, const Answer& answer, const Decision& decision);
   void JudgeAllow(const Question& question, const Answer& answer);
+  void JudgeRetryAfter(const Question& question, const Decision& decision);
   void MayWait(const Decision& decision);
+  void JudgeMetrics();
 
   IdpScript& idp(int issuer) { return script_.idps[static_cast<size_t>(issuer)]; }
   FetchWatch& watch(int issuer) { return watches_[static_cast<size_t>(issuer)]; }
@@ -110,9 +112,7 @@ class Simulation : public Observer {
     return timing_.refresh_max_ms * (100 + timing_.jitter_percent) / 100 + 2 * timing_.fetch_timeout_ms +
            timing_.backoff_cap_ms + 2;
   }
-  void Complain(const std::string& what) {
-    complaint_.Add("at " + std::to_string(now_ms_) + " ms: " + what);
-  }
+  void Complain(const std::string& what) { complaint_.Add("at " + std::to_string(now_ms_) + " ms: " + what); }
   // Log tells what happens; `what` makes the text, only if somebody listens.
   template <typename What>
   void Log(What what) const {
@@ -146,6 +146,7 @@ class Simulation : public Observer {
   std::vector<std::string> unknown_kids_;
   std::map<uint64_t, Verified> verified_;  // By token.
   std::vector<Waiting> waiting_;
+  size_t seen_before_ = 0;  // By earlier engines.
   Result result_;
 };
 
@@ -167,7 +168,8 @@ void Simulation::OnBegin(const Exchange& exchange) {
   const Place& place = exchange.place;
   Log([&] {
     return "issuer " + std::to_string(place.issuer) + ": asks for " + (place.keys ? "keys " : "metadata ") +
-           std::to_string(place.number) + ", network: " + FaultName(At(idp(place.issuer).faults, now_ms_).value);
+           std::to_string(place.number) +
+           ", network: " + FaultName(At(idp(place.issuer).faults, now_ms_).value);
   });
   watch(place.issuer).OnBegin(exchange, now_ms_);
   // Every issuer has one at the most, and all of them together are fewer than the engine allows itself.
@@ -262,6 +264,7 @@ Disk::Content Simulation::SnapshotContent() const {
 
 void Simulation::Restart() {
   ++result_.counts.restarts;
+  JudgeMetrics();
   subject_.reset();
   waiting_.clear();
   const bool power_failed = random_.OneIn(2);
@@ -314,10 +317,12 @@ void Simulation::AfterEnd(int issuer, bool whole_set) {
     if (*one.calls != 0) Complain("a callback was called before its time");
   }
   if (script_.snapshot && whole_set) CheckFileAfterEnd(issuer);
-  if (random_.OneIn(3)) probes_.emplace(now_ms_, Probe{issuer, std::nullopt});
-  if (watch(issuer).failures() == 0) {
-    const int64_t stale_ms = now_ms_ + timing_.staleness_bound_ms;
-    probes_.emplace(stale_ms + random_.Between(0, 1), Probe{issuer, std::nullopt});
+  const int seldom = watch(issuer).failures() == 0 ? 3 : 32;
+  if (random_.OneIn(seldom)) probes_.emplace(now_ms_, Probe{issuer, std::nullopt});
+  if (watch(issuer).failures() == 1 && watch(issuer).known().any) {
+    const int64_t stale_ms = watch(issuer).known().last_good_ms + timing_.staleness_bound_ms;
+    for (int64_t later_ms = 0; later_ms <= 1; ++later_ms)
+      probes_.emplace(stale_ms + later_ms, Probe{issuer, std::nullopt});
   }
 }
 
@@ -363,13 +368,19 @@ TokenSpec Simulation::AnyToken() {
   TokenSpec token;
   token.issuer = static_cast<uint8_t>(random_.OneIn(30) ? kStranger : random_.Below(num_issuers()));
   token.key = static_cast<uint8_t>(random_.Below(kKeys));
-  token.times = static_cast<uint8_t>(random_.OneIn(2) ? 0 : random_.Below(kTimes));
+  if (token.issuer != kStranger && !random_.OneIn(4)) {
+    // One that is published at some time.
+    const std::vector<Since<KeyMask>>& sets = idp(token.issuer).keys;
+    const KeyMask keys = sets[static_cast<size_t>(random_.Below(static_cast<int>(sets.size())))].value;
+    while ((keys >> token.key & 1) == 0) token.key = static_cast<uint8_t>((token.key + 1) % kKeys);
+  }
+  token.times = static_cast<uint8_t>(random_.OneIn(3) ? random_.Below(kTimes) : 0);
   token.scope = static_cast<uint8_t>(random_.Below(kScopes));
-  token.audience = static_cast<uint8_t>(random_.OneIn(4) ? random_.Below(kAudiences) : 0);
+  token.audience = static_cast<uint8_t>(random_.OneIn(6) ? random_.Below(kAudiences) : 0);
   token.subject = static_cast<uint8_t>(random_.Below(kSubjects));
-  if (random_.OneIn(5)) {
-    token.form = random_.Pick({Form::kNoKid, Form::kNoKid, Form::kForged, Form::kOtherAlgorithm, Form::kBound,
-                               Form::kGarbage});
+  if (random_.OneIn(6)) {
+    token.form =
+        random_.Pick({Form::kNoKid, Form::kForged, Form::kOtherAlgorithm, Form::kBound, Form::kGarbage});
   }
   return token;
 }
@@ -377,12 +388,14 @@ TokenSpec Simulation::AnyToken() {
 // AnyQuestion asks about a token of this issuer, if there is one.
 Question Simulation::AnyQuestion(int issuer) {
   Question question;
-  for (int tries = 0; tries < 8; ++tries) {
+  const KeyMask keys = is_inline(issuer) ? idp(issuer).keys.front().value : watch(issuer).known().keys;
+  const bool with_key = !random_.OneIn(4);  // Most often one whose key is there.
+  for (int tries = 0; tries < 16; ++tries) {
     question.token = clients_[static_cast<size_t>(random_.Below(kClients))];
-    if (question.token.issuer == issuer) break;
+    if (question.token.issuer == issuer && (!with_key || (keys >> question.token.key & 1) != 0)) break;
   }
   question.tool = random_.OneIn(2) ? 2 : random_.Below(kTools);
-  question.resource = random_.OneIn(4) ? random_.Below(2) : question.token.audience % 2;
+  question.resource = random_.OneIn(6) ? random_.Below(2) : question.token.audience % 2;
   return question;
 }
 
@@ -408,7 +421,7 @@ void Simulation::CheckMany() {
 
 void Simulation::Flood() {
   const int issuer = random_.Below(num_issuers());
-  const int count = random_.OneIn(25) ? static_cast<int>(FetchWatch::kAbsentMax) + 100 : random_.Below(20);
+  const int count = random_.OneIn(80) ? 2 * static_cast<int>(FetchWatch::kAbsentMax) : random_.Below(20);
   for (int n = 0; n < count && !complaint_.any(); ++n) {
     std::string kid = "flood-" + std::to_string(unknown_kids_.size());
     if (!unknown_kids_.empty() && random_.OneIn(3)) {
@@ -433,14 +446,19 @@ void Simulation::StepWall() {
   const int64_t leeway_s =
       question.token.issuer == kStranger ? 0 : script_.config.issuers[question.token.issuer].leeway_s;
   int64_t wall_s = clock_.wall_s();
-  switch (random_.Below(5)) {
+  switch (random_.Below(8)) {
     case 0:
+    case 1:
+    case 2:
+      wall_s = kWallStart + now_ms_ / 1000;  // What is right.
+      break;
+    case 3:
       wall_s += random_.Pick<int64_t>({-1, 1, -30, 61, -600, 4'000, -4'000});
       break;
-    case 1:
+    case 4:
       wall_s = (times.not_before == INT64_MIN ? times.issued_at : times.not_before) - leeway_s;
       break;
-    case 2:
+    case 5:
       wall_s = times.issued_at + random_.Pick<int64_t>({7'200, 10'800 + leeway_s, 86'400 + leeway_s});
       break;
     default:
@@ -449,7 +467,9 @@ void Simulation::StepWall() {
   wall_s = std::clamp(wall_s + random_.Between(-1, 1), kWallStart - 7'200, kWallStart + 100'000);
   ++result_.counts.wall_steps;
   clock_.SetWall(wall_s * 1000 + random_.Between(0, 999));
-  Log([&] { return "the wall clock is set to " + std::to_string(wall_s - kWallStart) + " s after its begin"; });
+  Log([&] {
+    return "the wall clock is set to " + std::to_string(wall_s - kWallStart) + " s after its begin";
+  });
   Ask(question);
 }
 
@@ -511,16 +531,25 @@ void Simulation::Judge(const Question& question, const Answer& answer, const Dec
                           .freshness = decision.freshness,
                           .keys_age_ms = decision.keys_age_ms,
                           .valid_until_s = decision.valid_until_s,
-                          .retry_after_s = decision.retry_after_s});
+                          .retry_after_s = decision.retry_after_s,
+                          .ambiguous_hit = answer.reason == Reason::kKeyAmbiguous && decision.from_cache});
   Log([&] {
     return Describe(question) + ": " + std::string(ReasonName(decision.reason)) +
            (decision.from_cache ? ", cached" : "");
   });
-  if (const std::string how = Differs(question, answer, decision, principal); !how.empty())
+  // A hit does not look whether a second key has come by which its token, were it new, would be ambiguous:
+  // the key that it was verified with is its issuer's still.
+  const bool ambiguous_hit = result_.seen.back().ambiguous_hit;
+  if (ambiguous_hit) ++counts.ambiguous_hits;
+  const Answer demanded = ambiguous_hit ? oracle_.AskByItsKey(question, now_ms_, clock_.wall_s()) : answer;
+  if (const std::string how = Differs(question, demanded, decision, principal); !how.empty())
     Complain(Describe(question) + ": " + how);
   JudgeCache(question, answer, decision);
-  if (decision.allowed()) JudgeAllow(question, answer);
-  if (decision.verdict == Verdict::kUnavailable) MayWait(decision);
+  if (decision.allowed()) JudgeAllow(question, demanded);
+  if (decision.verdict == Verdict::kUnavailable) {
+    JudgeRetryAfter(question, decision);
+    MayWait(decision);
+  }
 }
 
 // JudgeCache: what was verified is verified again after a while, or when its key has left meanwhile, and not
@@ -563,6 +592,35 @@ void Simulation::JudgeAllow(const Question& question, const Answer& answer) {
   }
   if (removed_ms >= 0 && now_ms_ - std::max({removed_ms, quiet_ms, opened_ms_}) > LongestRefreshMs())
     Complain(Describe(question) + ": allowed by a key that was removed more than a refresh ago");
+}
+
+// Nobody is sent away for longer than until the next fetch may begin, or may end if it is under way.
+void Simulation::JudgeRetryAfter(const Question& question, const Decision& decision) {
+  const FetchWatch& seen = watch(question.token.issuer);
+  const int64_t until_ms = seen.in_flight() ? timing_.fetch_timeout_ms : seen.LatestBeginMs() - now_ms_;
+  if (decision.retry_after_s > std::max<int64_t>((until_ms + 999) / 1000, 1))
+    Complain(Describe(question) + ": Retry-After is " + std::to_string(decision.retry_after_s) + " s");
+}
+
+// JudgeMetrics is for the end of an engine.
+void Simulation::JudgeMetrics() {
+  if (subject_ == nullptr) return;
+  const Metrics metrics = subject_->engine().ReadMetrics();
+  const auto expect = [&](const char* what, uint64_t is, uint64_t should) {
+    if (is != should)
+      Complain(std::string("metrics: ") + what + " is " + std::to_string(is) + ", should be " +
+               std::to_string(should));
+  };
+  const std::span<const Seen> seen = std::span(result_.seen).subspan(seen_before_);
+  const auto count = [&](Verdict verdict) {
+    return static_cast<uint64_t>(
+        std::count_if(seen.begin(), seen.end(), [&](const Seen& one) { return one.verdict == verdict; }));
+  };
+  expect("checks", metrics.checks, seen.size());
+  expect("allowed", metrics.allowed, count(Verdict::kAllow));
+  expect("denied", metrics.denied, count(Verdict::kDeny));
+  expect("unavailable", metrics.unavailable, count(Verdict::kUnavailable));
+  seen_before_ = result_.seen.size();
 }
 
 void Simulation::MayWait(const Decision& decision) {
@@ -650,6 +708,7 @@ Result Simulation::Run() {
     }
     if (!complaint_.any() && network_.TakeWake()) Turn();
   }
+  JudgeMetrics();
   result_.counts.virtual_ms = static_cast<uint64_t>(now_ms_);
   result_.complaint = complaint_.text();
   return std::move(result_);
@@ -664,6 +723,7 @@ void Counts::Add(const Counts& other) {
   failed_fetches += other.failed_fetches;
   restarts += other.restarts;
   restored += other.restored;
+  ambiguous_hits += other.ambiguous_hits;
   callbacks += other.callbacks;
   wall_steps += other.wall_steps;
   virtual_ms += other.virtual_ms;
@@ -680,10 +740,14 @@ Result SimulateTwice(const Options& options) {
   without.cached = false;
   const Result uncached = Simulate(without);
   if (!uncached.complaint.empty()) return uncached;
-  const auto [one, other] = std::mismatch(cached.seen.begin(), cached.seen.end(), uncached.seen.begin(),
-                                          uncached.seen.end());
+  const auto same = [](const Seen& hit, const Seen& miss) {
+    return hit == miss || (hit.ambiguous_hit && miss.reason == Reason::kKeyAmbiguous);
+  };
+  const auto [one, other] =
+      std::mismatch(cached.seen.begin(), cached.seen.end(), uncached.seen.begin(), uncached.seen.end(), same);
   if (one == cached.seen.end() && other == uncached.seen.end()) return cached;
-  cached.complaint = "without a cache, answer " + std::to_string(one - cached.seen.begin()) + " is another one";
+  cached.complaint =
+      "without a cache, answer " + std::to_string(one - cached.seen.begin()) + " is another one";
   if (one != cached.seen.end() && other != uncached.seen.end()) {
     cached.complaint += ": at " + std::to_string(one->now_ms) + " and " + std::to_string(other->now_ms) +
                         " ms, " + std::string(ReasonName(one->reason)) + " and " +

@@ -27,9 +27,7 @@ class Subject {
   virtual void CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) {
     engine_->CheckBatch(requests, decisions);
   }
-  virtual int64_t RunBackgroundMs() {
-    return engine_->RunBackground(std::chrono::milliseconds(0)).count();
-  }
+  virtual int64_t RunBackgroundMs() { return engine_->RunBackground(std::chrono::milliseconds(0)).count(); }
   virtual bool NotifyWhenSettled(const Decision& decision, std::function<void()> callback) {
     return engine_->NotifyWhenSettled(decision, std::move(callback));
   }
@@ -43,15 +41,16 @@ using MakeSubject = std::function<std::unique_ptr<Subject>(const Config&, Enviro
 
 struct Options {
   uint64_t seed = 1;
-  bool cached = true;           // False: an engine without a verdict cache.
-  bool log = false;             // Tell on standard output what happens.
-  MakeSubject make_subject{};   // Null: the engine.
+  bool cached = true;          // False: an engine without a verdict cache.
+  bool log = false;            // Tell on standard output what happens.
+  MakeSubject make_subject{};  // Null: the engine.
 };
 
 // Counts says how much a simulation has seen.
 struct Counts {
   uint64_t checks = 0, hits = 0, fetches = 0, failed_fetches = 0, restarts = 0, restored = 0, callbacks = 0;
   uint64_t wall_steps = 0, virtual_ms = 0;
+  uint64_t ambiguous_hits = 0;  // By a key beside which a second one has come.
   std::map<Reason, uint64_t> reasons{};
   std::array<uint64_t, static_cast<size_t>(Fault::kCount)> faults{};  // Exchanges that met it.
 
@@ -66,6 +65,7 @@ struct Seen {
   Freshness freshness;
   int64_t keys_age_ms, valid_until_s;
   uint32_t retry_after_s;
+  bool ambiguous_hit;
 
   bool operator==(const Seen&) const = default;
 };

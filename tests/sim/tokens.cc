@@ -123,7 +123,8 @@ std::string_view HeaderKid(const TokenSpec& spec) {
 }
 
 std::string Describe(const TokenSpec& spec) {
-  constexpr std::array<const char*, 6> kForms = {"plain", "no kid", "forged", "other alg", "bound", "garbage"};
+  constexpr std::array<const char*, 6> kForms = {"plain",     "no kid", "forged",
+                                                 "other alg", "bound",  "garbage"};
   return "token(issuer " + std::to_string(spec.issuer) + ", key " + std::to_string(spec.key) + ", times " +
          std::to_string(spec.times) + ", scope " + std::to_string(spec.scope) + ", audience " +
          std::to_string(spec.audience) + ", subject " + std::to_string(spec.subject) + ", " +

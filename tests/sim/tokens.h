@@ -11,8 +11,8 @@ namespace tollgate::sim {
 // All that tokens are made of: issuers, their keys, and times. The same for every seed, so that a token is
 // signed once in the life of the process.
 
-inline constexpr int kIssuersMax = 4;            // A seed configures the first few of them.
-inline constexpr int kStranger = kIssuersMax;    // An issuer that nobody configures.
+inline constexpr int kIssuersMax = 4;          // A seed configures the first few of them.
+inline constexpr int kStranger = kIssuersMax;  // An issuer that nobody configures.
 inline constexpr int64_t kWallStart = 1'800'000'000;
 
 constexpr char kResourceA[] = "https://a.example/mcp";
