@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Is each of the patches in mutations/ caught by the simulation?
+"""Is each of the mistakes in mutations/ caught by the simulation?
 
-    mutate.py ROOT BUILD LINK OUT SEEDS [NAME…]
+    mutate.py ROOT BUILD LINK OUT PATCHES SEEDS [NAME…]
 
 ROOT is the source tree and BUILD its build tree; LINK is what record_link.py wrote down of sim_test; OUT is a directory
-for the mutants. For each patch (or only for those of these names), the room that it changes is copied, patched and
+for the mutants. For each patch in the directory PATCHES (or only for those of these names), the room that it changes is copied, patched and
 compiled as BUILD's compile commands say; its object files, ahead of the libraries, make another sim_test, which must
 complain about one of SEEDS ("1-400"). A patch that does not apply to the letter fails, as does one that does not
 compile. The engine itself knows nothing of mutations.
@@ -87,10 +87,9 @@ def caught(patch, root, commands, link, out, seeds):
 
 
 def main():
-    root, build, link, out = (pathlib.Path(path).resolve() for path in sys.argv[1:5])
-    seeds, names = sys.argv[5], sys.argv[6:]
-    patches = [patch for patch in sorted((root / "tests/sim/mutations").glob("*.patch"))
-               if not names or patch.stem in names]
+    root, build, link, out, patches = (pathlib.Path(path).resolve() for path in sys.argv[1:6])
+    seeds, names = sys.argv[6], sys.argv[7:]
+    patches = [patch for patch in sorted(patches.glob("*.patch")) if not names or patch.stem in names]
     commands = compile_commands(build)
     recorded = json.loads(link.read_text(encoding="utf-8"))
     escaped = 0 if patches else 1

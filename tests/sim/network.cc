@@ -7,6 +7,8 @@
 namespace tollgate::sim {
 namespace {
 
+constexpr int64_t kNever = INT64_MAX / 2;
+
 // "p" and "m", so that a tag shows which set it is of, and from where.
 std::string Etag(int path, KeyMask keys) {
   return "\"p" + std::to_string(path) + "-m" + std::to_string(keys) + "\"";
@@ -86,93 +88,117 @@ Network::Answer Network::AnswerTo(const Exchange& exchange) const {
   Random random({script_.seed, 2, static_cast<uint64_t>(exchange.place.issuer),
                  static_cast<uint64_t>(exchange.begin_ms), exchange.place.keys ? 1u : 0u,
                  static_cast<uint64_t>(exchange.place.number)});
-  const int64_t limit_ms = script_.config.timing.fetch_timeout_ms;
-  // Four of these in a row are in time.
-  const int64_t way_ms = random.Between(1, std::clamp<int64_t>(limit_ms / 16, 1, 40));
-  const auto broken = [&](FetchOutcome outcome, int64_t after_ms) {
-    return Answer{.after_ms = after_ms, .result = {.outcome = outcome}};
-  };
-  const auto text = [&](int status, std::string body) {
-    return Answer{
-        .after_ms = 2 * way_ms,
-        .result = {.outcome = FetchOutcome::kAnswered, .http_status = status, .body = std::move(body)}};
-  };
-
+  // There and back; four of these in a row are in time.
+  const int64_t way_ms =
+      random.Between(1, std::clamp<int64_t>(script_.config.timing.fetch_timeout_ms / 16, 1, 40));
   Answer answer = Healthy(exchange, random, exchange.begin_ms + way_ms);
   answer.after_ms = 2 * way_ms;
-  const bool keys = exchange.place.keys;
-  switch (fault) {
-    case Fault::kNone:
-    case Fault::kCount:
-      break;
-    case Fault::kLoss:
-      if (random.OneIn(3)) answer.after_ms = INT64_MAX / 2;
-      if (random.OneIn(2)) answer.after_ms += random.Between(1, limit_ms);
-      break;
-    case Fault::kDelay:
-      answer.after_ms = random.Between(1, 2 * limit_ms);
-      break;
-    case Fault::kBlackhole:
-      answer.after_ms = INT64_MAX / 2;
-      break;
-    case Fault::kReset:
-      answer = broken(FetchOutcome::kUnreachable, way_ms);
-      break;
-    case Fault::kNoDns:
-      answer = broken(FetchOutcome::kUnresolved, random.OneIn(2) ? way_ms : INT64_MAX / 2);
-      break;
-    case Fault::kSlowBody:
-      answer.after_ms = exchange.timeout_ms - random.Between(0, 1);
-      break;
-    case Fault::kTruncated:
-      answer = broken(FetchOutcome::kUnreachable, 2 * way_ms);
-      break;
-    case Fault::kCutOff:
-      answer.served.meaning = Served::Meaning::kFailed;
-      // A status without a body, or the first half of one.
-      if (answer.result.body.empty()) answer.result.http_status = 500;
-      answer.result.body.resize(answer.result.body.size() / 2);
-      break;
-    case Fault::kTls:
-      answer = broken(FetchOutcome::kTlsFailed, 2 * way_ms);
-      break;
-    case Fault::kErrorStatus:
-      answer = text(random.Pick({500, 503, 429, 408, 404, 403, 302, 204, 201}), answer.result.body);
-      if (!keys && answer.result.http_status < 500 && answer.result.http_status != 429 &&
-          answer.result.http_status != 408) {
-        answer.served.meaning = Served::Meaning::kNotThere;
-      }
-      break;
-    case Fault::kGarbage:
-      answer = text(200, random.Pick({"", "<html>maintenance</html>", "{}", "null", "[]", "{\"keys\":{}}",
-                                      "{\"keys\":[],\"keys\":[]}", "{\"issuer\":1}"}));
-      break;
-    case Fault::kEmptySet:
-      if (keys) answer = text(200, "{\"keys\":[]}");
-      break;
-    case Fault::kUnusableKeys:
-      if (keys) answer = text(200, R"({"keys":[{"kty":"oct","k":"c2VjcmV0"},{"kty":"EC","crv":"P-1"}]})");
-      break;
-    case Fault::kTooLarge:
-      answer = broken(FetchOutcome::kTooLarge, 2 * way_ms);
-      break;
-    case Fault::kStaleReplica:
-      answer = Healthy(exchange, random,
-                       exchange.begin_ms - random.Between(0, script_.config.timing.staleness_bound_ms / 4));
-      answer.after_ms = 2 * way_ms;
-      break;
-    case Fault::kNotModified:
-      if (keys && exchange.if_none_match.empty()) answer = text(304, "");
-      break;
-    case Fault::kWrongMetadata:
-      if (!keys) answer = WrongMetadata(exchange, random), answer.after_ms = 2 * way_ms;
-      break;
-    case Fault::kFlaky:
-      if (random.OneIn(2)) answer = broken(FetchOutcome::kUnreachable, way_ms);
-      break;
-  }
+  Delay(fault, exchange, random, &answer);
+  Break(fault, random, &answer);
+  Spoil(fault, exchange, random, &answer);
   answer.served.fault = fault;
   return answer;
+}
+
+// Delay is for what makes an answer late, or never come.
+void Network::Delay(Fault fault, const Exchange& exchange, Random& random, Answer* answer) const {
+  const int64_t limit_ms = script_.config.timing.fetch_timeout_ms;
+  switch (fault) {
+    case Fault::kLoss:
+      if (random.OneIn(3)) answer->after_ms = kNever;
+      if (random.OneIn(2)) answer->after_ms += random.Between(1, limit_ms);
+      return;
+    case Fault::kDelay:
+      answer->after_ms = random.Between(1, 2 * limit_ms);
+      return;
+    case Fault::kBlackhole:
+      answer->after_ms = kNever;
+      return;
+    case Fault::kNoDns:
+      if (random.OneIn(2)) answer->after_ms = kNever;
+      return;
+    case Fault::kSlowBody:
+      answer->after_ms = std::max<int64_t>(exchange.timeout_ms - random.Between(0, 1), 1);
+      return;
+    default:
+      return;
+  }
+}
+
+// Break is for what leaves nothing of an answer.
+void Network::Break(Fault fault, Random& random, Answer* answer) {
+  FetchOutcome outcome = FetchOutcome::kUnreachable;
+  switch (fault) {
+    case Fault::kReset:
+    case Fault::kTruncated:
+      break;
+    case Fault::kFlaky:
+      if (random.OneIn(2)) return;
+      break;
+    case Fault::kNoDns:
+      outcome = FetchOutcome::kUnresolved;
+      break;
+    case Fault::kTls:
+      outcome = FetchOutcome::kTlsFailed;
+      break;
+    case Fault::kTooLarge:
+      outcome = FetchOutcome::kTooLarge;
+      break;
+    default:
+      return;
+  }
+  *answer = {.after_ms = answer->after_ms, .result = {.outcome = outcome}};
+}
+
+// Spoil is for answers that come and are wrong.
+void Network::Spoil(Fault fault, const Exchange& exchange, Random& random, Answer* answer) const {
+  const bool keys = exchange.place.keys;
+  const int64_t after_ms = answer->after_ms;
+  const auto become = [&](int status, std::string body) {
+    *answer = {
+        .after_ms = after_ms,
+        .result = {.outcome = FetchOutcome::kAnswered, .http_status = status, .body = std::move(body)}};
+  };
+  switch (fault) {
+    case Fault::kCutOff:
+      if (answer->result.body.empty()) return become(500, "");
+      return become(200, answer->result.body.substr(0, answer->result.body.size() / 2));
+    case Fault::kErrorStatus: {
+      const int status = random.Pick({500, 503, 429, 408, 404, 403, 302, 204, 201});
+      become(status, answer->result.body);
+      // "Not here", but for what says "not now".
+      if (!keys && status < 500 && status != 429 && status != 408)
+        answer->served.meaning = Served::Meaning::kNotThere;
+      return;
+    }
+    case Fault::kGarbage:
+      return become(200, random.Pick({"", "<html>maintenance</html>", "{}", "null", "[]", "{\"keys\":{}}",
+                                      "{\"keys\":[],\"keys\":[]}", "{\"issuer\":1}"}));
+    case Fault::kEmptySet:
+      if (keys) become(200, "{\"keys\":[]}");
+      return;
+    case Fault::kUnusableKeys:
+      if (keys) become(200, R"({"keys":[{"kty":"oct","k":"c2VjcmV0"},{"kty":"EC","crv":"P-1"}]})");
+      return;
+    case Fault::kStaleReplica: {
+      const int64_t old_ms = random.Between(0, script_.config.timing.staleness_bound_ms / 4);
+      *answer = Healthy(exchange, random, exchange.begin_ms - old_ms);
+      answer->after_ms = after_ms;
+      return;
+    }
+    case Fault::kNotModified:
+      if (keys && exchange.if_none_match.empty()) become(304, "");
+      return;
+    case Fault::kWrongMetadata: {
+      if (keys) return;
+      const std::string_view issuer = IssuerName(exchange.place.issuer);
+      return become(200, random.Pick({MetadataText(IssuerName(kStranger), KeysUrl(exchange.place.issuer, 0)),
+                                      MetadataText(issuer, KeysUrl(kStranger, 0)),
+                                      MetadataText(issuer, "http://169.254.169.254/latest")}));
+    }
+    default:
+      return;
+  }
 }
 
 // Healthy is the answer of a server that had the request at `at_ms`.
@@ -217,16 +243,6 @@ Network::Answer Network::Metadata(const Exchange& exchange, int64_t at_ms) const
   answer.result = {.outcome = FetchOutcome::kAnswered,
                    .http_status = 200,
                    .body = MetadataText(IssuerName(place.issuer), KeysUrl(place.issuer, answer.served.path))};
-  return answer;
-}
-
-Network::Answer Network::WrongMetadata(const Exchange& exchange, Random& random) const {
-  const std::string_view issuer = IssuerName(exchange.place.issuer);
-  Answer answer;
-  answer.result = {.outcome = FetchOutcome::kAnswered, .http_status = 200};
-  answer.result.body = random.Pick({MetadataText(IssuerName(kStranger), KeysUrl(exchange.place.issuer, 0)),
-                                    MetadataText(issuer, KeysUrl(kStranger, 0)),
-                                    MetadataText(issuer, "http://169.254.169.254/latest")});
   return answer;
 }
 

@@ -90,7 +90,9 @@ class Network {
   Answer Healthy(const Exchange& exchange, Random& random, int64_t at_ms) const;
   Answer Keys(const Exchange& exchange, Random& random, int64_t at_ms) const;
   Answer Metadata(const Exchange& exchange, int64_t at_ms) const;
-  Answer WrongMetadata(const Exchange& exchange, Random& random) const;
+  void Delay(Fault fault, const Exchange& exchange, Random& random, Answer* answer) const;
+  static void Break(Fault fault, Random& random, Answer* answer);
+  void Spoil(Fault fault, const Exchange& exchange, Random& random, Answer* answer) const;
 
   const Script& script_;
   const int64_t& now_ms_;
