@@ -5,10 +5,10 @@
 #include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "tests/keys/fake_files.h"
 #include "tests/sim/fetch_watch.h"
+#include "tests/sim/random.h"
 
 namespace tollgate::sim {
 
@@ -33,7 +33,6 @@ class Disk : public FileSystem {
     return files_.Read(path, bytes_max);
   }
   absl::Status Create(const std::string& path, std::string_view bytes) override {
-    ++num_tries_;
     absl::Status status = files_.Create(path, bytes);
     if (status.ok()) unfinished_ = content_();
     return status;
@@ -55,9 +54,9 @@ class Disk : public FileSystem {
     return status;
   }
 
-  // What the file says: as a process sees it.
+  // What the file says: as a process sees it, and after the power has failed.
   const Content& seen() const { return seen_; }
-  uint64_t num_tries() const { return num_tries_; }
+  const Content& durable() const { return durable_; }
 
   // KillBefore: the process is gone `step` steps from now.
   void KillBefore(uint64_t step) { files_.StopBefore(step, nullptr); }
@@ -68,19 +67,41 @@ class Disk : public FileSystem {
     if (power_failed) seen_ = durable_;
     durable_ = seen_;
   }
-  // SetFull: nothing can be written; what is there can be removed, unless the disk is read-only.
-  void SetFault(bool full, bool read_only) {
-    files_.SetFault([full, read_only](std::string_view what, const std::string& /*path*/) -> absl::Status {
-      const bool fails = what == "write" ? full || read_only : what != "read" && read_only;
+  // SetFault: what is there can be removed from a full disk, and nothing changed on a read-only one.
+  void SetFault(bool full, bool read_only, bool unreadable) {
+    files_.SetFault([=](std::string_view what, const std::string& /*path*/) -> absl::Status {
+      const bool fails = what == "read" ? unreadable : what == "write" ? full || read_only : read_only;
       return fails ? absl::UnavailableError("the disk fails") : absl::OkStatus();
     });
+  }
+  // Spoil does something to the file after which nobody may believe it: cut off, altered, or in others'
+  // hands.
+  void Spoil(Random& random) {
+    testing::FakeFiles::File file = files_.Get(kSnapshotPath);
+    if (file.bytes.empty()) return;
+    const auto at = static_cast<size_t>(random.Below(static_cast<int>(file.bytes.size())));
+    switch (random.Below(4)) {
+      case 0:
+        file.bytes.resize(at);
+        break;
+      case 1:
+        file.bytes[at] = static_cast<char>(file.bytes[at] ^ 1);
+        break;
+      case 2:
+        file.mode = 0666;
+        break;
+      default:
+        file.ours = false;
+    }
+    files_.Put(kSnapshotPath, std::move(file));
+    seen_.clear();
+    durable_.clear();
   }
 
  private:
   testing::FakeFiles files_;
   const std::function<Content()> content_;
   Content unfinished_, seen_, durable_;
-  uint64_t num_tries_ = 0;
 };
 
 }  // namespace tollgate::sim

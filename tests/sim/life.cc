@@ -79,6 +79,7 @@ void Life::Open() {
   oracle_.Restart();
   verified_.clear();
   watches_.clear();
+  disk_.SetFault(disk_full_, disk_read_only_, false);
   const std::vector<IssuerHealth> health = subject_->ReadHealth();
   for (int issuer = 0; issuer < num_issuers(); ++issuer) {
     const FetchWatch::Known restored = TakeRestored(issuer, health[static_cast<size_t>(issuer)]);
@@ -93,7 +94,7 @@ FetchWatch::Known Life::TakeRestored(int issuer, const IssuerHealth& health) {
   if (is_inline(issuer)) return {};
   const Disk::Content& file = disk_.seen();
   const auto found = file.find(issuer);
-  if (!script_.snapshot || found == file.end()) {
+  if (!script_.snapshot || unreadable_ || found == file.end()) {
     if (health.from_snapshot) Complain("keys from a snapshot that has none of them");
     return {};
   }
@@ -145,6 +146,10 @@ void Life::Restart() {
   clock_.mono_begin_ms = random_.Between(-1'000'000'000, 1'000'000'000);
   Log([&] { return std::string(power_failed ? "restart, the power failed" : "restart"); });
   SetDisk();
+  if (random_.OneIn(10)) disk_.Spoil(random_);
+  // What cannot be read now is still there the next time.
+  unreadable_ = random_.OneIn(10);
+  disk_.SetFault(disk_full_, disk_read_only_, unreadable_);
   Open();
 }
 
@@ -152,7 +157,8 @@ void Life::SetDisk() {
   while (disk_part_ < script_.disk_faults.size() && script_.disk_faults[disk_part_].from_ms <= now_ms_) {
     const bool fails = script_.disk_faults[disk_part_++].value;
     disk_read_only_ = fails && random_.OneIn(2);
-    disk_.SetFault(fails, disk_read_only_);
+    disk_full_ = fails;
+    disk_.SetFault(disk_full_, disk_read_only_, false);
   }
 }
 
@@ -200,10 +206,12 @@ void Life::AfterEnd(int issuer, bool whole_set) {
 // A key that was seen to end is in no file, so that no restart brings it back, unless nothing on the disk can
 // be changed.
 void Life::CheckFileAfterEnd(int issuer) {
-  const auto entry = disk_.seen().find(issuer);
-  if (entry == disk_.seen().end()) return;
-  if ((entry->second.known.keys & ~watch(issuer).known().keys) != 0 && !disk_read_only_)
-    Complain("a removed key stays in the snapshot");
+  if (disk_read_only_) return;
+  for (const Disk::Content* content : {&disk_.seen(), &disk_.durable()}) {
+    const auto entry = content->find(issuer);
+    if (entry != content->end() && (entry->second.known.keys & ~watch(issuer).known().keys) != 0)
+      Complain("a removed key stays in the snapshot");
+  }
 }
 
 // --- What is done ---

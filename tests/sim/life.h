@@ -126,7 +126,7 @@ class Life : public Observer {
   int64_t engine_due_ms_ = 0;
   uint64_t incarnation_ = 0;
   size_t disk_part_ = 0;  // Of the script's disk faults: what comes next.
-  bool disk_read_only_ = false;
+  bool disk_full_ = false, disk_read_only_ = false, unreadable_ = false;
   struct Ended {
     int issuer;
     bool whole_set;  // With a set, and not with a failure or a 304.
