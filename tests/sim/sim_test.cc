@@ -77,12 +77,13 @@ bool HasSeenAll(const Counts& counts) {
 }
 
 void Print(uint64_t num_seeds, const Counts& counts) {
-  std::printf(
-      "%" PRIu64 " seeds, %.1f years: %" PRIu64 " checks (%" PRIu64 " from the cache), %" PRIu64
-      " fetches (%" PRIu64 " failed), %" PRIu64 " restarts (%" PRIu64 " issuers from a snapshot), %" PRIu64
-      " steps of the wall clock, %" PRIu64 " hits by a key that has become ambiguous\n",
-      num_seeds, static_cast<double>(counts.virtual_ms) / 1000 / 86'400 / 365, counts.checks, counts.hits,
-      counts.fetches, counts.failed_fetches, counts.restarts, counts.restored, counts.wall_steps);
+  std::printf("%" PRIu64 " seeds, %.1f years: %" PRIu64 " checks (%" PRIu64 " from the cache), %" PRIu64
+              " fetches (%" PRIu64 " failed), %" PRIu64 " restarts (%" PRIu64
+              " issuers from a snapshot), %" PRIu64 " steps of the wall clock, %" PRIu64
+              " hits by a key that has become ambiguous\n",
+              num_seeds, static_cast<double>(counts.virtual_ms) / 1000 / 86'400 / 365, counts.checks,
+              counts.hits, counts.fetches, counts.failed_fetches, counts.restarts, counts.restored,
+              counts.wall_steps, counts.ambiguous_hits);
   for (const auto& [reason, count] : counts.reasons)
     std::printf("%10" PRIu64 " %s\n", count, std::string(ReasonName(reason)).c_str());
 }
