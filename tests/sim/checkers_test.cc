@@ -14,6 +14,7 @@
 #include "tests/keys/fake_transport.h"
 #include "tests/pipeline/engine_fixture.h"
 #include "tests/sim/fetch_watch.h"
+#include "tests/sim/oracle.h"
 #include "tests/sim/simulation.h"
 
 namespace tollgate::sim {
@@ -393,6 +394,36 @@ TEST_F(FetchWatchTest, FreshnessFollowsTheFetches) {
   EXPECT_EQ(watch_->FreshnessAt(900'020), Freshness::kDegraded);
   EXPECT_EQ(watch_->FreshnessAt(3'600'010), Freshness::kDegraded);
   EXPECT_EQ(watch_->FreshnessAt(3'600'011), Freshness::kUnavailable);
+}
+
+// --- The oracle ---
+
+TEST_F(FetchWatchTest, TheOracleKnowsEachSecond) {
+  script_.config.issuers.resize(1);
+  script_.config.issuers[0] = {.issuer = std::string(IssuerName(0)), .leeway_s = 60};
+  script_.config.resources = {{.uri = kResourceA}, {.uri = kResourceB}};
+  Good();
+  std::vector<FetchWatch> watches = {*watch_};
+  Oracle oracle(script_, watches);
+  const auto reason = [&](TokenSpec token, int64_t wall_s, int tool = 2, int64_t now_ms = 20) {
+    return oracle.Ask({.token = token, .tool = tool}, now_ms, kWallStart + wall_s).reason;
+  };
+  const TokenSpec brief{.times = 1};  // From −60 to 900 s.
+  EXPECT_EQ(reason(brief, 959), Reason::kNone);
+  EXPECT_EQ(reason(brief, 960), Reason::kExpired);
+  EXPECT_EQ(reason(brief, -120), Reason::kNone);
+  EXPECT_EQ(reason(brief, -121), Reason::kNotYetValid);
+  EXPECT_EQ(reason({.times = 4}, 1'739), Reason::kNotYetValid);
+  EXPECT_EQ(reason({.times = 4}, 1'740), Reason::kNone);
+  EXPECT_EQ(reason({.times = 6}, 0), Reason::kLifetimeTooLong);
+  EXPECT_EQ(reason({.scope = 1}, 7'140, 3), Reason::kNone);
+  EXPECT_EQ(reason({.scope = 1}, 7'141, 3), Reason::kTooOld);
+  EXPECT_EQ(reason({.scope = 1}, 0, 1), Reason::kInsufficientScope);
+  EXPECT_EQ(reason({.audience = 1}, 0), Reason::kAudienceMismatch);
+  EXPECT_EQ(reason({}, 0, 2, 3'600'010), Reason::kNone);
+  EXPECT_EQ(reason({}, 0, 2, 3'600'011), Reason::kKeysTooStale);
+  EXPECT_EQ(reason({.key = 4}, 0), Reason::kBadSignature);  // Its kid is that of key 0.
+  EXPECT_EQ(reason({.key = 2}, 0), Reason::kKeyPending);
 }
 
 // --- Memory ---

@@ -9,7 +9,8 @@
 namespace tollgate::sim {
 
 // All that tokens are made of: issuers, their keys, and times. The same for every seed, so that a token is
-// signed once in the life of the process.
+// signed once in the life of the process. Keys are made anew in each process: nothing that a simulation says
+// depends on their material.
 
 inline constexpr int kIssuersMax = 4;          // A seed configures the first few of them.
 inline constexpr int kStranger = kIssuersMax;  // An issuer that nobody configures.
