@@ -1,0 +1,476 @@
+// Can the simulation say no? Engines that are wrong in one way, about which it must complain, and fetches
+// that break one rule each.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/keys/fake_transport.h"
+#include "tests/pipeline/engine_fixture.h"
+#include "tests/sim/fetch_watch.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/simulation.h"
+
+namespace tollgate::sim {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+std::unique_ptr<Engine> MakeEngine(const Config& config, Environment environment) {
+  return Engine::Create(config, std::move(environment)).value();
+}
+
+template <typename Broken>
+std::unique_ptr<Subject> Make(const Config& config, Environment environment) {
+  return std::make_unique<Broken>(MakeEngine(config, std::move(environment)));
+}
+
+// FirstComplaint is what is said about a subject that is wrong; empty: nothing in many seeds.
+std::string FirstComplaint(const MakeSubject& make_subject) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Result result = Simulate({.seed = seed, .make_subject = make_subject});
+    if (!result.complaint.empty()) return result.complaint;
+  }
+  return "";
+}
+
+// --- Answers ---
+
+TEST(Simulation, HasNothingAgainstTheEngine) { EXPECT_EQ(FirstComplaint(Make<Subject>), ""); }
+
+TEST(Simulation, IsTheSameEachTime) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Result one = Simulate({.seed = seed}), other = Simulate({.seed = seed});
+    EXPECT_EQ(one.complaint, "");
+    EXPECT_GT(one.seen.size(), 100u);
+    EXPECT_TRUE(one.seen == other.seen) << seed;
+  }
+}
+
+// A subject whose answers go through `Change` on their way.
+template <void (*Change)(Decision*, Principal*)>
+class Changed : public Subject {
+ public:
+  using Subject::Subject;
+  void Check(const Request& request, Decision* decision, Principal* principal) override {
+    Subject::Check(request, decision, principal);
+    Change(decision, principal);
+  }
+};
+
+void DenyForWantOfKeys(Decision* decision, Principal* /*principal*/) {
+  if (decision->verdict != Verdict::kUnavailable) return;
+  decision->verdict = Verdict::kDeny;
+  decision->reason = Reason::kKeyUnknown;
+}
+TEST(Simulation, SeesWhatIsWronglyDenied) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<DenyForWantOfKeys>>), HasSubstr("wrongly denied"));
+}
+
+void AllowForWantOfKeys(Decision* decision, Principal* /*principal*/) {
+  if (decision->reason != Reason::kKeysTooStale) return;
+  decision->verdict = Verdict::kAllow;
+  decision->reason = Reason::kNone;
+}
+TEST(Simulation, SeesWhatIsWronglyAllowed) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<AllowForWantOfKeys>>), HasSubstr("wrongly allowed"));
+}
+
+void UnavailableWhileDegraded(Decision* decision, Principal* /*principal*/) {
+  if (!decision->allowed() || decision->freshness != Freshness::kDegraded) return;
+  decision->verdict = Verdict::kUnavailable;
+  decision->reason = Reason::kKeysTooStale;
+}
+TEST(Simulation, SeesWhatIsWronglyUnavailable) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<UnavailableWhileDegraded>>), HasSubstr("wrongly unavailable"));
+}
+
+void OneSecondMore(Decision* decision, Principal* /*principal*/) {
+  if (decision->allowed()) ++decision->valid_until_s;
+}
+TEST(Simulation, SeesAnAllowThatIsGoodForTooLong) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<OneSecondMore>>), HasSubstr("valid_until_s"));
+}
+
+void SomebodyElse(Decision* decision, Principal* principal) {
+  if (!decision->allowed() || principal == nullptr) return;
+  principal->Assign(std::array<std::string_view, Principal::kFieldCount>{"https://idp.example", "mallory"});
+}
+TEST(Simulation, SeesAnotherCaller) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<SomebodyElse>>), HasSubstr("another caller"));
+}
+
+void AYear(Decision* decision, Principal* /*principal*/) {
+  if (decision->verdict == Verdict::kUnavailable) decision->retry_after_s = 31'536'000;
+}
+TEST(Simulation, SeesARetryAfterThatIsTooLong) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<AYear>>), HasSubstr("Retry-After"));
+}
+
+void Fresh(Decision* decision, Principal* /*principal*/) {
+  if (decision->allowed()) decision->freshness = Freshness::kFresh;
+}
+TEST(Simulation, SeesKeysThatAreOnlyCalledFresh) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<Fresh>>), HasSubstr("freshness"));
+}
+
+// The cache of a naive gateway: what was once allowed is allowed, whatever else has happened.
+class RemembersForEver : public Subject {
+ public:
+  using Subject::Subject;
+  void Check(const Request& request, Decision* decision, Principal* principal) override {
+    const std::string key = std::string(request.authorization) + "|" + std::string(request.tool) + "|" +
+                            std::to_string(static_cast<uint32_t>(request.resource));
+    Subject::Check(request, decision, principal);
+    if (decision->allowed()) allowed_[key] = *decision;
+    if (const auto found = allowed_.find(key); found != allowed_.end()) *decision = found->second;
+  }
+
+ private:
+  std::map<std::string, Decision> allowed_;
+};
+TEST(Simulation, SeesACacheThatForgetsNothing) {
+  EXPECT_THAT(FirstComplaint(Make<RemembersForEver>), ContainsRegex("wrongly allowed|keys_age_ms"));
+}
+
+class MixesUpBatches : public Subject {
+ public:
+  using Subject::Subject;
+  void CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) override {
+    Subject::CheckBatch(requests, decisions);
+    if (decisions.size() > 1) std::swap(decisions.front(), decisions.back());
+  }
+};
+TEST(Simulation, SeesAnswersInTheWrongOrder) { EXPECT_NE(FirstComplaint(Make<MixesUpBatches>), ""); }
+
+// --- Fetches and time ---
+
+class SleepsIn : public Subject {
+ public:
+  using Subject::Subject;
+  int64_t RunBackgroundMs() override { return ++turns_ % 8 == 0 ? 50 : Subject::RunBackgroundMs(); }
+
+ private:
+  int turns_ = 0;
+};
+TEST(Simulation, SeesAFetchThatIsLate) { EXPECT_NE(FirstComplaint(Make<SleepsIn>), ""); }
+
+// A subject whose environment is changed before the engine has it.
+template <typename Change>
+MakeSubject Within(Change change) {
+  return [change](const Config& config, Environment environment) {
+    Config changed = config;
+    change(&changed, &environment);
+    return std::make_unique<Subject>(MakeEngine(changed, std::move(environment)));
+  };
+}
+
+TEST(Simulation, SeesOtherTimingThanConfigured) {
+  const auto complaint = [](auto setting, double factor) {
+    return FirstComplaint(Within([=](Config* config, Environment* /*environment*/) {
+      int64_t& value = config->timing.*setting;
+      value = std::max<int64_t>(static_cast<int64_t>(static_cast<double>(value) * factor), 1);
+    }));
+  };
+  EXPECT_NE(complaint(&Timing::refresh_min_ms, 0.5), "");
+  EXPECT_NE(complaint(&Timing::refresh_max_ms, 0.5), "");
+  EXPECT_NE(complaint(&Timing::cooldown_ms, 0.9), "");
+  EXPECT_NE(complaint(&Timing::cooldown_ms, 1.1), "");
+  EXPECT_NE(complaint(&Timing::staleness_bound_ms, 1.01), "");
+  EXPECT_NE(complaint(&Timing::backoff_min_ms, 0.001), "");
+  EXPECT_NE(complaint(&Timing::verdict_age_max_ms, 1.1), "");
+  EXPECT_NE(complaint(&Timing::verdict_age_max_ms, 0.9), "");
+  EXPECT_NE(complaint(&Timing::fetch_timeout_ms, 1.1), "");
+  EXPECT_NE(complaint(&Timing::metadata_age_max_ms, 2), "");
+}
+
+TEST(Simulation, SeesAnotherLeeway) {
+  EXPECT_THAT(FirstComplaint(Within([](Config* config, Environment* /*environment*/) {
+                for (IssuerConfig& issuer : config->issuers)
+                  issuer.leeway_s = std::min<int64_t>(issuer.leeway_s + 1, 300);
+              })),
+              ContainsRegex("wrongly allowed|valid_until_s"));
+}
+
+// A clock whose ages are the wall clock's.
+class WallAges final : public Clock {
+ public:
+  explicit WallAges(const Clock& clock) : clock_(clock) {}
+  Now Read() const override {
+    const Now now = clock_.Read();
+    return {.wall_s = now.wall_s, .mono_ms = now.wall_s * 1000};
+  }
+
+ private:
+  const Clock& clock_;
+};
+TEST(Simulation, SeesAgesThatFollowTheWallClock) {
+  std::vector<std::unique_ptr<WallAges>> clocks;
+  EXPECT_NE(FirstComplaint(Within([&clocks](Config* /*config*/, Environment* environment) {
+              clocks.push_back(std::make_unique<WallAges>(*environment->clock));
+              environment->clock = clocks.back().get();
+            })),
+            "");
+}
+
+// A network end that asks for everything twice.
+class AsksTwice : public Transport {
+ public:
+  explicit AsksTwice(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
+  void Start(FetchRequest request) override {
+    transport_->Start(request);
+    transport_->Start(std::move(request));
+  }
+  void Poll(int timeout_ms, std::vector<FetchResult>* done) override { transport_->Poll(timeout_ms, done); }
+  void Wake() override { transport_->Wake(); }
+
+ private:
+  std::unique_ptr<Transport> transport_;
+};
+TEST(Simulation, SeesTwoFetchesAtATime) {
+  EXPECT_THAT(FirstComplaint(Within([](Config* /*config*/, Environment* environment) {
+                environment->transport = std::make_unique<AsksTwice>(std::move(environment->transport));
+              })),
+              HasSubstr("two exchanges at a time"));
+}
+
+TEST(Simulation, SeesASnapshotThatIsMissing) {
+  EXPECT_THAT(FirstComplaint(Within(
+                  [](Config* config, Environment* /*environment*/) { config->snapshot = SnapshotConfig(); })),
+              ContainsRegex("wrongly not restored|snapshot"));
+}
+
+class CallsTwice : public Subject {
+ public:
+  using Subject::Subject;
+  bool NotifyWhenSettled(const Decision& decision, std::function<void()> callback) override {
+    return Subject::NotifyWhenSettled(decision, [callback] { callback(), callback(); });
+  }
+};
+TEST(Simulation, SeesACallbackThatComesTwice) {
+  EXPECT_THAT(FirstComplaint(Make<CallsTwice>), HasSubstr("called 2 times"));
+}
+
+// --- Single rules of fetches ---
+
+class FetchWatchTest : public ::testing::Test {
+ protected:
+  FetchWatchTest() {
+    script_.idps = {IdpScript{
+        .kind = SourceKind::kJwksUri, .keys = {{0, 1}}, .paths = {{0, 0}}, .faults = {{0, Fault::kNone}}}};
+    script_.config.timing = Timing();
+    script_.config.timing.jitter_percent = 0;
+    watch_ = std::make_unique<FetchWatch>(0, script_, 0, FetchWatch::Known{}, complaint_);
+  }
+  void Begin(int64_t at_ms) {
+    exchange_ = {.place = {.issuer = 0, .keys = true, .number = 0}, .begin_ms = at_ms, .timeout_ms = 5'000};
+    watch_->OnBegin(exchange_, at_ms);
+  }
+  void End(int64_t at_ms, Served::Meaning meaning, KeyMask keys = 1) {
+    watch_->OnEnd(exchange_, {.meaning = meaning, .keys = keys}, at_ms);
+  }
+  // A good fetch from 0 to 10 ms: the next one is due at 900'010 ms.
+  void Good() {
+    Begin(0);
+    End(10, Served::Meaning::kSet);
+    EXPECT_EQ(complaint_.text(), "");
+  }
+
+  Script script_{1};
+  Complaint complaint_;
+  Exchange exchange_;
+  std::unique_ptr<FetchWatch> watch_;
+};
+
+TEST_F(FetchWatchTest, TheFirstFetchIsAtOnce) {
+  Begin(1);
+  EXPECT_THAT(complaint_.text(), HasSubstr("at once"));
+}
+
+TEST_F(FetchWatchTest, RefreshesAreInTheirInterval) {
+  Good();
+  watch_->AfterTurn(900'000);
+  EXPECT_EQ(complaint_.text(), "");
+  Begin(900'010);
+  EXPECT_EQ(complaint_.text(), "");
+}
+
+TEST_F(FetchWatchTest, RefreshesAreNotEarlier) {
+  Good();
+  Begin(900'000);
+  EXPECT_THAT(complaint_.text(), HasSubstr("too early"));
+}
+
+TEST_F(FetchWatchTest, RefreshesAreNotLeftOut) {
+  Good();
+  watch_->AfterTurn(900'020);
+  EXPECT_THAT(complaint_.text(), HasSubstr("does not begin"));
+}
+
+TEST_F(FetchWatchTest, AnAbsentKidForcesOneFetchPerCooldown) {
+  Good();
+  EXPECT_EQ(watch_->AskAbsent("x", 20), Reason::kKeyPending);
+  EXPECT_EQ(watch_->LatestBeginMs(), 60'000);
+  Begin(60'000);
+  // Asked for while the fetch was under way: it does not settle that one.
+  EXPECT_EQ(watch_->AskAbsent("y", 60'005), Reason::kKeyPending);
+  End(60'010, Served::Meaning::kSet);
+  EXPECT_EQ(watch_->AskAbsent("x", 60'020), Reason::kKeyUnknown);
+  EXPECT_EQ(watch_->AskAbsent("y", 60'020), Reason::kKeyPending);
+  EXPECT_EQ(complaint_.text(), "");
+  Begin(119'999);
+  EXPECT_THAT(complaint_.text(), HasSubstr("too early"));
+}
+
+TEST_F(FetchWatchTest, AChangeForgetsWhatWasSettled) {
+  Good();
+  EXPECT_EQ(watch_->AskAbsent("x", 20), Reason::kKeyPending);
+  Begin(60'000);
+  End(60'010, Served::Meaning::kSet);
+  EXPECT_EQ(watch_->AskAbsent("x", 60'020), Reason::kKeyUnknown);
+  EXPECT_EQ(watch_->AskAbsent("x", 120'000), Reason::kKeyUnknown);
+  Begin(120'000);
+  End(120'010, Served::Meaning::kSet, 3);
+  EXPECT_EQ(watch_->AskAbsent("x", 120'020), Reason::kKeyPending);
+}
+
+TEST_F(FetchWatchTest, BackoffsAreShorterThanTheirCeiling) {
+  Begin(0);
+  End(10, Served::Meaning::kFailed);
+  EXPECT_EQ(watch_->LatestBeginMs(), 1'010);
+  Begin(1'010);
+  End(1'020, Served::Meaning::kFailed);
+  EXPECT_EQ(watch_->LatestBeginMs(), 3'020);
+  EXPECT_EQ(complaint_.text(), "");
+}
+
+TEST_F(FetchWatchTest, AnAbsentKidShortensNoBackoff) {
+  Good();
+  Begin(900'010);
+  End(900'020, Served::Meaning::kFailed);
+  watch_->OnPlan(900'900);
+  EXPECT_EQ(watch_->AskAbsent("x", 900'030), Reason::kKeyPending);
+  Begin(900'031);
+  EXPECT_THAT(complaint_.text(), HasSubstr("another time"));
+}
+
+TEST_F(FetchWatchTest, BackoffsAreNotAlwaysShort) {
+  int64_t now_ms = 0;
+  for (int i = 0; i < 30; ++i) {
+    Begin(now_ms);
+    End(now_ms + 10, Served::Meaning::kFailed);
+    now_ms += 11;
+  }
+  EXPECT_THAT(complaint_.text(), HasSubstr("full-jitter"));
+}
+
+TEST_F(FetchWatchTest, AFetchEndsInTime) {
+  Begin(0);
+  End(5'001, Served::Meaning::kFailed);
+  EXPECT_THAT(complaint_.text(), HasSubstr("too long"));
+}
+
+TEST_F(FetchWatchTest, AnUnaskedNotModifiedIsAFailure) {
+  Good();
+  Begin(900'010);
+  End(900'020, Served::Meaning::kNotModified);
+  EXPECT_EQ(watch_->failures(), 1u);
+}
+
+TEST_F(FetchWatchTest, FreshnessFollowsTheFetches) {
+  EXPECT_EQ(watch_->FreshnessAt(0), Freshness::kUnavailable);
+  Good();
+  EXPECT_EQ(watch_->FreshnessAt(20), Freshness::kFresh);
+  Begin(900'010);
+  EXPECT_EQ(watch_->FreshnessAt(900'010), Freshness::kStale);
+  End(900'020, Served::Meaning::kFailed);
+  EXPECT_EQ(watch_->FreshnessAt(900'020), Freshness::kDegraded);
+  EXPECT_EQ(watch_->FreshnessAt(3'600'010), Freshness::kDegraded);
+  EXPECT_EQ(watch_->FreshnessAt(3'600'011), Freshness::kUnavailable);
+}
+
+// --- The oracle ---
+
+TEST_F(FetchWatchTest, TheOracleKnowsEachSecond) {
+  script_.config.issuers.resize(1);
+  script_.config.issuers[0] = {.issuer = std::string(IssuerName(0)), .leeway_s = 60};
+  script_.config.resources = {{.uri = kResourceA}, {.uri = kResourceB}};
+  Good();
+  std::vector<FetchWatch> watches = {*watch_};
+  Oracle oracle(script_, watches);
+  const auto reason = [&](TokenSpec token, int64_t wall_s, int tool = 2, int64_t now_ms = 20) {
+    return oracle.Ask({.token = token, .tool = tool}, now_ms, kWallStart + wall_s).reason;
+  };
+  const TokenSpec brief{.times = 1};  // From −60 to 900 s.
+  EXPECT_EQ(reason(brief, 959), Reason::kNone);
+  EXPECT_EQ(reason(brief, 960), Reason::kExpired);
+  EXPECT_EQ(reason(brief, -120), Reason::kNone);
+  EXPECT_EQ(reason(brief, -121), Reason::kNotYetValid);
+  EXPECT_EQ(reason({.times = 4}, 1'739), Reason::kNotYetValid);
+  EXPECT_EQ(reason({.times = 4}, 1'740), Reason::kNone);
+  EXPECT_EQ(reason({.times = 6}, 0), Reason::kLifetimeTooLong);
+  EXPECT_EQ(reason({.scope = 1}, 7'140, 3), Reason::kNone);
+  EXPECT_EQ(reason({.scope = 1}, 7'141, 3), Reason::kTooOld);
+  EXPECT_EQ(reason({.scope = 1}, 0, 1), Reason::kInsufficientScope);
+  EXPECT_EQ(reason({.audience = 1}, 0), Reason::kAudienceMismatch);
+  EXPECT_EQ(reason({}, 0, 2, 3'600'010), Reason::kNone);
+  EXPECT_EQ(reason({}, 0, 2, 3'600'011), Reason::kKeysTooStale);
+  EXPECT_EQ(reason({.key = 4}, 0), Reason::kBadSignature);  // Its kid is that of key 0.
+  EXPECT_EQ(reason({.key = 2}, 0), Reason::kKeyPending);
+}
+
+// --- Memory ---
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+int64_t HeapBytes() {
+  const auto info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
+
+TEST(Memory, DoesNotGrowWithAbsentKidsOrForgedIssuers) {
+  FakeClock clock;
+  auto network = std::make_unique<testing::FakeTransport>();
+  network->SetAnswer("https://idp.example/keys", testing::FakeAnswer{.body = JwksText(0, 1, false)});
+  Config config = TestConfig("");
+  config.issuers[0] = {.issuer = std::string(IssuerName(0)), .jwks_uri = "https://idp.example/keys"};
+  Environment environment;
+  environment.clock = &clock;
+  environment.own_thread = false;
+  environment.jitter_seed = 1;
+  environment.transport = std::move(network);
+  const std::unique_ptr<Engine> engine = MakeEngine(config, std::move(environment));
+  engine->RunBackground(std::chrono::milliseconds(0));
+  const auto flood = [&](int from, int to) {
+    for (int n = from; n < to; ++n) {
+      for (const int issuer : {0, kStranger}) {
+        const std::string authorization = UnknownKidAuthorization(issuer, "flood-" + std::to_string(n));
+        Decision decision;
+        engine->Check({.authorization = authorization, .tool = "ping"}, &decision);
+        ASSERT_EQ(decision.reason, issuer == 0 ? Reason::kKeyPending : Reason::kIssuerUnknown);
+      }
+    }
+  };
+  flood(0, 2'000);
+  const int64_t before = HeapBytes();
+  flood(2'000, 20'000);
+  EXPECT_LE(HeapBytes() - before, 4'096);
+}
+
+TEST(Memory, NothingIsLeftOfAnEngine) {
+  (void)Simulate({.seed = 3});
+  (void)Simulate({.seed = 3});
+  const int64_t before = HeapBytes();
+  (void)Simulate({.seed = 3});
+  EXPECT_LE(HeapBytes() - before, 4'096);
+}
+#endif
+
+}  // namespace
+}  // namespace tollgate::sim

@@ -1,0 +1,195 @@
+#include "tests/sim/life.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <span>
+#include <utility>
+
+namespace tollgate::sim {
+
+// --- Questions and their answers ---
+
+void Life::Ask(const Question& question) {
+  const Token& token = TokenOf(question.token);
+  Decision decision;
+  Principal principal;
+  subject_->Check({.authorization = token.authorization,
+                   .tool = ToolName(question.tool),
+                   .resource = static_cast<ResourceId>(question.resource)},
+                  &decision, &principal);
+  const Answer answer = oracle_.Ask(question, now_ms_, clock_.wall_s());
+  Judge(question, answer, decision, &principal);
+  if (answer.keys_seen && answer.key < 0 && random_.OneIn(8)) {
+    // Absent kids may be asked for again soon, and are forgotten after a while.
+    const int64_t again_ms = random_.OneIn(2) ? timing_.staleness_bound_ms : timing_.cooldown_ms;
+    probes_.emplace(now_ms_ + again_ms + random_.Between(0, 1), Probe{0, question});
+  }
+}
+
+void Life::Judge(const Question& question, const Answer& answer, const Decision& decision,
+                 const Principal* principal) {
+  Counts& counts = result_.counts;
+  ++counts.checks;
+  ++counts.reasons[decision.reason];
+  if (decision.from_cache) ++counts.hits;
+  result_.seen.push_back({.now_ms = now_ms_,
+                          .verdict = decision.verdict,
+                          .reason = decision.reason,
+                          .freshness = decision.freshness,
+                          .keys_age_ms = decision.keys_age_ms,
+                          .valid_until_s = decision.valid_until_s,
+                          .retry_after_s = decision.retry_after_s,
+                          .ambiguous_hit = answer.reason == Reason::kKeyAmbiguous && decision.from_cache});
+  Log([&] {
+    return Describe(question) + ": " + std::string(ReasonName(decision.reason)) +
+           (decision.from_cache ? ", cached" : "");
+  });
+  // A hit does not look whether a second key has come by which its token, were it new, would be ambiguous:
+  // the key that it was verified with is its issuer's still.
+  const bool ambiguous_hit = result_.seen.back().ambiguous_hit;
+  if (ambiguous_hit) ++counts.ambiguous_hits;
+  const Answer demanded = ambiguous_hit ? oracle_.AskByItsKey(question, now_ms_, clock_.wall_s()) : answer;
+  if (const std::string how = Differs(question, demanded, decision, principal); !how.empty())
+    Complain(Describe(question) + ": " + how);
+  JudgeCache(question, answer, decision);
+  if (decision.allowed()) JudgeAllow(question, demanded);
+  if (decision.verdict == Verdict::kUnavailable) {
+    JudgeRetryAfter(question, decision);
+    MayWait(decision);
+  }
+}
+
+// JudgeCache: what was verified is verified again after a while, or when its key has left meanwhile, and not
+// before. An engine without a cache has the same probes, so that its life is the same.
+void Life::JudgeCache(const Question& question, const Answer& answer, const Decision& decision) {
+  const auto found = verified_.find(question.token.number());
+  const bool may_hit = found != verified_.end() &&
+                       now_ms_ - found->second.at_ms <= timing_.verdict_age_max_ms &&
+                       watch(question.token.issuer).KeySince(found->second.key) <= found->second.at_ms;
+  if (decision.from_cache && !may_hit) Complain(Describe(question) + ": from the cache for too long");
+  if (!decision.from_cache && may_hit && decision.allowed() && options_.cached)
+    Complain(Describe(question) + ": verified again");
+  if (!answer.token_is_good || may_hit) return;
+  if (options_.cached && !decision.was_cached) Complain(Describe(question) + ": not cached");
+  verified_[question.token.number()] = {now_ms_, answer.key};
+  if (random_.OneIn(8))
+    probes_.emplace(now_ms_ + timing_.verdict_age_max_ms + random_.Between(0, 1), Probe{0, question});
+}
+
+// JudgeAllow holds an allow against the script alone, whatever was fetched.
+void Life::JudgeAllow(const Question& question, const Answer& answer) {
+  const int issuer = question.token.issuer;
+  if (answer.key < 0 || is_inline(issuer)) return;
+  const IdpScript& script = idp(issuer);
+  const int64_t dead_ms = script.DeadSince(now_ms_);
+  if (dead_ms >= 0 && !watch(issuer).from_snapshot() &&
+      now_ms_ - dead_ms > timing_.staleness_bound_ms + timing_.fetch_timeout_ms) {
+    Complain(Describe(question) + ": allowed beyond the staleness bound of an outage");
+  }
+  const int64_t quiet_ms = script.QuietSince(now_ms_);
+  if (quiet_ms < 0) return;
+  int64_t removed_ms = -1;
+  for (const Since<KeyMask>& set : script.keys) {
+    if (set.from_ms > now_ms_) break;
+    if ((set.value >> answer.key & 1) != 0) {
+      removed_ms = -1;
+    } else if (removed_ms < 0) {
+      removed_ms = set.from_ms;
+    }
+  }
+  if (removed_ms >= 0 && now_ms_ - std::max({removed_ms, quiet_ms, opened_ms_}) > LongestRefreshMs())
+    Complain(Describe(question) + ": allowed by a key that was removed more than a refresh ago");
+}
+
+// Nobody is sent away for longer than until the next fetch may begin, or may end if it is under way.
+void Life::JudgeRetryAfter(const Question& question, const Decision& decision) {
+  const FetchWatch& seen = watch(question.token.issuer);
+  const int64_t until_ms = seen.in_flight() ? timing_.fetch_timeout_ms : seen.LatestBeginMs() - now_ms_;
+  if (decision.retry_after_s > std::max<int64_t>((until_ms + 999) / 1000, 1))
+    Complain(Describe(question) + ": Retry-After is " + std::to_string(decision.retry_after_s) + " s");
+}
+
+// JudgeMetrics is for the end of an engine.
+void Life::JudgeMetrics() {
+  if (subject_ == nullptr) return;
+  const Metrics metrics = subject_->engine().ReadMetrics();
+  const auto expect = [&](const char* what, uint64_t is, uint64_t should) {
+    if (is != should)
+      Complain(std::string("metrics: ") + what + " is " + std::to_string(is) + ", should be " +
+               std::to_string(should));
+  };
+  const std::span<const Seen> seen = std::span(result_.seen).subspan(seen_before_);
+  const auto count = [&](Verdict verdict) {
+    return static_cast<uint64_t>(
+        std::count_if(seen.begin(), seen.end(), [&](const Seen& one) { return one.verdict == verdict; }));
+  };
+  expect("checks", metrics.checks, seen.size());
+  expect("allowed", metrics.allowed, count(Verdict::kAllow));
+  expect("denied", metrics.denied, count(Verdict::kDeny));
+  expect("unavailable", metrics.unavailable, count(Verdict::kUnavailable));
+  seen_before_ = result_.seen.size();
+}
+
+void Life::MayWait(const Decision& decision) {
+  if (decision.issuer >= script_.idps.size() || !random_.OneIn(4)) return;
+  const int issuer = static_cast<int>(decision.issuer);
+  auto calls = std::make_shared<int>(0);
+  if (!subject_->NotifyWhenSettled(decision, [calls] { ++*calls; })) return Complain("nothing to wait for");
+  waiting_.push_back({issuer, calls});
+}
+
+// --- What health says ---
+
+void Life::Audit() {
+  const std::vector<IssuerHealth> health = subject_->ReadHealth();
+  for (int issuer = 0; issuer < num_issuers(); ++issuer) {
+    AuditIssuer(issuer, health[static_cast<size_t>(issuer)]);
+    if (is_inline(issuer)) continue;
+    AuditRecovery(issuer, health[static_cast<size_t>(issuer)]);
+    if (script_.snapshot) AuditFile(issuer);
+  }
+}
+
+void Life::AuditIssuer(int issuer, const IssuerHealth& health) {
+  if (is_inline(issuer)) return;
+  const FetchWatch& seen = watch(issuer);
+  const auto expect = [&](const char* what, int64_t is, int64_t should) {
+    if (is == should) return;
+    Complain("issuer " + std::to_string(issuer) + ": health says that " + what + " is " + std::to_string(is) +
+             ", should be " + std::to_string(should));
+  };
+  expect("freshness", static_cast<int>(health.freshness), static_cast<int>(seen.FreshnessAt(now_ms_)));
+  expect("keys_age_ms", health.keys_age_ms, seen.known().any ? seen.AgeMs(now_ms_) : -1);
+  expect("num_keys", health.num_keys, std::popcount(seen.known().keys));
+  expect("fetches", static_cast<int64_t>(health.fetches), static_cast<int64_t>(seen.num_begun()));
+  expect("fetch_failures", static_cast<int64_t>(health.fetch_failures),
+         static_cast<int64_t>(seen.num_failed()));
+  expect("consecutive_failures", health.consecutive_failures, seen.failures());
+  expect("from_snapshot", health.from_snapshot, seen.from_snapshot());
+}
+
+// After an outage all is fresh within one jittered interval.
+void Life::AuditRecovery(int issuer, const IssuerHealth& health) {
+  const int64_t quiet_ms = idp(issuer).QuietSince(now_ms_);
+  if (quiet_ms < 0 || now_ms_ - std::max(quiet_ms, opened_ms_) <= LongestRefreshMs()) return;
+  if (health.freshness != Freshness::kFresh && health.freshness != Freshness::kStale)
+    Complain("issuer " + std::to_string(issuer) + ": not fresh though all has been well for long");
+}
+
+// How far the file may lag behind good answers that change no set.
+void Life::AuditFile(int issuer) {
+  const FetchWatch::Known& kept = watch(issuer).kept();
+  if (!kept.any || watch(issuer).from_snapshot()) return;
+  const int64_t lag_ms = timing_.staleness_bound_ms / 12 + 1000;
+  const Since<bool>& disk = At(script_.disk_faults, now_ms_);
+  if (disk.value || now_ms_ - std::max(disk.from_ms, opened_ms_) <= 2 * lag_ms) return;
+  if (now_ms_ - kept.last_good_ms <= lag_ms) return;
+  const auto entry = disk_.seen().find(issuer);
+  if (entry == disk_.seen().end() || entry->second.known.last_good_ms != kept.last_good_ms ||
+      entry->second.known.keys != kept.keys) {
+    Complain("issuer " + std::to_string(issuer) + ": the snapshot lags behind");
+  }
+}
+
+}  // namespace tollgate::sim
