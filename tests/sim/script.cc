@@ -25,6 +25,9 @@ Timing RandomTiming(Random& random) {
   timing.fetch_timeout_ms = random.Between(200, 20'000);
   timing.metadata_age_max_ms = random.Between(10'000, 4'000'000);
   timing.jitter_percent = static_cast<int32_t>(random.Between(0, 50));
+  // No bucket to speak of: FetchWatch does not know what it holds back.
+  timing.host_interval_ms = 1;
+  timing.host_burst = 1000;
   timing.staleness_bound_ms =
       timing.refresh_max_ms * 2 + timing.fetch_timeout_ms + random.Between(0, 2'000'000);
   return timing;
