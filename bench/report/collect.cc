@@ -205,10 +205,12 @@ json Collect(const CollectInput& input) {
   for (const json& outage : input.outage) {
     if (outage.at("objectives").empty()) verdicts.failures.push_back("an outage has no objectives");
     for (const json& objective : outage.at("objectives")) {
-      if (objective.at("met").get<bool>()) continue;
-      verdicts.failures.push_back("outage objective " + objective.at("name").get<std::string>() + ": " +
-                                  objective.at("observed").dump() + ", limit " +
-                                  objective.at("limit").dump());
+      const std::string line = "outage " + outage.at("scenario").get<std::string>() + ", " +
+                               objective.at("name").get<std::string>() + ": " +
+                               objective.at("observed").dump() + ", limit " + objective.at("limit").dump();
+      // Only what the machine was too unquiet for is neither met nor missed.
+      if (objective.at("outcome") == "inconclusive") verdicts.Add("inconclusive", line);
+      if (!objective.at("met").get<bool>()) verdicts.failures.push_back(line);
     }
   }
   return {
