@@ -75,7 +75,9 @@ json PhasesToJson(const Outcome& outcome, const Scenario& scenario) {
   for (size_t i = 0; i < scenario.phases.size(); ++i) {
     const PhaseTime& time = outcome.timeline.phases[i];
     const auto begin = static_cast<size_t>(time.begin_ns / kBinNs);
-    const auto end = std::min(static_cast<size_t>(time.end_ns / kBinNs), outcome.timeline.sightings.size());
+    // The last bin may be cut off.
+    const size_t end = i + 1 == scenario.phases.size() ? outcome.timeline.sightings.size()
+                                                       : static_cast<size_t>(time.end_ns / kBinNs);
     Histogram latency;
     uint64_t offered = 0, allow = 0, deny = 0, unavailable = 0, forged = 0;
     for (size_t b = begin; b < end; ++b) {

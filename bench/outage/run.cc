@@ -172,7 +172,8 @@ class Monitor {
       timeline_->removed_ns = SinceStart();
     }
     if (absl::Status status = faults_.Apply(Now().fault); !status.ok()) return status;
-    timeline_->phases.push_back({.begin_ns = SinceStart()});
+    // The load begins a moment after the first phase.
+    timeline_->phases.push_back({.begin_ns = std::max<int64_t>(0, SinceStart())});
     recovering_ = was_faulty && Now().fault.none();
     reachable_ns_ = -1;
     if (recovering_) timeline_->back_to_fresh_s.push_back(-1);
