@@ -110,8 +110,6 @@ class Offers {
 // other.
 class Slicer {
  public:
-  explicit Slicer(int64_t slice_ns) : slice_ns_(slice_ns) {}
-
   void Enter(bool measured) {
     measured_ = measured;
     under_way_ = false;
@@ -126,7 +124,7 @@ class Slicer {
       if (under_way_) slices->back().whole = true;
       // The first is the healthy engine's.
       slices->push_back({.outage = under_way_ && !slices->back().outage});
-      end_ns_ += slice_ns_;
+      end_ns_ += course.slice_ns;
       under_way_ = true;
     }
     Slice& slice = slices->back();
@@ -139,13 +137,11 @@ class Slicer {
     const uint64_t after = Timer::Read();
     second.Check(request, slice.outage ? &other : decision);
     if (!timed->allowed() || !timed->from_cache) return;
-    slice.service.Record(timer_.Between(before, after));
+    slice.service.Record(course.timer.Between(before, after));
     slice.not_degraded += timed->freshness != Freshness::kDegraded;
   }
 
  private:
-  const int64_t slice_ns_;
-  const Timer timer_;
   bool measured_ = false;
   bool under_way_ = false;
   int64_t end_ns_ = 0;
@@ -297,7 +293,7 @@ double RateHz(const Load& load, double phase_s, double rate_max_hz) {
 void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult* result) {
   const std::vector<Phase>& phases = course.scenario.phases;
   Offers offers(course, known, sources, &result->held);
-  Slicer slicer(course.slice_ns);
+  Slicer slicer;
   Decision decision;
   for (size_t phase = SIZE_MAX;;) {
     // Ordering: relaxed; the number carries no data, and the join that follows orders the results.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -254,7 +255,7 @@ class Parser {
     Phase* const phase = Current();
     if (phase == nullptr) return "`clock` before the first phase";
     const std::optional<double> seconds = Seconds(step.substr(1));
-    if (!seconds || *seconds == 0 || (step[0] != '+' && step[0] != '-'))
+    if (!seconds || *seconds == 0 || *seconds != std::floor(*seconds) || (step[0] != '+' && step[0] != '-'))
       return "no step `" + std::string(step) + "` (+1h, -1h)";
     phase->clock_step_s = step[0] == '+' ? *seconds : -*seconds;
     return "";

@@ -83,10 +83,10 @@ TEST(ScenarioFile, RefusesWhatItDoesNotUnderstandWithFileAndLine) {
     EXPECT_TRUE(refusal.starts_with("file:5: ")) << line << ": " << refusal;
   }
   EXPECT_TRUE(Refusal("load known 5/s", false).starts_with("file:7: ")) << "the second of the two";
-  for (const char* line :
-       {"fault", "fault nonsense", "fault none", "fault slow 5s", "fault slow 5s 1s", "fault error",
-        "fault error 200", "fault down now", "phase 5 x", "phase 0s x", "phase 5min", "phase 5days x",
-        "clock 1h", "clock +0s", "clock", "load forged-kid 5/s", "load new 5/s", "expect degraded"}) {
+  for (const char* line : {"fault", "fault nonsense", "fault none", "fault slow 5s", "fault slow 5s 1s",
+                           "fault error", "fault error 200", "fault down now", "phase 5 x", "phase 0s x",
+                           "phase 5min", "phase 5days x", "clock 1h", "clock +0s", "clock +500ms", "clock",
+                           "load forged-kid 5/s", "load new 5/s", "expect degraded"}) {
     const std::string refusal = Refusal(line, true);
     EXPECT_TRUE(refusal.starts_with("file:20: ")) << line << ": " << refusal;
   }
