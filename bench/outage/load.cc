@@ -63,14 +63,16 @@ class Offers {
   }
 
   void Enter(const Phase& phase) {
-    // What is left of a count is made up for, however late; of a rate it is not.
-    const auto over = [](const Offer& offer) {
-      return offer.calls_max == UINT64_MAX || offer.n >= offer.calls_max;
-    };
-    offers_.erase(std::remove_if(offers_.begin() + static_cast<ptrdiff_t>(num_lasting_), offers_.end(), over),
-                  offers_.end());
+    KeepCounts(num_lasting_);
     const int64_t now_ns = std::max(MonotonicNs(), course_.start_ns);
     for (const Load& load : phase.loads) Add(load, phase.duration_s * course_.factor, now_ns);
+  }
+
+  // Finish, after the last phase: true as long as something is left of a count.
+  bool Finish() {
+    KeepCounts(0);
+    num_lasting_ = 0;
+    return !offers_.empty();
   }
 
   // Null: nothing is offered at present.
@@ -84,6 +86,15 @@ class Offers {
   }
 
  private:
+  // What is left of a count is made up for, however late; of a rate it is not.
+  void KeepCounts(size_t from) {
+    const auto over = [](const Offer& offer) {
+      return offer.calls_max == UINT64_MAX || offer.n >= offer.calls_max;
+    };
+    offers_.erase(std::remove_if(offers_.begin() + static_cast<ptrdiff_t>(from), offers_.end(), over),
+                  offers_.end());
+  }
+
   void Add(const Load& load, double phase_s, int64_t begin_ns) {
     if ((load.kind == TokenKind::kKnown) != known_) return;
     CallSource& source = sources_.at(load.kind);
@@ -298,8 +309,9 @@ void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult*
   for (size_t phase = SIZE_MAX;;) {
     // Ordering: relaxed; the number carries no data, and the join that follows orders the results.
     const size_t now = course.phase.load(std::memory_order_relaxed);
-    if (now >= phases.size()) return;
-    if (now != phase) {
+    if (now >= phases.size()) {
+      if (!offers.Finish()) return;
+    } else if (now != phase) {
       phase = now;
       offers.Enter(phases[phase]);
       slicer.Enter(known && course.twin != nullptr && phases[phase].expect_service_time);

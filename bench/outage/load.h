@@ -147,7 +147,8 @@ double RateHz(const Load& load, double phase_s, double rate_max_hz);
 
 // RunLoad offers the scenario's known tokens, or all others, in open loop: each call is meant to start at its
 // time, whether or not the one before has been answered, and its latency counts from then. Blocks until the
-// last phase is over or the bins are full. Below 50 µs between calls it keeps a processor to itself.
+// last phase is over and what has a count is done, or the bins are full. Below 50 µs between calls it keeps a
+// processor to itself.
 void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult* result);
 
 }  // namespace tollgate::bench

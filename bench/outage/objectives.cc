@@ -21,14 +21,15 @@ double ShortestIntervalS(const Timing& timing) {
   return Seconds(timing.refresh_max_ms) * (1 - timing.jitter_percent / 100.0);
 }
 
-// Begins in [from, to), ascending.
-std::vector<int64_t> BeginsIn(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns) {
-  std::vector<int64_t> begins;
+// Those begun in [from, to), in order.
+std::vector<Exchange> BegunIn(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns) {
+  std::vector<Exchange> begun;
   for (const Exchange& exchange : exchanges) {
-    if (exchange.begin_ns >= from_ns && exchange.begin_ns < to_ns) begins.push_back(exchange.begin_ns);
+    if (exchange.begin_ns >= from_ns && exchange.begin_ns < to_ns) begun.push_back(exchange);
   }
-  std::sort(begins.begin(), begins.end());
-  return begins;
+  std::sort(begun.begin(), begun.end(),
+            [](const Exchange& a, const Exchange& b) { return a.begin_ns < b.begin_ns; });
+  return begun;
 }
 
 Objective None(const char* name, const char* text, uint64_t count) {
@@ -96,12 +97,12 @@ Objective BackToFresh(const std::vector<double>& seconds, const Timing& timing, 
 
 Objective RequestsPerCooldown(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
                               const Timing& timing) {
-  const std::vector<int64_t> begins = BeginsIn(exchanges, from_ns, to_ns);
+  const std::vector<Exchange> begun = BegunIn(exchanges, from_ns, to_ns);
   // The engine's clock moves by ticks: two begins may look nearer by two of them than they are.
   const int64_t window_ns = timing.cooldown_ms * 1'000'000 - 10'000'000;
   size_t most = 0;
-  for (size_t first = 0, last = 0; last < begins.size(); ++last) {
-    while (begins[last] - begins[first] >= window_ns) ++first;
+  for (size_t first = 0, last = 0; last < begun.size(); ++last) {
+    while (first < last && begun[last].begin_ns - begun[first].earliest_ns >= window_ns) ++first;
     most = std::max(most, last - first + 1);
   }
   return {.name = "requests_per_cooldown",
@@ -113,7 +114,7 @@ Objective RequestsPerCooldown(const std::vector<Exchange>& exchanges, int64_t fr
 
 Objective SteadyRequests(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
                          const Timing& timing) {
-  const size_t requests = BeginsIn(exchanges, from_ns, to_ns).size();
+  const size_t requests = BegunIn(exchanges, from_ns, to_ns).size();
   const double intervals = static_cast<double>(to_ns - from_ns) / 1e9 / ShortestIntervalS(timing);
   const double limit = 1 + std::floor(intervals);
   return {.name = "steady_requests",

@@ -41,7 +41,9 @@ Objective Saw(std::string name, std::string text, uint64_t count, uint64_t least
 Objective BackToFresh(const std::vector<double>& seconds, const Timing& timing, double warm_up_s = 0);
 
 // RequestsPerCooldown: the most requests begun within one cooldown, of those in [from, to). All times in
-// nanoseconds. Missed if there were none: then nobody asked.
+// nanoseconds. The engine counts from a moment before the begin, and a thread that was held up in between is
+// not its fault: what counts is from the earliest such moment to the begin of another. Missed if there were
+// none: then nobody asked.
 Objective RequestsPerCooldown(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
                               const Timing& timing);
 

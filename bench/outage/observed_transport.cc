@@ -23,7 +23,7 @@ std::optional<KeyBits> KeysIn(const FetchResult& result, const std::vector<Named
 void ObservedTransport::Start(FetchRequest request) {
   const int64_t now_ns = MonotonicNs();
   log_->book().TakenIn(now_ns);
-  log_->Begin(request.id, now_ns);
+  log_->Begin(request.id, returned_ns_, now_ns);
   // Ordering: relaxed; a switch that carries no data.
   if (names_lost_.load(std::memory_order_relaxed)) {
     unresolved_.push_back(request.id);
@@ -50,6 +50,7 @@ void ObservedTransport::Poll(int timeout_ms, std::vector<FetchResult>* done) {
     keys_ = *keys;
     log_->book().Arrived(now_ns, keys_);
   }
+  returned_ns_ = now_ns;
 }
 
 }  // namespace tollgate::bench

@@ -25,7 +25,8 @@ inline int64_t MonotonicNs() {
 // Exchange is one request that the identity provider was sent, or would have been, had it been there.
 struct Exchange {
   int64_t begin_ns = 0;
-  int64_t end_ns = 0;  // 0: still under way.
+  int64_t earliest_ns = 0;  // The engine took the time from which its gates count between this and the begin.
+  int64_t end_ns = 0;       // 0: still under way.
   bool good = false;
 };
 
@@ -35,10 +36,10 @@ class ExchangeLog {
   explicit ExchangeLog(KeyBook* book) : book_(book) {}
   KeyBook& book() const { return *book_; }
 
-  void Begin(uint64_t id, int64_t now_ns) {
+  void Begin(uint64_t id, int64_t earliest_ns, int64_t now_ns) {
     const std::lock_guard lock(mutex_);
     open_[id] = exchanges_.size();
-    exchanges_.push_back({.begin_ns = now_ns});
+    exchanges_.push_back({.begin_ns = now_ns, .earliest_ns = earliest_ns});
   }
   void End(uint64_t id, int64_t now_ns, bool good) {
     const std::lock_guard lock(mutex_);
@@ -100,6 +101,7 @@ class ObservedTransport final : public Transport {
   const std::vector<NamedKey> named_;
   const std::atomic<bool>& names_lost_;
   std::vector<uint64_t> unresolved_;
+  int64_t returned_ns_ = MonotonicNs();  // From the last Poll; the engine reads its clock behind it.
   KeyBits keys_;  // Of the last good answer, an earlier engine's included: a snapshot has its entity tag.
 };
 

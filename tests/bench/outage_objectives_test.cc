@@ -50,7 +50,8 @@ TEST(BackToFresh, TakesTheWorstOfAllFaults) {
 std::vector<Exchange> BegunAt(std::initializer_list<int64_t> at_ms) {
   std::vector<Exchange> exchanges;
   for (const int64_t ms : at_ms)
-    exchanges.push_back({.begin_ns = ms * kMs, .end_ns = ms * kMs + 1, .good = true});
+    exchanges.push_back(
+        {.begin_ns = ms * kMs, .earliest_ns = ms * kMs, .end_ns = ms * kMs + 1, .good = true});
   return exchanges;
 }
 
@@ -63,6 +64,14 @@ TEST(RequestsPerCooldown, FailsOnTwoWithinOneCooldownOfThePhase) {
   EXPECT_EQ(judged({100, 110, 120, 300}).observed, 3);
   EXPECT_TRUE(judged({80, 100, 999, 1001}).met()) << "those before and after the phase do not count";
   EXPECT_FALSE(judged({}).met()) << "nobody asked";
+}
+
+TEST(RequestsPerCooldown, DoesNotBlameTheEngineForAThreadThatWasHeldUp) {
+  std::vector<Exchange> exchanges = BegunAt({200, 230});
+  exchanges[0].earliest_ns = 170 * kMs;  // The engine may have counted from there: 60 ms.
+  EXPECT_TRUE(RequestsPerCooldown(exchanges, 100 * kMs, 1000 * kMs, Scaled()).met());
+  exchanges[0].earliest_ns = 190 * kMs;
+  EXPECT_FALSE(RequestsPerCooldown(exchanges, 100 * kMs, 1000 * kMs, Scaled()).met());
 }
 
 TEST(SteadyRequests, IsOneAndOneMoreForEachInterval) {

@@ -34,9 +34,10 @@ Outcome Good() {
   outcome.timeline.phases = {{.begin_ns = 0, .reachable_ns = 0, .end_ns = kSecond},
                              {.begin_ns = kSecond, .reachable_ns = kSecond, .end_ns = 2 * kSecond}};
   outcome.timeline.back_to_fresh_s = {0.01};
+  const int64_t first_ns = outcome.start_ns + kSecond / 2, second_ns = outcome.start_ns + kSecond + 1;
   outcome.exchanges = {
-      {.begin_ns = outcome.start_ns + kSecond / 2, .end_ns = outcome.start_ns + kSecond},
-      {.begin_ns = outcome.start_ns + kSecond + 1, .end_ns = outcome.start_ns + kSecond + 2, .good = true}};
+      {.begin_ns = first_ns, .earliest_ns = first_ns, .end_ns = first_ns + 1},
+      {.begin_ns = second_ns, .earliest_ns = second_ns, .end_ns = second_ns + 1, .good = true}};
   return outcome;
 }
 
