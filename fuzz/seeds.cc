@@ -166,6 +166,35 @@ void AddMetadata(Seeds& seeds) {
       {"array", "[]"}};
 }
 
+void AddIntrospection(Seeds& seeds) {
+  const json good = {{"active", true},         {"iss", "https://idp.example"}, {"exp", 1'800'000'600},
+                     {"nbf", 1'799'999'990.5}, {"scope", "files:read"},        {"sub", "alice"}};
+  const auto ok = [&](const json& patch) { return "a" + With(good, patch).dump(); };
+  seeds["introspection_answer_model"] = {{"active", ok({})},
+                                         {"active-alone", R"(a{"active":true})"},
+                                         {"inactive", R"(a{"active":false})"},
+                                         {"inactive-odd-exp", ok({{"active", false}, {"exp", "never"}})},
+                                         {"active-string", ok({{"active", "true"}})},
+                                         {"active-number", ok({{"active", 1}})},
+                                         {"active-null", R"(a{"active":null})"},
+                                         {"active-twice", R"(a{"active":false,"active":true})"},
+                                         {"active-twice-escaped", R"(a{"active":false,"\u0061ctive":true})"},
+                                         {"no-active", R"(a{"sub":"alice"})"},
+                                         {"other-issuer", ok({{"iss", "https://idp.example/"}})},
+                                         {"issuer-list", ok({{"iss", {"https://idp.example"}}})},
+                                         {"exp-string", ok({{"exp", "1800000600"}})},
+                                         {"exp-negative", ok({{"exp", -1}})},
+                                         {"nbf-too-far", ok({{"nbf", 253'402'300'800}})},
+                                         {"cannot-tell", R"(b{"error":"unsupported_token_type"})"},
+                                         {"bad-request", R"(b{"error":"invalid_request"})"},
+                                         {"unauthorized", R"(c{"error":"invalid_client"})"},
+                                         {"redirected", R"(d{"active":true})"},
+                                         {"broken", R"(e{"active":true})"},
+                                         {"trailing", R"(a{"active":true}x)"},
+                                         {"array", "a[true]"},
+                                         {"empty", "a"}};
+}
+
 void AddJwks(Seeds& seeds) {
   json ec = EcKey().PublicJwk(), ed = EdKey().PublicJwk();
   const json rsa = With(RsaPublicJwk(), {{"use", "sig"}, {"key_ops", {"verify"}}});
@@ -360,8 +389,8 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 Seeds All() {
   Seeds seeds;
   for (const auto add :
-       {AddBase64Url, AddJson, AddJws, AddHeader, AddMetadata, AddJwks, AddClaims, AddAuthorization,
-        AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddCanary}) {
+       {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks, AddClaims,
+        AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddCanary}) {
     add(seeds);
   }
   return seeds;

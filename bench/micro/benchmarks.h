@@ -9,6 +9,10 @@ namespace tollgate::bench {
 // the right one, and ends with an error if any timed answer was not.
 void RegisterCheckBenchmarks(const TokenPool& pool);
 
+// RegisterIntrospectionBenchmarks registers checks of tokens about which the issuer was asked and has
+// answered: opaque ones, and signed ones for a tool that demands it (BM_Introspected/…).
+void RegisterIntrospectionBenchmarks(const TokenPool& pool);
+
 // RegisterStageBenchmarks registers the parts of a miss, one at a time (BM_Stage_…).
 void RegisterStageBenchmarks(const TokenPool& pool);
 

@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   tollgate::bench::InitializeBenchmark(argv[0], options.smoke, options.rest);
   tollgate::bench::RegisterCheckBenchmarks(pool);
+  tollgate::bench::RegisterIntrospectionBenchmarks(pool);
   tollgate::bench::RegisterStageBenchmarks(pool);
   tollgate::bench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);

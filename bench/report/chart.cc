@@ -264,7 +264,7 @@ std::string DrawTimeline(const Timeline& timeline) {
     last_end = before ? x(at_s) : x(at_s) + width;
   }
   for (const double tick : x.Ticks(12)) svg += Text(x(tick), top + 17, "tick", "middle", TickText(tick));
-  svg += Text((kLeft + kRight) / 2, top + 34, "tick", "middle", "seconds since the load began");
+  svg += Text((kLeft + kRight) / 2, top + 34, "tick", "middle", timeline.axis);
   for (size_t i = 0; i < steps; ++i) {
     const double left = x(static_cast<double>(i) * timeline.step_s);
     svg += Format("<rect x='%.2f' y='%.1f' width='%.2f' height='%.1f' class='hover'><title>", left, kHead,

@@ -64,6 +64,7 @@ struct Timeline {
   std::vector<Band> bands;
   std::vector<std::pair<double, std::string>> events;  // Vertical marks.
   std::vector<std::string> tooltips;                   // One for each step.
+  std::string axis = "seconds since the load began";
 };
 
 std::string DrawTimeline(const Timeline& timeline);

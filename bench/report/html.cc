@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/report/chart.h"
+#include "bench/report/fleet.h"
 #include "bench/report/hot_path.h"
 #include "bench/report/markup.h"
 #include "bench/report/outages.h"
@@ -41,7 +42,7 @@ class Report {
     page += kStyle;
     page += "</style></head>\n<body><main>\n";
     page += Head() + InShort() + RenderHotPath(results_) + Speed() + RenderLatencies(results_);
-    page += RenderOutages(results_) + HowMeasured() + AllFigures();
+    page += RenderOutages(results_) + RenderFleet(results_) + HowMeasured() + AllFigures();
     return page + "</main></body></html>\n";
   }
 

@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr char kUsage[] =
-    "bench_report collect --micro FILE… --latency FILE… --outage FILE… --gates FILE\n"
+    "bench_report collect --micro FILE… --latency FILE… --outage FILE… --fleet FILE --gates FILE\n"
     "                     --mode quick|plain|full --command TEXT --commit TEXT --out results.json\n"
     "bench_report render results.json report.html\n"
     "Exit: 0 all demands met, 1 one missed (collect; the results are written all the same), 2 unusable.\n";
@@ -48,7 +48,8 @@ int Collect(const std::vector<std::string>& arguments) {
     const std::string& argument = arguments[i];
     if (argument.starts_with("--")) {
       list = argument;
-    } else if (list == "--micro" || list == "--outage" || list == "--latency" || list == "--gates") {
+    } else if (list == "--micro" || list == "--outage" || list == "--latency" || list == "--fleet" ||
+               list == "--gates") {
       std::optional<json> value = ReadJson(argument);
       if (!value) return 2;
       if (list == "--gates") {
@@ -59,6 +60,8 @@ int Collect(const std::vector<std::string>& arguments) {
       } else if (list == "--outage") {
         // A file has the scenarios of one run.
         input.outage.insert(input.outage.end(), value->begin(), value->end());
+      } else if (list == "--fleet") {
+        input.fleet = *std::move(value);
       } else {
         (list == "--micro" ? input.micro : input.latency).push_back(*std::move(value));
       }

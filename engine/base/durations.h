@@ -25,6 +25,9 @@ inline constexpr NamedDuration kDurations[] = {
     {"verdict_age_max_ms", &Timing::verdict_age_max_ms},
     {"fetch_timeout_ms", &Timing::fetch_timeout_ms},
     {"metadata_age_max_ms", &Timing::metadata_age_max_ms},
+    {"introspection_timeout_ms", &Timing::introspection_timeout_ms},
+    {"active_age_max_ms", &Timing::active_age_max_ms},
+    {"inactive_age_max_ms", &Timing::inactive_age_max_ms},
 };
 // Timing is these and jitter_percent, padded.
 static_assert(sizeof(Timing) == (std::size(kDurations) + 1) * sizeof(int64_t), "a duration has no row above");

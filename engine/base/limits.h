@@ -19,6 +19,12 @@ inline constexpr size_t kJsonDepthMax = 32;
 inline constexpr size_t kJwksBytesMax = 1 << 20;
 // An issuer's metadata: some dozens of members, of which two are read.
 inline constexpr size_t kMetadataBytesMax = 64 * 1024;
+// An introspection response: as much as the claims of a token, and some more names.
+inline constexpr size_t kIntrospectionBytesMax = 32 * 1024;
+// Half of it has to hold the longest answer.
+inline constexpr size_t kIntrospectionCacheBytesMin = 128 * 1024;
+inline constexpr uint32_t kIntrospectionsInFlightMax = 1024;
+inline constexpr uint32_t kIntrospectionsWaitingMax = 65'536;
 // The snapshot of all issuers' key sets on disk, and the texts kept for it: the usual sets, of 2 to 16 KiB,
 // of all the issuers that there may be.
 inline constexpr size_t kSnapshotBytesMax = size_t{64} << 20;

@@ -88,6 +88,9 @@ constexpr Row kRows[] = {
     {Reason::kUnknownTool, kForbidden, "unknown_tool", "the policy does not allow this operation to anybody"},
     {Reason::kInsufficientScope, kStepUp, "insufficient_scope", "the token lacks a scope that is needed"},
 
+    {Reason::kTokenInactive, kReauthenticate, "token_inactive",
+     "the issuer says that the token is not active"},
+
     {Reason::kKeysNeverFetched, kRetryLater, "keys_never_fetched",
      "the keys of the issuer are not known yet"},
     {Reason::kKeysTooStale, kRetryLater, "keys_too_stale", "the keys of the issuer are too old to rely upon"},
@@ -95,6 +98,8 @@ constexpr Row kRows[] = {
     {Reason::kIntrospectionUnavailable, kRetryLater, "introspection_unavailable",
      "the issuer cannot be asked"},
     {Reason::kOverloaded, kRetryLater, "overloaded", "too many tokens are being verified"},
+    {Reason::kIntrospectionPending, kRetryLater, "introspection_pending",
+     "the issuer is being asked about the token"},
 
     {Reason::kUnknownResource, kForbidden, "unknown_resource", "the resource is not configured"},
 };

@@ -4,25 +4,13 @@
 #include <array>
 #include <limits>
 
+#include "base/saturating.h"
 #include "claims/claim_values.h"
 
 namespace tollgate::claims {
 namespace {
 
 using Limits = std::numeric_limits<int64_t>;
-
-// a + b and a − b, held at the ends of the range: a bound that far away is as good as none.
-int64_t SaturatingAdd(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) return b < 0 ? Limits::min() : Limits::max();
-  return sum;
-}
-
-int64_t SaturatingSubtract(int64_t a, int64_t b) {
-  int64_t difference = 0;
-  if (__builtin_sub_overflow(a, b, &difference)) return b < 0 ? Limits::max() : Limits::min();
-  return difference;
-}
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
@@ -71,14 +59,19 @@ bool NamesAnotherUse(json::Value payload) {
                              [&](std::string_view other) { return EqualsIgnoringCase(*type, other); });
 }
 
+// CheckOtherMarks looks for the marks of ID, refresh and other tokens.
+Reason CheckOtherMarks(json::Value payload, const Profile& profile) {
+  if (!profile.id_tokens && HasIdTokenHash(payload)) return Reason::kNotAnAccessToken;
+  return NamesAnotherUse(payload) ? Reason::kNotAnAccessToken : Reason::kNone;
+}
+
 Reason CheckMarks(const jose::JoseHeader& header, json::Value payload, const Profile& profile) {
   for (const auto& [name, value] : profile.must_equal) {
     if (payload.Pointer(name).string() != value) return Reason::kNotAnAccessToken;
   }
   // A type that says no more than "JWT" does not rule out an ID or refresh token.
   if (header.has_type && SameType(header.type, "at+jwt")) return Reason::kNone;
-  if (!profile.id_tokens && HasIdTokenHash(payload)) return Reason::kNotAnAccessToken;
-  return NamesAnotherUse(payload) ? Reason::kNotAnAccessToken : Reason::kNone;
+  return CheckOtherMarks(payload, profile);
 }
 
 void Clear(AccessToken* token) {
@@ -238,6 +231,12 @@ Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer) {
   return Reason::kNone;
 }
 
+TimeWindow TimesOf(const AccessToken& token) {
+  return {.expires_at = token.expires_at,
+          .not_before = token.has_not_before ? token.not_before : INT64_MIN,
+          .issued_at = token.has_issued_at ? token.issued_at : INT64_MIN};
+}
+
 Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
                   TimeEvidence* evidence) {
   const auto refuse = [evidence](Reason reason, int64_t actual, int64_t bound) {
@@ -247,17 +246,17 @@ Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, in
   const int64_t leeway_s = expectations.leeway_s;
   // RFC 7519 section 4.1.4: "on or after which" it must not be accepted, so that the second of exp itself is
   // too late.
-  const int64_t end = SaturatingAdd(window.expires_at, leeway_s);
+  const int64_t end = saturating::Plus(window.expires_at, leeway_s);
   if (now_s >= end) return refuse(Reason::kExpired, now_s, end);
   for (const int64_t start : {window.not_before, window.issued_at}) {
     if (start == INT64_MIN) continue;
-    const int64_t begin = SaturatingSubtract(start, leeway_s);
+    const int64_t begin = saturating::Minus(start, leeway_s);
     if (now_s < begin) return refuse(Reason::kNotYetValid, now_s, begin);
   }
   if (window.issued_at == INT64_MIN) return Reason::kNone;
   if (expectations.token_age_max_s > 0) {
-    const int64_t age = SaturatingSubtract(now_s, window.issued_at);
-    const int64_t age_max = SaturatingAdd(expectations.token_age_max_s, leeway_s);
+    const int64_t age = saturating::Minus(now_s, window.issued_at);
+    const int64_t age_max = saturating::Plus(expectations.token_age_max_s, leeway_s);
     if (age > age_max) return refuse(Reason::kTooOld, age, age_max);
   }
   return Reason::kNone;
@@ -265,15 +264,15 @@ Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, in
 
 Span ValidSpan(const TimeWindow& window, const Expectations& expectations) {
   const int64_t leeway_s = expectations.leeway_s;
-  const int64_t end = SaturatingAdd(window.expires_at, leeway_s);
+  const int64_t end = saturating::Plus(window.expires_at, leeway_s);
   if (end == Limits::min()) return {Limits::max(), Limits::min()};  // There is no second before it.
   Span span = {Limits::min(), end - 1};
   for (const int64_t start : {window.not_before, window.issued_at}) {
-    if (start != INT64_MIN) span.from_s = std::max(span.from_s, SaturatingSubtract(start, leeway_s));
+    if (start != INT64_MIN) span.from_s = std::max(span.from_s, saturating::Minus(start, leeway_s));
   }
   if (window.issued_at != INT64_MIN && expectations.token_age_max_s > 0) {
-    const int64_t age_max = SaturatingAdd(expectations.token_age_max_s, leeway_s);
-    span.through_s = std::min(span.through_s, SaturatingAdd(window.issued_at, age_max));
+    const int64_t age_max = saturating::Plus(expectations.token_age_max_s, leeway_s);
+    span.through_s = std::min(span.through_s, saturating::Plus(window.issued_at, age_max));
   }
   return span;
 }
@@ -296,13 +295,57 @@ Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, 
   if (storage->issuer != expectations.issuer) return Reason::kIssuerUnknown;
   if (const Reason reason = CheckRequired(*storage, has_expiry, expectations); reason != Reason::kNone)
     return reason;
-  const TimeWindow window = {storage->expires_at, storage->has_not_before ? storage->not_before : INT64_MIN,
-                             storage->has_issued_at ? storage->issued_at : INT64_MIN};
-  if (const Reason reason = CheckTimes(window, expectations, now_s, evidence); reason != Reason::kNone)
+  if (const Reason reason = CheckTimes(TimesOf(*storage), expectations, now_s, evidence);
+      reason != Reason::kNone) {
     return reason;
+  }
   if (const Reason reason = CheckLifetime(jws.payload(), *storage, expectations, evidence);
       reason != Reason::kNone) {
     return reason;
+  }
+  *out = ValidatedClaims(storage);
+  return Reason::kNone;
+}
+
+Expectations ExpectationsOfAnswers(const Expectations& expectations) {
+  Expectations answers = expectations;
+  Profile& profile = answers.profile;
+  profile.audience_claim = "aud";
+  profile.client_claims.insert(profile.client_claims.begin(), "client_id");
+  profile.scope_claims.insert(profile.scope_claims.begin(), "scope");
+  return answers;
+}
+
+Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int64_t now_s,
+                      AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out) {
+  out->reset();
+  *evidence = {};
+  Clear(storage);
+  if (!answer.is_object()) return Reason::kNotAnObject;
+  const Profile& profile = expectations.profile;
+  for (const auto& [name, value] : profile.must_equal) {
+    if (const json::Value mark = answer.Pointer(name); mark.present() && mark.string() != value)
+      return Reason::kNotAnAccessToken;
+  }
+  if (const Reason reason = CheckOtherMarks(answer, profile); reason != Reason::kNone) return reason;
+  bool has_expiry = false;
+  if (const Reason reason = ReadClaims(answer, profile, storage, &has_expiry); reason != Reason::kNone)
+    return reason;
+  if (!has_expiry) storage->expires_at = INT64_MAX;
+  if (storage->issuer.empty()) storage->issuer = expectations.issuer;
+  if (storage->issuer != expectations.issuer) return Reason::kIssuerUnknown;
+  if (expectations.token_age_max_s > 0 && !storage->has_issued_at) return Reason::kIssuedAtMissing;
+  if (const std::optional<std::string_view> type = answer.Member("token_type").string())
+    storage->sender_constrained |= EqualsIgnoringCase(*type, "DPoP");
+  if (const Reason reason = CheckTimes(TimesOf(*storage), expectations, now_s, evidence);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  if (has_expiry && storage->has_issued_at) {
+    if (const Reason reason = CheckLifetime(answer, *storage, expectations, evidence);
+        reason != Reason::kNone) {
+      return reason;
+    }
   }
   *out = ValidatedClaims(storage);
   return Reason::kNone;

@@ -64,6 +64,7 @@ struct TimeWindow {
   int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
   int64_t issued_at = INT64_MIN;   // INT64_MIN: absent.
 };
+TimeWindow TimesOf(const AccessToken& token);
 Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
                   TimeEvidence* evidence);
 
@@ -76,8 +77,9 @@ struct Span {
 Span ValidSpan(const TimeWindow& window, const Expectations& expectations);
 
 // ValidatedClaims proves that the claims of a verified token were found to be an access token of the expected
-// issuer in its time. Only Validate makes one. It says nothing about the audience: `audiences` is for the
-// caller to match with the resource at hand. Refers to the AccessToken it was made over. Thread-compatible.
+// issuer in its time. Only Validate and ValidateAnswer make one. It says nothing about the audience:
+// `audiences` is for the caller to match with the resource at hand. Refers to the AccessToken it was made
+// over. Thread-compatible.
 class ValidatedClaims {
  public:
   const AccessToken& token() const { return *token_; }
@@ -85,6 +87,8 @@ class ValidatedClaims {
  private:
   friend Reason Validate(const jose::VerifiedJws&, const Expectations&, int64_t, AccessToken*, TimeEvidence*,
                          std::optional<ValidatedClaims>*);
+  friend Reason ValidateAnswer(json::Value, const Expectations&, int64_t, AccessToken*, TimeEvidence*,
+                               std::optional<ValidatedClaims>*);
   explicit ValidatedClaims(const AccessToken* token) : token_(token) {}
   const AccessToken* token_;
 };
@@ -101,5 +105,19 @@ class ValidatedClaims {
 // section 3, RFC 9068 sections 2.2 and 4.
 Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s,
                 AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
+
+// ExpectationsOfAnswers derives what an issuer's introspection responses must be like: RFC 7662's own names
+// for scope and client come before the profile's, and the audience is `aud`.
+Expectations ExpectationsOfAnswers(const Expectations& expectations);
+
+// ValidateAnswer is Validate for an introspection response (RFC 7662 section 2.2) that calls a token active,
+// with the expectations of answers. Its members stand for the token's claims, and all may be absent: `iss` is
+// then the expected issuer, exp is never (INT64_MAX), and the audience is empty, which is for the caller to
+// judge; iat must be there where the issuer's token age is bounded. An issuer may call its refresh tokens
+// active, too: the marks of other tokens that Validate looks for refuse it (kNotAnAccessToken), and so does a
+// mark of the profile's must_equal that is there and different. A token_type of DPoP is a sender constraint
+// (RFC 9449 section 6.2), with `cnf` or without.
+Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int64_t now_s,
+                      AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
 
 }  // namespace tollgate::claims

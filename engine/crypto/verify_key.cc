@@ -1,5 +1,8 @@
 #include "crypto/verify_key.h"
 
+#include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include <openssl/bn.h>
@@ -47,7 +50,6 @@ const Curve* CurveOf(KeyType type) {
 
 struct Digest {
   const EVP_MD* md;
-  int nid;
   size_t size;
   uint8_t bytes[SHA512_DIGEST_LENGTH];
 };
@@ -60,20 +62,43 @@ Digest Hash(Algorithm algorithm, std::string_view input) {
     case Algorithm::kRs384:
     case Algorithm::kPs384:
     case Algorithm::kEs384:
-      digest.md = EVP_sha384(), digest.nid = NID_sha384, digest.size = SHA384_DIGEST_LENGTH;
+      digest.md = EVP_sha384(), digest.size = SHA384_DIGEST_LENGTH;
       SHA384(data, input.size(), digest.bytes);
       break;
     case Algorithm::kRs512:
     case Algorithm::kPs512:
     case Algorithm::kEs512:
-      digest.md = EVP_sha512(), digest.nid = NID_sha512, digest.size = SHA512_DIGEST_LENGTH;
+      digest.md = EVP_sha512(), digest.size = SHA512_DIGEST_LENGTH;
       SHA512(data, input.size(), digest.bytes);
       break;
     default:
-      digest.md = EVP_sha256(), digest.nid = NID_sha256, digest.size = SHA256_DIGEST_LENGTH;
+      digest.md = EVP_sha256(), digest.size = SHA256_DIGEST_LENGTH;
       SHA256(data, input.size(), digest.bytes);
   }
   return digest;
+}
+
+constexpr size_t kModulusBytesMax = limits::kRsaModulusBitsMax / 8;
+
+// EncodePkcs1 writes EMSA-PKCS1-v1_5 of the digest (RFC 8017 section 9.2): 00 01 FF … FF 00 DigestInfo, whose
+// last part is the digest.
+void EncodePkcs1(const Digest& digest, std::span<uint8_t> encoded) {
+  // SHA-256's, of which the others' differ in three octets: two lengths, and the end of the hash's
+  // identifier.
+  uint8_t info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+                    0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+  const auto size = static_cast<uint8_t>(digest.size);
+  info[1] = static_cast<uint8_t>(sizeof info - 2 + size);
+  info[14] = static_cast<uint8_t>(size / 16 - 1);
+  info[18] = size;
+  // A key is long enough for more than the eight FF that there must be.
+  static_assert(limits::kRsaModulusBitsMin / 8 > 11 + sizeof info + SHA512_DIGEST_LENGTH);
+  uint8_t* const digest_at = encoded.data() + encoded.size() - digest.size;
+  uint8_t* const info_at = digest_at - sizeof info;
+  std::fill(encoded.data(), info_at, 0xff);
+  encoded[0] = 0, encoded[1] = 1, info_at[-1] = 0;
+  std::copy(std::begin(info), std::end(info), info_at);
+  std::copy_n(digest.bytes, digest.size, digest_at);
 }
 
 bool IsPss(Algorithm algorithm) {
@@ -132,8 +157,17 @@ struct VerifyKey::Impl {
       return RSA_verify_pss_mgf1(rsa.get(), digest.bytes, digest.size, digest.md, digest.md,
                                  static_cast<int>(digest.size), signature.data(), signature.size()) == 1;
     }
-    return RSA_verify(digest.nid, digest.bytes, digest.size, signature.data(), signature.size(), rsa.get()) ==
-           1;
+    // RFC 8017 section 8.2.2, as it is written there: the message that the signature stands for is compared
+    // with the only one that is right, and nothing of it is parsed. RSA_verify does the same, with two
+    // allocations.
+    uint8_t signed_message[kModulusBytesMax], encoded[kModulusBytesMax];
+    size_t size = 0;
+    if (!RSA_verify_raw(rsa.get(), &size, signed_message, sizeof signed_message, signature.data(),
+                        signature.size(), RSA_NO_PADDING)) {
+      return false;
+    }
+    EncodePkcs1(digest, {encoded, size});
+    return std::memcmp(signed_message, encoded, size) == 0;
   }
 
   bool VerifyEc(Algorithm algorithm, std::string_view input, std::span<const uint8_t> signature) const {
@@ -156,7 +190,6 @@ VerifyKey::~VerifyKey() = default;
 
 absl::StatusOr<VerifyKey> VerifyKey::Rsa(std::span<const uint8_t> modulus,
                                          std::span<const uint8_t> exponent) {
-  constexpr size_t kModulusBytesMax = limits::kRsaModulusBitsMax / 8;
   if (StartsWithZero(modulus)) return Refuse("RSA modulus has a leading zero octet");
   if (StartsWithZero(exponent)) return Refuse("RSA exponent has a leading zero octet");
   if (modulus.size() > kModulusBytesMax) return Refuse("RSA modulus is too long");

@@ -43,19 +43,28 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   const std::lock_guard lock(running_);
   const Now before = clock_.Read();
   int64_t due_ms =
-      std::min(context_.keys->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs());
+      std::min({context_.keys->RunDue(before.mono_ms, transport_),
+                context_.introspector->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs()});
   const int64_t wait_ms = std::min(MsUntil(due_ms, before.mono_ms), std::max<int64_t>(wait_max.count(), 0));
   transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
 
   const Now after = clock_.Read();
-  for (FetchResult& result : done_) context_.keys->TakeIn(std::move(result), after.mono_ms);
+  for (FetchResult& result : done_) {
+    if ((result.id & introspection::Introspector::kIdBit) != 0) {
+      context_.introspector->TakeIn(std::move(result), after.mono_ms);
+    } else {
+      context_.keys->TakeIn(std::move(result), after.mono_ms);
+    }
+  }
   done_.clear();
-  due_ms = context_.keys->RunDue(after.mono_ms, transport_);
+  due_ms = std::min(context_.keys->RunDue(after.mono_ms, transport_),
+                    context_.introspector->RunDue(after.mono_ms, transport_));
   if (after.wall_s != expired_at_s_) {
     expired_at_s_ = after.wall_s;
     context_.revocations.Expire(after.wall_s);
   }
-  context_.waiters.RunReady();
+  due_ms =
+      std::min({due_ms, context_.waiters.RunReady(after.mono_ms), context_.answers.RunReady(after.mono_ms)});
   // Last: nobody waits for a disk who only waits for keys.
   due_ms = std::min(due_ms, context_.keys->RunSnapshot(after.mono_ms));
   return std::chrono::milliseconds(MsUntil(due_ms, after.mono_ms));

@@ -17,9 +17,10 @@ namespace tollgate::pipeline {
 // containers have it, is not asked for.
 uint32_t NumProcessors();
 
-// Background does everything that no request may wait for: fetches keys and forgets what has expired. The
-// only file of the engine that owns a thread. RunOnce is for one thread at a time (it makes sure of that
-// itself); Wake is thread-safe. On lines of its own: what lies beside it is read by every hit.
+// Background does everything that no request may wait for: fetches keys, asks issuers about tokens and
+// forgets what has expired. The only file of the engine that owns a thread. RunOnce is for one thread at a
+// time (it makes sure of that itself); Wake is thread-safe. On lines of its own: what lies beside it is read
+// by every hit.
 class alignas(64) Background {
  public:
   // All must outlive this.

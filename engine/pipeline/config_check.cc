@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/durations.h"
 #include "base/limits.h"
+#include "introspection/client.h"
+#include "transport/url.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -72,6 +74,13 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
     return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
   }
   if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
+  if (!issuer.introspection.endpoint.empty()) {
+    const transport::FetchRules rules{.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic,
+                                      .loopback = dangerous.dangerous_allow_http_on_loopback};
+    const absl::Status status = introspection::CheckIntrospectionConfig(issuer.introspection, rules);
+    if (!status.ok())
+      return Invalid("issuer", issuer.issuer, absl::StrCat("introspection.", status.message()));
+  }
   if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {
     return Invalid("issuer", issuer.issuer, "leeway_s must be between 0 and 300");
   }
@@ -140,14 +149,15 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPolicy(const Policy& policy) {
+absl::Status CheckPolicy(const Policy& policy, bool all_introspect) {
   if (policy.tools().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
   for (const ToolRule& tool : policy.tools()) {
     for (const SensitivityClass& sensitivity : policy.classes()) {
-      if (sensitivity.name == tool.sensitivity && sensitivity.mode == ValidationMode::kIntrospect) {
+      if (sensitivity.name == tool.sensitivity && sensitivity.mode != ValidationMode::kSignature &&
+          !all_introspect) {
         return Invalid("tool", tool.tool,
-                       "its class demands introspection, which no issuer is configured for");
+                       "its class demands introspection, which not every issuer is configured for");
       }
     }
   }
@@ -163,10 +173,11 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));
   }
-  absl::flat_hash_set<std::string> issuers;
+  absl::flat_hash_set<std::string> issuers, introspecting;
   for (const IssuerConfig& issuer : config.issuers) {
     if (absl::Status status = CheckIssuer(issuer, config.dangerous); !status.ok()) return status;
     issuers.insert(issuer.issuer);
+    if (!issuer.introspection.endpoint.empty()) introspecting.insert(issuer.issuer);
   }
   if (config.resources.empty() || config.resources.size() > limits::kResourcesMax) {
     return absl::InvalidArgumentError(absl::StrCat("resources: between 1 and ", limits::kResourcesMax,
@@ -175,10 +186,17 @@ absl::Status CheckConfig(const Config& config) {
   absl::flat_hash_set<std::string> uris;
   for (const ResourceConfig& resource : config.resources) {
     if (absl::Status status = CheckResource(resource, issuers); !status.ok()) return status;
+    if (!resource.opaque_token_issuer.empty() && !introspecting.contains(resource.opaque_token_issuer)) {
+      return Invalid("resource", resource.uri,
+                     "its opaque_token_issuer is not configured, or has no introspection endpoint");
+    }
     if (!uris.insert(resource.uri).second) return Invalid("resource", resource.uri, "is configured twice");
   }
+  if (!introspecting.empty() && config.introspection_cache_bytes < limits::kIntrospectionCacheBytesMin) {
+    return absl::InvalidArgumentError("introspection_cache_bytes: needs 128 KiB at least");
+  }
   if (absl::Status status = CheckSnapshot(config.snapshot); !status.ok()) return status;
-  return CheckPolicy(config.policy);
+  return CheckPolicy(config.policy, introspecting.size() == issuers.size());
 }
 
 }  // namespace tollgate::pipeline

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "claims/access_token.h"
+#include "introspection/introspector.h"
 #include "keys/key_store.h"
 #include "pipeline/admission.h"
 #include "pipeline/waiters.h"
@@ -40,6 +41,7 @@ enum Counter : size_t {
   kNotCachedOverShare,
   kScopeSetsFull,
   kRevocationRechecks,
+  kIntrospectionFallbacks,
   kCounterCount
 };
 static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
@@ -48,6 +50,9 @@ static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
 struct IssuerRules {
   claims::Expectations expectations;
   AlgorithmSet algorithms;
+  // Of issuers with an introspection endpoint alone.
+  std::shared_ptr<const claims::Expectations> answers{};
+  bool answers_are_for_us = false;  // IntrospectionConfig::introspection_scoped_to_us.
 };
 
 // IssuerGate is the part of an issuer's rules that every check needs, small enough for many issuers to stay
@@ -59,6 +64,14 @@ struct IssuerGate {
   bool Admits(ResourceId resource) const { return (resources >> static_cast<uint32_t>(resource) & 1) != 0; }
 };
 
+// A Decision's ticket is that of its waiters; for an introspection, the channel is in front of it.
+inline uint64_t AnswerTicket(uint32_t channel, uint64_t count) {
+  static_assert(introspection::Introspector::kChannels == 256);
+  return uint64_t{channel} << 56 | (count & ((uint64_t{1} << 56) - 1));
+}
+inline uint32_t AnswerChannel(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 56); }
+inline uint64_t AnswerCount(uint64_t ticket) { return ticket << 8 >> 8; }
+
 // Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the
 // parts themselves guard. Thread-safe.
 struct Context {
@@ -67,18 +80,26 @@ struct Context {
   sync::InternedTexts issuer_names;  // Numbered by position, likewise.
   std::vector<std::string> resource_uris;
   absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
+  std::vector<std::string>
+      opaque_issuers;  // By resource: the name of who is asked about opaque tokens, or "".
   int64_t verdict_age_max_ms = 0;
+  int64_t active_age_max_ms = 0;
 
   sync::ThreadBlocks blocks;
-  Waiters waiters;
+  Waiters waiters;  // For an issuer's fetches.
+  Waiters answers;  // For introspections, by Introspector::ChannelOf.
   std::unique_ptr<keys::KeyStore> keys;
   std::unique_ptr<policy::CompiledPolicy> policy;
   std::unique_ptr<policy::ScopeSets> scope_sets;
   std::unique_ptr<verdicts::VerdictCache> cache;
   revocation::RevocationList revocations;
   std::unique_ptr<Admission> admission;
+  std::unique_ptr<introspection::Introspector> introspector;
 
-  explicit Context(size_t num_issuers) : issuer_names(num_issuers, SIZE_MAX), waiters(num_issuers) {}
+  explicit Context(size_t num_issuers)
+      : issuer_names(num_issuers, SIZE_MAX),
+        waiters(num_issuers),
+        answers(introspection::Introspector::kChannels) {}
 
   // ResourcesOf returns the resources that one audience value names, a bit each.
   uint64_t ResourcesOf(std::string_view audience) const {

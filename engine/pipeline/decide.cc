@@ -10,6 +10,7 @@
 #include "base/marks.h"
 #include "claims/authorization_header.h"
 #include "pipeline/establish.h"
+#include "pipeline/introspect.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -92,20 +93,23 @@ void SetEvidence(const claims::TimeEvidence& evidence, Decision* decision) {
   decision->evidence_bound = evidence.bound;
 }
 
-// CheckPolicy decides the tool, afresh for every request. Where the tool bounds the token's age, that has
-// been checked.
-Reason CheckPolicy(const policy::CompiledPolicy& policy, const policy::CompiledTool& tool,
-                   const policy::ScopeMask& held) {
-  if (tool.mode == ValidationMode::kIntrospect) [[unlikely]]
-    return Reason::kIntrospectionUnavailable;
-  return policy.Permits(tool, held) ? Reason::kNone : Reason::kInsufficientScope;
+// CheckPolicy decides the tool, afresh for every request: what it needs of the token, and then of its issuer.
+// Where the tool bounds the token's age, that has been checked.
+Reason CheckPolicy(Context& context, const sync::ReadScope& scope, uint32_t issuer, std::string_view token,
+                   const policy::CompiledTool& tool, const policy::ScopeMask& held, Now now,
+                   Decision* decision) {
+  if (!context.policy->Permits(tool, held)) return Reason::kInsufficientScope;
+  if (tool.mode == ValidationMode::kSignature) [[likely]]
+    return Reason::kNone;
+  return Consult(context, scope.block(), issuer, token, tool, now, decision);
 }
 
-revocation::Candidate CandidateOf(uint32_t issuer, const keys::IssuerKey& key, std::string_view subject,
+// `key`: null for an opaque token, which no key speaks for.
+revocation::Candidate CandidateOf(uint32_t issuer, const keys::IssuerKey* key, std::string_view subject,
                                   std::string_view jwt_id, int64_t issued_at) {
   return {.issuer = issuer,
-          .key_id = key.jwk->key_id,
-          .key_thumbprint = key.thumbprint,
+          .key_id = key == nullptr ? std::string_view() : key->jwk->key_id,
+          .key_thumbprint = key == nullptr ? std::string_view() : key->thumbprint,
           .subject = subject,
           .jwt_id = jwt_id,
           .issued_at = issued_at};
@@ -133,7 +137,7 @@ TOLLGATE_SLOW Reason RecheckRevocation(Context& context, const sync::ReadScope& 
   const keys::IssuerKey* key = context.keys->FindByRef(scope, issuer, key_ref);
   if (key == nullptr) return Reason::kUndecided;
   const Reason reason = context.revocations.Covers(
-      CandidateOf(issuer, *key, details.names.subject, details.names.jwt_id, details.times.issued_at));
+      CandidateOf(issuer, key, details.names.subject, details.names.jwt_id, details.times.issued_at));
   if (reason != Reason::kNone) return reason;
   context.cache->Restamp(static_cast<uint32_t>(epoch), found);
   return Reason::kUndecided;
@@ -180,8 +184,8 @@ Reason CheckCached(Context& context, const sync::ReadScope& scope, const Hit& hi
 }
 
 // CheckCachedTool decides the tool for a cached token that is good.
-Reason CheckCachedTool(const Context& context, const Hit& hit, const Presented& presented,
-                       const Request& request, Now now, Decision* decision) {
+Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit& hit,
+                       const Presented& presented, const Request& request, Now now, Decision* decision) {
   const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
   if (tool == nullptr) [[unlikely]]
     return Reason::kUnknownTool;
@@ -191,7 +195,8 @@ Reason CheckCachedTool(const Context& context, const Hit& hit, const Presented& 
     SetEvidence(evidence, decision);
     if (reason != Reason::kNone) return reason;
   }
-  return CheckPolicy(*context.policy, *tool, context.scope_sets->Mask(hit.facts.scope_set));
+  return CheckPolicy(context, scope, hit.issuer, presented.token, *tool,
+                     context.scope_sets->Mask(hit.facts.scope_set), now, decision);
 }
 
 // FillLong is for a caller who does not fit into a Principal without an allocation.
@@ -275,12 +280,12 @@ enum class Look : uint8_t {
   const bool aged = VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms;
   if (aged && reason != Reason::kUndecided) return reason == Reason::kNone ? Look::kAged : Look::kAbsent;
   if (reason == Reason::kNone) {
-    reason = CheckCachedTool(context, hit, presented, request, now, decision);
+    decision->valid_until_s = hit.facts.valid_through_s + 1;
+    reason = CheckCachedTool(context, scope, hit, presented, request, now, decision);
     // The token is good: whoever is denied is known.
     if (principal != nullptr &&
         !FillFromCache(context, hit.found, hit.issuer, hit.facts.scope_set, principal))
       return Look::kChanged;
-    decision->valid_until_s = hit.facts.valid_through_s + 1;
   }
   if (reason == Reason::kUndecided) return Look::kChanged;
   scope.block().Add(kCacheHits);
@@ -301,25 +306,32 @@ TOLLGATE_INLINE void FetchText(std::string_view token) {
 
 // EstablishGood is Establish, and the checks of a token that no tool can change.
 TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                                   bool known, ResourceId resource, Now now, Established* established,
+                                   bool known, const Request& request, Now now, Established* established,
                                    Decision* decision) {
-  if (const Reason reason =
-          Establish(context, scope, presented.token, known, resource, now, established, decision);
-      reason != Reason::kNone) {
+  const ResourceId resource = request.resource;
+  Reason reason = Establish(context, scope, presented.token, known, resource, now, established, decision);
+  // An encrypted token, too, is one that its issuer alone can read.
+  if ((reason == Reason::kNotCompactJws || reason == Reason::kEncryptedToken) &&
+      !context.opaque_issuers[static_cast<uint32_t>(resource)].empty()) {
+    reason = EstablishOpaque(context, scope.block(), presented.token, resource,
+                             context.policy->FindTool(presented.fetched_tool, request.tool), now, established,
+                             decision);
+  }
+  if (reason != Reason::kNone) {
     // A hit that is denied by its times says how fresh the keys are: so does this.
     if (established->key != nullptr) CheckKeys(context, decision->issuer, now, decision);
     return reason;
   }
   Facts& facts = established->facts;
   const claims::AccessToken& token = *established->token;
-  if (const Reason reason = CheckKeys(context, established->issuer, now, decision); reason != Reason::kNone)
-    return reason;
-  if (const Reason reason = CheckBinding(facts, resource); reason != Reason::kNone) return reason;
+  if (established->key != nullptr) reason = CheckKeys(context, established->issuer, now, decision);
+  if (reason == Reason::kNone) reason = CheckBinding(facts, resource);
+  if (reason != Reason::kNone) return reason;
 
   // The epoch is read before the look: whatever is revoked from here on finds an older stamp on the record.
   facts.revocation_epoch = static_cast<uint32_t>(context.revocations.epoch());
-  return context.revocations.Covers(CandidateOf(established->issuer, *established->key, token.subject,
-                                                token.jwt_id, TimesOf(token).issued_at));
+  return context.revocations.Covers(CandidateOf(established->issuer, established->key, token.subject,
+                                                token.jwt_id, claims::TimesOf(token).issued_at));
 }
 
 // DecideMiss verifies the token and decides from what it says. `known`: see Admission.
@@ -329,7 +341,7 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   FetchText(presented.token);
   Established established;
   if (const Reason reason =
-          EstablishGood(context, scope, presented, known, request.resource, now, &established, decision);
+          EstablishGood(context, scope, presented, known, request, now, &established, decision);
       reason != Reason::kNone) {
     // Nothing is remembered of a token that is refused: it may come again, and cost as much again.
     if (established.verification_cost_us != 0 && CategoryOf(reason) == Category::kReauthenticate) {
@@ -340,7 +352,8 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   }
   const Facts& facts = established.facts;
   const claims::AccessToken& token = *established.token;
-  decision->was_cached = Remember(context, scope.block(), presented.key, now, &established);
+  const bool opaque = established.key == nullptr;
+  decision->was_cached = !opaque && Remember(context, scope.block(), presented.key, now, &established);
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);
@@ -348,16 +361,18 @@ TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   if (tool == nullptr) return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) {
     claims::TimeEvidence evidence;
-    const Reason reason = CheckAge(TimesOf(token).issued_at, *tool, now, &evidence);
+    const Reason reason = CheckAge(claims::TimesOf(token).issued_at, *tool, now, &evidence);
     SetEvidence(evidence, decision);
     if (reason != Reason::kNone) return reason;
   }
-  return CheckPolicy(*context.policy, *tool,
-                     decision->was_cached ? context.scope_sets->Mask(facts.scope_set)
-                                          : context.policy->MaskOf(token.scopes));
+  const policy::ScopeMask held =
+      decision->was_cached ? context.scope_sets->Mask(facts.scope_set) : context.policy->MaskOf(token.scopes);
+  if (opaque) return context.policy->Permits(*tool, held) ? Reason::kNone : Reason::kInsufficientScope;
+  return CheckPolicy(context, scope, established.issuer, presented.token, *tool, held, now, decision);
 }
 
 TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* decision) {
+  if (decision->retry_after_s != 0) return;  // Consult knows.
   int64_t retry_after_ms = 0;
   if (decision->issuer != Decision::kNoIssuer) {
     const keys::KeyStore::Standing standing = context.keys->StandingAt(decision->issuer, now.mono_ms);
@@ -393,6 +408,11 @@ TOLLGATE_SLOW void DecideSlowly(Context& context, const sync::ReadScope& scope, 
       const bool known = look != Look::kAbsent;
       decision->reason = DecideMiss(context, scope, presented, known, request, now, decision, principal);
     }
+  }
+  // Nobody is told whose token it was that is none any more, or may be none.
+  if (principal != nullptr &&
+      (decision->reason == Reason::kTokenInactive || decision->category() == Category::kRetryLater)) {
+    principal->Clear();
   }
   switch (decision->category()) {
     case Category::kAllowed:
@@ -441,8 +461,8 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
   claims::TimeEvidence evidence;
   if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, &evidence) != Reason::kNone)
     return false;
-  if (CheckPolicy(*context.policy, *tool, context.scope_sets->Mask(facts.scope_set)) != Reason::kNone)
-      [[unlikely]] {
+  if (tool->mode != ValidationMode::kSignature ||
+      !context.policy->Permits(*tool, context.scope_sets->Mask(facts.scope_set))) [[unlikely]] {
     return false;
   }
   if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, hit.facts.scope_set, principal))

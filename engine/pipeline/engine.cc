@@ -12,6 +12,7 @@
 #include "pipeline/config_check.h"
 #include "pipeline/context.h"
 #include "pipeline/decide.h"
+#include "pipeline/waiting.h"
 #include "transport/curl_transport.h"
 
 namespace tollgate {
@@ -47,14 +48,20 @@ uint64_t JitterSeed(uint64_t configured) {
 }
 
 pipeline::IssuerRules RulesOf(const IssuerConfig& issuer) {
-  return {
+  pipeline::IssuerRules rules{
       .expectations = {.profile = issuer.profile,
                        .issuer = issuer.issuer,
                        .leeway_s = issuer.leeway_s,
                        .token_age_max_s = issuer.token_age_max_s,
                        .token_lifetime_max_s = issuer.token_lifetime_max_s},
       .algorithms = issuer.algorithms,
+      .answers_are_for_us = issuer.introspection.introspection_scoped_to_us,
   };
+  if (!issuer.introspection.endpoint.empty()) {
+    rules.answers =
+        std::make_shared<const claims::Expectations>(claims::ExpectationsOfAnswers(rules.expectations));
+  }
+  return rules;
 }
 
 pipeline::IssuerGate GateOf(const IssuerConfig& issuer, std::span<const ResourceConfig> resources) {
@@ -70,6 +77,7 @@ pipeline::IssuerGate GateOf(const IssuerConfig& issuer, std::span<const Resource
 
 void FillContext(const Config& config, pipeline::Context* context) {
   context->verdict_age_max_ms = config.timing.verdict_age_max_ms;
+  context->active_age_max_ms = config.timing.active_age_max_ms;
   for (const IssuerConfig& issuer : config.issuers) {
     context->issuers.push_back(RulesOf(issuer));
     context->gates.push_back(GateOf(issuer, config.resources));
@@ -82,6 +90,7 @@ void FillContext(const Config& config, pipeline::Context* context) {
     for (const std::string& audience : resource.audiences) {
       context->resources_by_audience[audience] |= uint64_t{1} << r;
     }
+    context->opaque_issuers.push_back(resource.opaque_token_issuer);
   }
   context->policy = std::make_unique<policy::CompiledPolicy>(config.policy);
   context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);
@@ -89,12 +98,6 @@ void FillContext(const Config& config, pipeline::Context* context) {
       std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, config.issuers.size());
   context->admission = std::make_unique<pipeline::Admission>(
       config.verification_limits, config.issuers.size(), pipeline::NumProcessors());
-}
-
-// MayWait: an overload is not over when the next fetch is.
-bool MayWait(const Decision& decision) {
-  return decision.verdict == Verdict::kUnavailable && decision.reason != Reason::kOverloaded &&
-         decision.issuer != Decision::kNoIssuer;
 }
 
 absl::Status UnknownIssuer() { return absl::InvalidArgumentError("the issuer is not configured"); }
@@ -114,9 +117,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   auto impl = std::make_unique<Impl>(config.issuers.size(), clock, std::move(environment.transport));
   pipeline::Context& context = impl->context;
   FillContext(config, &context);
-  absl::StatusOr<std::unique_ptr<keys::KeyStore>> keys =
-      keys::KeyStore::Create(config, JitterSeed(environment.jitter_seed), context.blocks,
-                             [&context](uint32_t issuer) { context.waiters.Settle(issuer); });
+  const uint64_t seed = JitterSeed(environment.jitter_seed);
+  context.introspector = std::make_unique<introspection::Introspector>(
+      config, seed + 1, [&context](uint32_t channel) { context.answers.Settle(channel); });
+  context.introspector->SetWaker([&background = impl->background] { background.Wake(); });
+  absl::StatusOr<std::unique_ptr<keys::KeyStore>> keys = keys::KeyStore::Create(
+      config, seed, context.blocks, [&context](uint32_t issuer) { context.waiters.Settle(issuer); });
   if (!keys.ok()) return keys.status();
   context.keys = *std::move(keys);
   context.keys->SetWaker([&background = impl->background] { background.Wake(); });
@@ -143,26 +149,29 @@ void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> d
 void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                          Principal* principal) {
   Check(request, decision, principal);
-  if (!MayWait(*decision)) return;
+  pipeline::WaitFor wait = pipeline::WhatFor(impl_->context, *decision);
+  if (wait.waiters == nullptr) return;
   const auto deadline =
       std::chrono::steady_clock::now() +
       std::clamp<std::chrono::milliseconds>(wait_max, std::chrono::milliseconds(0), std::chrono::hours(24));
-  while (MayWait(*decision) && impl_->context.keys->WaitsForFetch(decision->issuer) &&
-         impl_->context.waiters.WaitPast(decision->issuer, decision->ticket, deadline)) {
+  while (wait.waiters != nullptr && wait.waiters->WaitPast(wait.who, wait.ticket, deadline)) {
     Check(request, decision, principal);
+    wait = pipeline::WhatFor(impl_->context, *decision);
   }
 }
 
 bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback) {
-  if (!MayWait(unavailable) || unavailable.issuer >= impl_->context.issuers.size() ||
-      !impl_->context.keys->WaitsForFetch(unavailable.issuer)) {
-    return false;
-  }
+  const pipeline::WaitFor wait = pipeline::WhatFor(impl_->context, unavailable);
+  if (wait.waiters == nullptr) return false;
   bool ready = false;
-  if (!impl_->context.waiters.Add(unavailable.issuer, unavailable.ticket, std::move(callback), &ready))
-    return false;
+  if (!wait.waiters->Add(wait.who, wait.ticket, INT64_MAX, std::move(callback), &ready)) return false;
   if (ready) impl_->background.Wake();
   return true;
+}
+
+void Engine::CheckAsync(std::chrono::milliseconds wait_max, const Request& request,
+                        std::function<void(const Decision&, const Principal&)> done) {
+  pipeline::CheckAsync(impl_->context, impl_->clock, impl_->background, wait_max, request, std::move(done));
 }
 
 std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
@@ -217,7 +226,8 @@ Metrics Engine::ReadMetrics() const {
           .not_cached_too_long = sum(pipeline::kNotCachedTooLong),
           .not_cached_over_share = sum(pipeline::kNotCachedOverShare),
           .scope_sets_full = sum(pipeline::kScopeSetsFull),
-          .revocation_rechecks = sum(pipeline::kRevocationRechecks)};
+          .revocation_rechecks = sum(pipeline::kRevocationRechecks),
+          .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks)};
 }
 
 std::vector<IssuerHealth> Engine::ReadHealth() const {
@@ -226,6 +236,7 @@ std::vector<IssuerHealth> Engine::ReadHealth() const {
   for (uint32_t issuer = 0; issuer < health.size(); ++issuer) {
     health[issuer].verifications_refused = impl_->context.admission->num_refused(issuer);
     health[issuer].verifications_refused_for_ms = impl_->context.admission->WaitMs(issuer, now_ms);
+    impl_->context.introspector->FillHealth(issuer, now_ms, &health[issuer]);
   }
   return health;
 }

@@ -27,7 +27,7 @@ verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef
                         const claims::AccessToken& token, Now now) {
   verdicts::Facts facts;
   facts.key = key;
-  const claims::Span span = claims::ValidSpan(TimesOf(token), rules.expectations);
+  const claims::Span span = claims::ValidSpan(claims::TimesOf(token), rules.expectations);
   facts.valid_from_s = span.from_s;
   facts.valid_through_s = span.through_s;
   facts.verified_at_mono_ms = now.mono_ms;
@@ -48,12 +48,6 @@ std::string_view Joined(std::span<const std::string_view> words) {
 }
 
 }  // namespace
-
-claims::TimeWindow TimesOf(const claims::AccessToken& token) {
-  return {.expires_at = token.expires_at,
-          .not_before = token.has_not_before ? token.not_before : INT64_MIN,
-          .issued_at = token.has_issued_at ? token.issued_at : INT64_MIN};
-}
 
 TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token,
                                bool known, ResourceId resource, Now now, Established* established,
@@ -133,7 +127,7 @@ TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters,
     return false;
   }
   established->facts.scope_set = *scope_set;
-  const claims::TimeWindow times = TimesOf(token);
+  const claims::TimeWindow times = claims::TimesOf(token);
   verdicts::VerdictCache::Entry entry{
       .issuer = established->issuer,
       .facts = established->facts,

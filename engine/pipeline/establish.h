@@ -29,9 +29,6 @@ struct Established {
 Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token, bool known,
                  ResourceId resource, Now now, Established* established, Decision* decision);
 
-// TimesOf is the token's times, as claims::CheckTimes takes them.
-claims::TimeWindow TimesOf(const claims::AccessToken& token);
-
 // Remember puts established facts into the verdict cache, unless something in them is too long for a record:
 // nothing is ever truncated. Returns whether they are in; then facts.scope_set is the number of the token's
 // scopes.

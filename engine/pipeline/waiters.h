@@ -11,9 +11,9 @@
 
 namespace tollgate::pipeline {
 
-// Waiters tells whoever was answered `unavailable` that a fetch of that issuer has ended since. A ticket is
-// the number of fetches of one issuer that have ended; it is taken before the keys are looked at, so that no
-// end is missed between the look and the wait. Thread-safe.
+// Waiters tells whoever was answered `unavailable` that a fetch of that issuer (or an introspection of that
+// channel) has ended since. A ticket is the number of fetches of one issuer that have ended; it is taken
+// before the keys are looked at, so that no end is missed between the look and the wait. Thread-safe.
 class Waiters {
  public:
   explicit Waiters(size_t num_issuers);
@@ -30,18 +30,21 @@ class Waiters {
   // WaitPast returns true once Ticket(issuer) differs from `ticket`, false at `deadline`.
   bool WaitPast(uint32_t issuer, uint64_t ticket, std::chrono::steady_clock::time_point deadline);
 
-  // Add keeps `callback` until Ticket(issuer) differs from `ticket`. False if limits::kWaitersMax already
-  // wait. If the ticket is past already, the callback is ready at once: `*ready` is set and somebody has to
-  // call RunReady.
-  bool Add(uint32_t issuer, uint64_t ticket, std::function<void()> callback, bool* ready);
+  // Add keeps `callback` until Ticket(issuer) differs from `ticket`, or until `deadline_ms` of the monotonic
+  // clock. False if limits::kWaitersMax already wait. If the ticket is past already, the callback is ready at
+  // once: `*ready` is set and somebody has to call RunReady.
+  bool Add(uint32_t issuer, uint64_t ticket, int64_t deadline_ms, std::function<void()> callback,
+           bool* ready);
 
-  // RunReady calls, without any lock, the callbacks whose wait is over.
-  void RunReady();
+  // RunReady calls, without any lock, the callbacks whose wait is over, and returns when the next one's
+  // deadline is (INT64_MAX: never).
+  int64_t RunReady(int64_t now_ms);
 
  private:
   struct Waiter {
     uint32_t issuer;
     uint64_t ticket;
+    int64_t deadline_ms;
     std::function<void()> callback;
   };
   const std::unique_ptr<std::atomic<uint64_t>[]> settled_;

@@ -45,10 +45,13 @@ CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
     tool.scopes = number->second;
     for (const SensitivityClass& sensitivity : policy.classes()) {
       if (sensitivity.name != rule.sensitivity) continue;
-      tool.mode = sensitivity.mode;
       // More than that, 136 years, is as good as no bound, but still needs an iat.
-      tool.token_age_max_s =
-          static_cast<uint32_t>(std::min<int64_t>(sensitivity.token_age_max_s, UINT32_MAX));
+      const auto bound = [](int64_t s) { return static_cast<uint32_t>(std::min<int64_t>(s, UINT32_MAX)); };
+      tool.mode = sensitivity.mode;
+      tool.token_age_max_s = bound(sensitivity.token_age_max_s);
+      tool.introspection_outage = sensitivity.introspection_outage;
+      tool.introspection_age_max_s = bound(sensitivity.introspection_age_max_s);
+      tool.last_known_age_max_s = bound(sensitivity.last_known_age_max_s);
     }
     compiled.names.push_back(rule.tool);
     compiled.tools.push_back(tool);

@@ -55,6 +55,12 @@ absl::StatusOr<Policy> PolicyBuilder::Build() const {
     if (sensitivity.name.empty()) return Invalid("class", "", "has no name");
     if (sensitivity.token_age_max_s < 0)
       return Invalid("class", sensitivity.name, "has a negative token age");
+    if (sensitivity.introspection_age_max_s < 0 || sensitivity.last_known_age_max_s < 0)
+      return Invalid("class", sensitivity.name, "has a negative introspection age");
+    if ((sensitivity.introspection_outage == IntrospectionOutage::kLastKnown) !=
+        (sensitivity.last_known_age_max_s > 0)) {
+      return Invalid("class", sensitivity.name, "needs both kLastKnown and last_known_age_max_s, or neither");
+    }
     class_names.insert(sensitivity.name);
   }
   for (const ToolRule& rule : tools_) {

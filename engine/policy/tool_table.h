@@ -23,6 +23,9 @@ struct alignas(64) CompiledTool {
   uint16_t name_len = UINT16_MAX;       // No name is that long: an empty cell.
   uint16_t scopes = 0;                  // The set of scopes that is needed, by its number in the policy.
   ValidationMode mode = ValidationMode::kSignature;
+  IntrospectionOutage introspection_outage = IntrospectionOutage::kDenyUnavailable;
+  uint32_t introspection_age_max_s = 0;  // 0: no bound.
+  uint32_t last_known_age_max_s = 0;
 };
 static_assert(sizeof(CompiledTool) == 64);
 

@@ -26,6 +26,9 @@ namespace {
 // KiB.
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 
+// A kept connection is not used again when it has been idle so long, in seconds: addresses change.
+constexpr long kConnectionAgeMaxS = 30;
+
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
@@ -62,7 +65,7 @@ class SigpipeGuard {
   bool was_pending_;
 };
 
-// Exchange is one GET under way; libcurl's callbacks write to it.
+// Exchange is one request under way; libcurl's callbacks write to it.
 struct Exchange {
   FetchRequest request;
   FetchResult result;
@@ -197,7 +200,8 @@ class CurlTransport final : public Transport {
     const absl::Status allowed =
         CheckFetchUrl(exchange->request.url,
                       {.reach = exchange->request.reach, .loopback = options_.allow_http_on_loopback});
-    if (!allowed.ok() || !IsHeaderValue(exchange->request.if_none_match)) {
+    if (!allowed.ok() || !IsHeaderValue(exchange->request.if_none_match) ||
+        !IsHeaderValue(exchange->request.authorization)) {
       exchange->result.outcome =
           absl::IsPermissionDenied(allowed) ? FetchOutcome::kAddressRefused : FetchOutcome::kNotAllowed;
       failed_.push_back(std::move(exchange->result));
@@ -263,7 +267,7 @@ class CurlTransport final : public Transport {
     exchange->easy.reset(curl_easy_init());
     if (exchange->easy == nullptr) return false;
     exchange->loopback_only = HasLoopbackHost(exchange->request.url);
-    return SetLimits(exchange) && SetProtections(exchange) && SetHeaders(exchange);
+    return SetLimits(exchange) && SetProtections(exchange) && SetMethod(*exchange) && SetHeaders(exchange);
   }
 
   template <typename Value>
@@ -274,8 +278,8 @@ class CurlTransport final : public Transport {
   static bool SetLimits(Exchange* exchange) {
     const Exchange& e = *exchange;
     const long timeout_ms = std::max<long>(e.request.timeout_ms, 1);  // 0 would mean no limit.
-    return Set(e, CURLOPT_URL, e.request.url.c_str()) && Set(e, CURLOPT_HTTPGET, 1L) &&
-           Set(e, CURLOPT_TIMEOUT_MS, timeout_ms) && Set(e, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
+    return Set(e, CURLOPT_URL, e.request.url.c_str()) && Set(e, CURLOPT_TIMEOUT_MS, timeout_ms) &&
+           Set(e, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
            // No signals in somebody else's process, and no waiting for a resolver thread beyond the timeout.
            Set(e, CURLOPT_NOSIGNAL, 1L) && Set(e, CURLOPT_QUICK_EXIT, 1L) &&
            // An announced length beyond the limit ends the exchange before its body; 0 would mean no limit.
@@ -283,11 +287,21 @@ class CurlTransport final : public Transport {
            Set(e, CURLOPT_HEADERFUNCTION, &OnHeader) &&
            Set(e, CURLOPT_HEADERDATA, static_cast<void*>(exchange)) &&
            Set(e, CURLOPT_WRITEFUNCTION, &OnBody) &&
-           Set(e, CURLOPT_WRITEDATA, static_cast<void*>(exchange)) &&
-           // Minutes pass between two fetches: a kept connection would be dead, and a kept address out of
-           // date.
-           Set(e, CURLOPT_FORBID_REUSE, 1L) && Set(e, CURLOPT_FRESH_CONNECT, 1L) &&
-           Set(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+           Set(e, CURLOPT_WRITEDATA, static_cast<void*>(exchange)) && Set(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+  }
+
+  static bool SetMethod(const Exchange& e) {
+    if (e.request.form.empty()) {
+      // Minutes pass between two fetches: a kept connection would be dead, and its address out of date.
+      return Set(e, CURLOPT_HTTPGET, 1L) && Set(e, CURLOPT_FORBID_REUSE, 1L) &&
+             Set(e, CURLOPT_FRESH_CONNECT, 1L);
+    }
+    // Questions come one after the other: a handshake for each would cost the other side more than its
+    // answer. Not copied: the exchange owns the form and outlives the transfer.
+    return Set(e, CURLOPT_POST, 1L) &&
+           Set(e, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(e.request.form.size())) &&
+           Set(e, CURLOPT_POSTFIELDS, e.request.form.data()) &&
+           Set(e, CURLOPT_MAXAGE_CONN, kConnectionAgeMaxS);
   }
 
   bool SetProtections(Exchange* exchange) const {
@@ -304,6 +318,10 @@ class CurlTransport final : public Transport {
               Set(e, CURLOPT_SSL_VERIFYPEER, 1L) && Set(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
               Set(e, CURLOPT_OPENSOCKETFUNCTION, &OnOpenSocket) &&
               Set(e, CURLOPT_OPENSOCKETDATA, static_cast<void*>(exchange));
+    if (ok && !e.request.client_certificate_file.empty()) {
+      ok = Set(e, CURLOPT_SSLCERT, e.request.client_certificate_file.c_str()) &&
+           Set(e, CURLOPT_SSLKEY, e.request.client_key_file.c_str());
+    }
     if (ok && !options_.ca_file.empty()) {
       // A file of one's own replaces the system's directory as well, or any public CA would still do.
       ok = Set(e, CURLOPT_CAINFO, options_.ca_file.c_str()) && Set(e, CURLOPT_CAPATH, nullptr);
@@ -319,10 +337,14 @@ class CurlTransport final : public Transport {
       exchange->headers.reset(longer);
       return true;
     };
-    const std::string& etag = exchange->request.if_none_match;
+    const FetchRequest& request = exchange->request;
+    const std::string& etag = request.if_none_match;
+    const bool post = !request.form.empty();
     const std::string agent = "tollgate/" + std::string(Version());
-    return add("Accept: application/jwk-set+json, application/json") &&
-           (etag.empty() || add("If-None-Match: " + etag)) &&
+    // An empty "Expect" is none: nobody waits for leave to send a few hundred bytes.
+    return add(post ? "Accept: application/json" : "Accept: application/jwk-set+json, application/json") &&
+           (!post || add("Expect:")) && (etag.empty() || add("If-None-Match: " + etag)) &&
+           (request.authorization.empty() || add("Authorization: " + request.authorization)) &&
            Set(*exchange, CURLOPT_USERAGENT, agent.c_str()) &&
            Set(*exchange, CURLOPT_HTTPHEADER, exchange->headers.get());
   }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 
+#include "bench/fleet/scenarios.h"
 #include "bench/report/collect.h"
 #include "bench/report/html.h"
 
@@ -100,11 +101,18 @@ json Canned(const char* name) {
   return json::parse(in);
 }
 
+// What bench_fleet says of a fleet: it is quick, and the same every time.
+const json& Fleet() {
+  static const json fleet = RunFleet({.num_instances = 2000});
+  return fleet;
+}
+
 CollectInput CannedInput(const std::string& mode) {
   CollectInput input;
   input.micro = {Canned("micro.json"), Canned("hot.json")};
   input.latency = {Canned("latency.json")};
   input.outage = {Canned("outage.json")};
+  input.fleet = Fleet();
   input.gates = {{"miss_rs256", "BM_Miss/RS256", "BM_Floor_Verify/RS256", 1.08}};
   input.mode = mode;
   input.command = "tools/bench";
@@ -151,6 +159,15 @@ TEST(Collect, AMissedObjectiveAFailedBenchmarkAndAnUnfedGateFailAQuickRunToo) {
   input = CannedInput("quick");
   input.outage[0]["objectives"] = json::array();
   EXPECT_FALSE(Collect(input)["passed"].get<bool>()) << "nothing demanded is nothing met";
+  input = CannedInput("quick");
+  input.fleet = json();
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input = CannedInput("quick");
+  input.fleet["objectives"] = json::array();
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input = CannedInput("quick");
+  input.fleet["objectives"][0]["met"] = false;
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
   input = CannedInput("quick");
   input.latency.clear();
   EXPECT_FALSE(Collect(input)["passed"].get<bool>());
@@ -217,10 +234,11 @@ TEST(Report, IsOnePageThatNeedsNothingElse) {
   json results = Collect(CannedInput("plain"));
   results["command"] = "tools/bench <b>&'\"";
   const std::string page = RenderHtml(results);
-  for (const char* wanted : {"<!doctype html>", "prefers-color-scheme", "<svg", "All demands met", "RS256",
-                             "When the identity provider fails", "Outage: idp-outage", "staleness_bound_ms",
-                             "The hot path", "32 together", "jwt_cache", "0 allocations",
-                             "How long a single hit takes", "p99.99", "&lt;b&gt;&amp;&#39;&quot;"}) {
+  for (const char* wanted :
+       {"<!doctype html>", "prefers-color-scheme", "<svg", "All demands met", "RS256",
+        "When the identity provider fails", "Outage: idp-outage", "staleness_bound_ms", "The hot path",
+        "32 together", "jwt_cache", "0 allocations", "How long a single hit takes", "p99.99",
+        "A fleet and one identity provider", "Rotation without notice", "&lt;b&gt;&amp;&#39;&quot;"}) {
     EXPECT_NE(page.find(wanted), std::string::npos) << wanted;
   }
   for (const char* unwanted : {"<b>", "<script", "src=", "@import", "href=", "url(", "nan", "inf,"}) {

@@ -1,8 +1,10 @@
 // An engine that knows its issuer by name alone. It is told by lines on standard input to check the tokens of
 // a directory, and answers in one line each: "N allowed, N verified, FRESHNESS". The orders `fresh` and
 // `degraded` wait, up to a minute, until the issuer's keys are in that state.
+// The order `opaque` is about the tokens of another directory, about which the issuer is asked (RFC 7662),
+// and is answered "N allowed, N inactive".
 //
-//   oidc_provider_engine ISSUER TOKEN_DIR
+//   oidc_provider_engine ISSUER TOKEN_DIR OPAQUE_TOKEN_DIR
 
 #include <chrono>
 #include <filesystem>
@@ -32,13 +34,20 @@ Config MakeConfig(const std::string& issuer) {
   policy.AddTool({.tool = "call", .scopes = {"tools:call"}});
   Config config;
   config.issuers.push_back({.issuer = issuer, .discovery = true});
-  config.resources.push_back({.uri = "https://mcp.example/mcp"});
+  // The provider writes no audience for tokens that name no resource.
+  config.issuers[0].introspection = {.endpoint = issuer + "/token/introspection",
+                                     .client_id = "resource-server",
+                                     .client_secret = "resource-server-secret",
+                                     .introspection_scoped_to_us = true};
+  config.resources.push_back({.uri = "https://mcp.example/mcp", .opaque_token_issuer = issuer});
   config.policy = *policy.Build();
   // An hour is six seconds; the verdicts of these tokens outlive the test.
   config.timing = Timing{}.Scaled(1.0 / 600);
   config.timing.fetch_timeout_ms = 2000;
   config.timing.staleness_bound_ms = 300'000;
   config.timing.verdict_age_max_ms = 300'000;
+  config.timing.introspection_timeout_ms = 2000;
+  config.timing.active_age_max_ms = 5000;
   config.dangerous.dangerous_allow_http_on_loopback = true;
   return config;
 }
@@ -52,17 +61,38 @@ void Await(const Engine& engine, const std::string& state) {
   }
 }
 
+// CheckOpaque checks until every token has an answer, or for a minute, and again once the answers of before
+// count no more: what has been revoked is seen.
+std::string CheckOpaque(Engine& engine, const std::vector<std::string>& tokens) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(6000));
+  int allowed = 0, inactive = 0;
+  for (const std::string& token : tokens) {
+    Decision decision;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    do {
+      engine.CheckWithin(std::chrono::seconds(5), {.authorization = token, .tool = "call"}, &decision);
+    } while (decision.verdict == Verdict::kUnavailable && std::chrono::steady_clock::now() < deadline);
+    allowed += decision.allowed() && decision.introspected;
+    inactive += decision.reason == Reason::kTokenInactive;
+  }
+  return std::to_string(allowed) + " allowed, " + std::to_string(inactive) + " inactive";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   auto engine = Engine::Create(MakeConfig(argv[1]));
   if (!engine.ok()) {
     std::cout << engine.status().message() << '\n';
     return 1;
   }
-  const std::vector<std::string> tokens = ReadTokens(argv[2]);
+  const std::vector<std::string> tokens = ReadTokens(argv[2]), opaque = ReadTokens(argv[3]);
   for (std::string order; std::getline(std::cin, order) && order != "quit";) {
+    if (order == "opaque") {
+      std::cout << CheckOpaque(**engine, opaque) << std::endl;
+      continue;
+    }
     if (order == "fresh" || order == "degraded") Await(**engine, order);
     const uint64_t before = (*engine)->ReadMetrics().signature_verifications;
     int allowed = 0;

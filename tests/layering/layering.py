@@ -26,7 +26,7 @@ FLOORS = {
     "capi": 6,
 }
 # Rooms of one floor that may use another one of it.
-SIDEWAYS = {("keys", "transport")}
+SIDEWAYS = {("keys", "transport"), ("introspection", "transport")}
 # First component of the include path → (the room that owns the library, what its CMake target begins with).
 OWNED = {
     "openssl": ("crypto", "BoringSSL::"),

@@ -22,7 +22,9 @@ GOOD = {
     "engine/transport/url.h": "#pragma once\n#include <curl/curl.h>\n",
     "engine/keys/CMakeLists.txt": "tollgate_room(keys DEPS base jose transport)\n",
     "engine/keys/store.h": '#pragma once\n#include "transport/url.h"\n',
-    "engine/pipeline/CMakeLists.txt": "tollgate_room(pipeline DEPS base keys)\n",
+    "engine/introspection/CMakeLists.txt": "tollgate_room(introspection DEPS base transport)\n",
+    "engine/introspection/client.h": '#pragma once\n#include "transport/url.h"\n',
+    "engine/pipeline/CMakeLists.txt": "tollgate_room(pipeline DEPS base keys introspection)\n",
     "engine/pipeline/background.h": "#pragma once\n#include <thread>\nstd::jthread worker;\n",
 }
 
@@ -72,6 +74,9 @@ class LayeringTest(unittest.TestCase):
         self.assert_refused(
             "transport (floor 4) depends on keys (floor 4)",
             engine__transport__CMakeLists_dot_txt="tollgate_room(transport DEPS base keys PRIVATE_LIBS CURL::libcurl)\n")
+        self.assert_refused(
+            "introspection (floor 4) depends on keys (floor 4)",
+            engine__introspection__CMakeLists_dot_txt="tollgate_room(introspection DEPS base keys transport)\n")
 
     def test_refuses_an_unknown_room(self):
         self.assert_refused(

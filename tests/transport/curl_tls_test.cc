@@ -58,35 +58,48 @@ class CurlTls : public ::testing::Test {
       ASSERT_EQ(status, 0);
     }
     close(null);
-    int out[2];
-    ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-    server_ = RunOpenssl({"s_server", "-accept", "127.0.0.1:0", "-www", "-cert", folder_ + "/server.pem",
-                          "-key", folder_ + "/server.key"},
-                         out[1]);
-    close(out[1]);
+    server_ = StartServer({}, &out_, &port_);
+    ASSERT_FALSE(port_.empty());
+  }
+
+  // StartServer starts a server and returns its process id; `*out` is to be closed after its end.
+  static pid_t StartServer(const std::vector<std::string>& more, int* out, std::string* port) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    std::vector<std::string> arguments = {"s_server",    "-accept",
+                                          "127.0.0.1:0", "-www",
+                                          "-cert",       folder_ + "/server.pem",
+                                          "-key",        folder_ + "/server.key"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const pid_t server = RunOpenssl(arguments, ends[1]);
+    close(ends[1]);
     // "ACCEPT 127.0.0.1:PORT" once it listens.
     std::string said;
     char byte;
-    while (read(out[0], &byte, 1) == 1) {
+    while (read(ends[0], &byte, 1) == 1) {
       if (byte != '\n') {
         said += byte;
       } else if (said.starts_with("ACCEPT 127.0.0.1:")) {
-        port_ = said.substr(said.rfind(':') + 1);
+        *port = said.substr(said.rfind(':') + 1);
         break;
       } else {
         said.clear();
       }
     }
-    out_ = out[0];
-    ASSERT_FALSE(port_.empty());
+    *out = ends[0];
+    return server;
+  }
+
+  static void Stop(pid_t server, int out) {
+    if (server > 0) {
+      kill(server, SIGTERM);
+      waitpid(server, nullptr, 0);
+    }
+    if (out >= 0) close(out);
   }
 
   static void TearDownTestSuite() {
-    if (server_ > 0) {
-      kill(server_, SIGTERM);
-      waitpid(server_, nullptr, 0);
-    }
-    if (out_ >= 0) close(out_);
+    Stop(server_, out_);
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
@@ -118,6 +131,31 @@ TEST_F(CurlTls, TrustedCertificateForThisHostIsAccepted) {
   const FetchResult result = Fetch("localhost", folder_ + "/server.pem");
   EXPECT_EQ(result.outcome, FetchOutcome::kAnswered);
   EXPECT_EQ(result.http_status, 200);
+}
+
+TEST_F(CurlTls, AServerThatAsksForACertificateGetsTheRequestsOwn) {
+  int out = -1;
+  std::string port;
+  const pid_t server =
+      StartServer({"-Verify", "1", "-verify_return_error", "-CAfile", folder_ + "/other.pem"}, &out, &port);
+  auto transport = MakeCurlTransport({.ca_file = folder_ + "/server.pem", .allow_http_on_loopback = true});
+  ASSERT_TRUE(transport.ok());
+  FetchRequest request;
+  request.url = "https://localhost:" + port + "/";
+  request.timeout_ms = 20'000;
+  const auto fetch = [&](const std::string& who) {
+    request.client_certificate_file = who.empty() ? "" : folder_ + "/" + who + ".pem";
+    request.client_key_file = who.empty() ? "" : folder_ + "/" + who + ".key";
+    (*transport)->Start(request);
+    std::vector<FetchResult> done;
+    while (done.empty()) (*transport)->Poll(1000, &done);
+    return done.front().outcome;
+  };
+  EXPECT_EQ(fetch("other"), FetchOutcome::kAnswered);
+  EXPECT_NE(fetch(""), FetchOutcome::kAnswered);
+  EXPECT_NE(fetch("server"), FetchOutcome::kAnswered) << "of another authority";
+  EXPECT_EQ(fetch("absent"), FetchOutcome::kTlsFailed);
+  Stop(server, out);
 }
 
 TEST_F(CurlTls, CertificateOfAnUntrustedAuthorityIsRefused) {

@@ -110,6 +110,39 @@ TEST(CurlTransport, AsksPlainlyAndSendsNothingOfItsOwn) {
   EXPECT_THAT(asked[1], HasSubstr("If-None-Match: \"v1\"\r\n"));
 }
 
+TEST(CurlTransport, PostsAFormAndItsAuthorization) {
+  RawServer server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  const auto transport = Make();
+  FetchRequest request;
+  request.url = server.url();
+  request.form = "token=" + std::string(2000, 'a');
+  request.authorization = "Basic eDp5";
+  EXPECT_EQ(Fetch(*transport, request).body, "{}");
+  const std::vector<std::string> asked = server.requests();
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_THAT(asked[0], StartsWith("POST /jwks HTTP/1.1\r\n"));
+  EXPECT_THAT(asked[0], HasSubstr("\r\nAuthorization: Basic eDp5\r\n"));
+  EXPECT_THAT(asked[0], HasSubstr("\r\nContent-Type: application/x-www-form-urlencoded\r\n"));
+  EXPECT_THAT(asked[0], HasSubstr("\r\nAccept: application/json\r\n"));
+  EXPECT_THAT(asked[0], Not(HasSubstr("Expect")));
+  EXPECT_TRUE(asked[0].ends_with("\r\n\r\n" + request.form));
+
+  request.authorization = "Basic eDp5\r\nX-Smuggled: 1";
+  EXPECT_EQ(Fetch(*transport, request).outcome, FetchOutcome::kNotAllowed);
+}
+
+TEST(CurlTransport, ARedirectOfAQuestionIsNotFollowed) {
+  RawServer other("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  RawServer server("HTTP/1.1 307 Temporary Redirect\r\nLocation: " + other.url() +
+                   "\r\nContent-Length: 0\r\n\r\n");
+  const auto transport = Make();
+  FetchRequest request;
+  request.url = server.url();
+  request.form = "token=a";
+  EXPECT_EQ(Fetch(*transport, request).http_status, 307);
+  EXPECT_TRUE(other.requests().empty());
+}
+
 TEST(CurlTransport, NoUrlBeyondTheRulesIsAsked) {
   RawServer server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   const std::string port = std::to_string(server.port());

@@ -70,10 +70,20 @@ class RawServer {
     }
   }
 
+  // Its header, and as much behind it as that says.
+  static bool IsComplete(std::string_view request) {
+    const size_t end = request.find("\r\n\r\n");
+    if (end == request.npos) return false;
+    constexpr std::string_view kLength = "Content-Length: ";
+    const size_t length = request.substr(0, end).find(kLength);
+    if (length == request.npos) return true;
+    return request.size() - end - 4 >= std::stoul(std::string(request.substr(length + kLength.size(), 8)));
+  }
+
   void Answer(int connection) {
     std::string request;
     char buffer[4096];
-    while (request.find("\r\n\r\n") == request.npos) {
+    while (!IsComplete(request)) {
       if (!Readable(connection)) return;
       const ssize_t n = recv(connection, buffer, sizeof(buffer), 0);
       if (n <= 0) break;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,12 @@ struct TOLLGATE_API Timing {
   int64_t fetch_timeout_ms = 5'000;      // One fetch from an identity provider, metadata and keys in all.
   // Discovered metadata is read again, before the next refresh, after this.
   int64_t metadata_age_max_ms = 3'600'000;
-  int32_t jitter_percent = 20;  // Refreshes are moved by up to this much, either way. 0–50.
+  int32_t jitter_percent = 20;               // Refreshes are moved by up to this much, either way. 0–50.
+  int64_t introspection_timeout_ms = 2'000;  // One introspection, the wait for its turn included.
+  // An answer "active" stands in for another one this long, and less where a tool or the answer's own `exp`
+  // says so; "inactive" as long as the second says (RFC 7662 section 4).
+  int64_t active_age_max_ms = 60'000;
+  int64_t inactive_age_max_ms = 10'000;
 
   // Scaled returns the same contract with every duration multiplied by `factor` (> 0) and at least 1 ms, so
   // that a test or benchmark of an hour's outage need not take an hour.
@@ -47,6 +53,41 @@ struct VerificationLimits {
   // is refused) may take, in percent of one processor, on average over 10 s; estimated from the key, see
   // docs/conventions.md. Good tokens never count. At most 10000. 0: no bound.
   uint32_t in_vain_percent_max = 10;
+};
+
+// ClientAuthentication says how the engine proves to an introspection endpoint who is asking (RFC 7662
+// section 2.1), by the names of RFC 8414's introspection_endpoint_auth_methods_supported.
+enum class ClientAuthentication : uint8_t {
+  kClientSecretBasic,  // RFC 6749 section 2.3.1: id and secret are form-encoded, then base64-encoded.
+  kClientSecretPost,   // The same two in the body.
+  // private_key_jwt: RFC 7523 section 2.2, by IntrospectionConfig::client_assertion. The engine signs
+  // nothing.
+  kPrivateKeyJwt,
+  kTlsClientAuth,  // RFC 8705 section 2.1: mutual TLS, by the two files.
+  kBearer,         // An access token of the engine's own, in IntrospectionConfig::client_secret.
+};
+
+// IntrospectionConfig says where an issuer answers whether a token is active (RFC 7662), and how much may be
+// asked of it.
+struct IntrospectionConfig {
+  std::string endpoint{};  // An https URL; empty: the issuer is not asked.
+  ClientAuthentication authentication = ClientAuthentication::kClientSecretBasic;
+  std::string client_id{};
+  std::string client_secret{};
+  // Makes a new assertion, a signed JWT whose audience is the issuer. Called on the background thread for
+  // each question, which waits for it: it must be quick, and must not throw. Empty: there is none, and the
+  // question will fail.
+  std::function<std::string()> client_assertion{};
+  // PEM files with absolute paths, read at each new connection.
+  std::string client_certificate_file{};
+  std::string client_key_file{};
+  // Answers without `aud` are about tokens for us: the endpoint answers this client about no others. Without
+  // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing).
+  bool introspection_scoped_to_us = false;
+  // Questions at a time (1–1024), a quarter of them kept for tokens that have once been active, and those
+  // that wait for their turn (at most 65536); beyond, tokens are answered kOverloaded.
+  uint32_t in_flight_max = 16;
+  uint32_t waiting_max = 1024;
 };
 
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
@@ -72,6 +113,8 @@ struct IssuerConfig {
   int64_t token_lifetime_max_s =
       86'400;  // exp − iat. 0: no bound. Both bounds need an iat: with one set, a token
                // without iat is refused even where the profile does not require it.
+  // For tools whose class demands it, and for opaque tokens.
+  IntrospectionConfig introspection{};
 };
 
 // ResourceConfig is one protected resource: an MCP server, or any OAuth 2.1 resource server.
@@ -80,6 +123,9 @@ struct ResourceConfig {
   std::vector<std::string> audiences{};  // Further audience values that mean this resource. Compared exactly.
   // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
   std::vector<std::string> issuers{};
+  // Who is asked about tokens that are no JWS, by IssuerConfig::issuer, which must have an introspection
+  // endpoint; empty: such tokens are refused.
+  std::string opaque_token_issuer{};
 };
 
 // SnapshotConfig says where the fetched key sets are kept on disk, so that a restart while an identity
@@ -107,6 +153,9 @@ struct Config {
   // token. Long role lists and clients take some megabytes at most beside it. 0: nothing is cached.
   size_t verdict_cache_bytes = size_t{64} << 20;
   VerificationLimits verification_limits{};
+  // Memory of what introspection has answered; beyond it, the answers used longest ago are forgotten.
+  // At least 128 KiB where there is an endpoint.
+  size_t introspection_cache_bytes = size_t{16} << 20;
   DangerousOptions dangerous{};
 };
 

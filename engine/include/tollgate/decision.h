@@ -17,6 +17,8 @@ enum class Verdict : uint8_t {
 };
 
 // Freshness says how far the issuer's keys may be trusted at this moment.
+// If something stands in for what the issuer should have been asked (IntrospectionOutage), it is kDegraded,
+// too.
 enum class Freshness : uint8_t {
   kFresh,        // Within the refresh interval, or keys that never age (configured inline).
   kStale,        // A refresh is due or under way; nothing has failed.
@@ -38,17 +40,21 @@ struct Decision {
   // The issuer's profile takes the audience from the client id, since its tokens have no `aud` (Cognito).
   bool audience_is_client_id = false;
   Algorithm algorithm{};        // Meaningful once the signature has been verified.
+  bool introspected = false;    // It rests on an answer of the issuer (RFC 7662), introspection_age_ms old.
   uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
   uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
-  uint64_t ticket = 0;          // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
+  uint32_t introspection_age_ms = 0;
+  uint64_t ticket = 0;  // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
 
   // Allow: the decision may be relied upon until this wall time (seconds): the token's exp, or the end of its
-  // issuer's token_age_max_s if that comes first, plus leeway.
+  // issuer's token_age_max_s if that comes first, plus leeway; not beyond the time that an issuer's answer
+  // counts, if it rests on one.
   int64_t valid_until_s = 0;
   // Deny by time (kExpired, kNotYetValid, kTooOld, kLifetimeTooLong): what was compared, in seconds.
   int64_t evidence_actual = 0;
   int64_t evidence_bound = 0;
-  // Age of the issuer's key set in milliseconds since its last good answer; 0 for keys that never age.
+  // Age of the issuer's key set in milliseconds since its last good answer; 0 for keys that never age, and
+  // for opaque tokens, which need none.
   int64_t keys_age_ms = 0;
 
   static constexpr uint32_t kNoIssuer = UINT32_MAX;

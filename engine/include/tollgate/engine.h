@@ -47,8 +47,8 @@ class TOLLGATE_API Engine {
   // the offending setting.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Config& config, Environment environment = {});
 
-  // The destructor ends the background thread and drops pending callbacks without calling them. No Check may
-  // be in progress.
+  // The destructor ends the background thread, drops the callbacks of NotifyWhenSettled without calling them
+  // and ends each CheckAsync. No Check may be in progress.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -67,15 +67,23 @@ class TOLLGATE_API Engine {
 
   // CheckWithin is Check, but where the answer would be kUnavailable for want of a key, it waits up to
   // `wait_max` (less than 0: not at all; at most a day) for the fetch that is due or under way, and decides
-  // again. It waits for the fetches of an issuer that has no keys yet or none young enough, and for the one
-  // fetch that an absent kid may force, for nothing else. Must not be called from the thread that runs
-  // RunBackground, callbacks included.
+  // again. It waits for the fetches of an issuer that has no keys yet or none young enough, for the one fetch
+  // that an absent kid may force, and for an introspection that is under way, for nothing else. Must not be
+  // called from the thread that runs RunBackground, callbacks included.
   void CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                    Principal* principal = nullptr);
 
-  // NotifyWhenSettled calls `callback` once, on the background thread, when the fetch for which `unavailable`
-  // (an answer of Check) waits has ended, well or badly: time to Check again. Returns false, and never calls
-  // it, if there is nothing to wait for. At most 65536 callbacks wait at a time.
+  // CheckAsync is CheckWithin that keeps no thread waiting: `done` is called exactly once, with the answer
+  // and who is calling. Before CheckAsync returns, if there is nothing to wait for; otherwise on the
+  // background thread, which it must not keep long; or by the engine's destructor, with the answer so far,
+  // and then it must not call the engine. Until then the engine has a copy of the request, its token
+  // included. tollgate/await.h makes a C++20 awaitable of it.
+  void CheckAsync(std::chrono::milliseconds wait_max, const Request& request,
+                  std::function<void(const Decision&, const Principal&)> done);
+
+  // NotifyWhenSettled calls `callback` once, on the background thread, when the fetch or introspection for
+  // which `unavailable` (an answer of Check) waits has ended, well or badly: time to Check again. Returns
+  // false, and never calls it, if there is nothing to wait for. At most 65536 callbacks wait at a time.
   bool NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback);
 
   // FindResource returns the id of the configured resource with this URI.

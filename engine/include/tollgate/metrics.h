@@ -27,6 +27,8 @@ struct Metrics {
   uint64_t not_cached_over_share = 0;
   uint64_t scope_sets_full = 0;      // Not cached, because the table of different scope sets is full.
   uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
+  // Checks that went on although the issuer could not be asked about the token: IntrospectionOutage.
+  uint64_t introspection_fallbacks = 0;
 };
 
 // SnapshotRead says what became of the snapshot when the engine was created.
@@ -77,6 +79,14 @@ struct IssuerHealth {
   // refused for what was verified in vain. 0: they are not.
   uint64_t verifications_refused = 0;
   int64_t verifications_refused_for_ms = 0;
+  // Introspection: questions sent; of them, those that brought no answer about the token; those for which
+  // there was no room, or that were given up before they were sent; the breaker's state.
+  uint64_t introspections = 0;
+  uint64_t introspection_failures = 0;
+  uint64_t introspections_refused = 0;
+  uint32_t introspections_in_flight = 0;
+  int64_t introspection_paused_for_ms = 0;  // The breaker is open this long; 0: it is not.
+  std::string last_introspection_error;     // One line about the last failure; empty since the last answer.
 };
 
 }  // namespace tollgate

@@ -11,9 +11,22 @@ namespace tollgate {
 
 // ValidationMode says what has to be asked before a tool may be called.
 enum class ValidationMode : uint8_t {
-  kSignature,   // The token's signature and claims.
-  kIntrospect,  // The issuer itself, by RFC 7662. Refused by Engine::Create as long as no issuer is
-                // configured for it.
+  // The token's signature and claims; or, of an opaque token, that it was active not too long ago.
+  kSignature,
+  // And its issuer, by RFC 7662. Refused by Engine::Create unless every issuer has an introspection endpoint,
+  // like the next one.
+  kIntrospect,
+  // The token's signature is answered from at once, and the issuer asked behind it: what it calls inactive is
+  // denied from then on.
+  kIntrospectBehind,
+};
+
+// IntrospectionOutage says what a class of tools does about a token of a good signature while its issuer
+// cannot be asked whether it is active.
+enum class IntrospectionOutage : uint8_t {
+  kDenyUnavailable,  // 503 with Retry-After: nobody knows.
+  kLastKnown,        // The last answer, if it was "active" and not longer ago than last_known_age_max_s.
+  kLocalSignature,   // The signature and the claims, as if kSignature had been demanded.
 };
 
 // SensitivityClass is a named demand that many tools share.
@@ -23,6 +36,11 @@ struct SensitivityClass {
   // A token is too old for the class this long after its iat, in seconds; 0: no bound beyond the issuer's
   // own.
   int64_t token_age_max_s = 0;
+  // With kIntrospect: an answer is too old for the class after this, in seconds; 0: no bound beyond
+  // Timing::active_age_max_ms.
+  int64_t introspection_age_max_s = 0;
+  IntrospectionOutage introspection_outage = IntrospectionOutage::kDenyUnavailable;
+  int64_t last_known_age_max_s = 0;  // For kLastKnown, in seconds; more than 0.
 };
 
 // ToolRule says what one tool needs.

@@ -77,12 +77,16 @@ enum class Reason : uint16_t {
   kUnknownTool = 600,
   kInsufficientScope = 601,
 
+  // What the issuer says of the token, where it is asked (RFC 7662 section 2.2).
+  kTokenInactive = 650,
+
   // Cannot know right now.
   kKeysNeverFetched = 700,  // The issuer's keys have not been had once since the start.
   kKeysTooStale = 701,      // The last good answer is older than the staleness bound.
   kKeyPending = 702,        // This kid is not in the set, and the issuer has not yet been asked since.
-  kIntrospectionUnavailable = 703,
-  kOverloaded = 704,  // Not verified: see VerificationLimits.
+  kIntrospectionUnavailable = 703,  // The issuer cannot be asked whether the token is active.
+  kOverloaded = 704,  // Not verified, by VerificationLimits; or not asked about, by IntrospectionConfig.
+  kIntrospectionPending = 705,  // The issuer is being asked whether the token is active.
 
   // The embedder's own mistakes; denials.
   kUnknownResource = 900,  // The request names a resource that the configuration does not have.

@@ -29,12 +29,18 @@ enum class Reach : uint8_t {
   kPrivate,
 };
 
-// FetchRequest is one HTTP GET.
+// FetchRequest is one HTTP GET, or a POST if it has a form. A form and an authorization hold secrets: an
+// implementation must not log them, nor send them anywhere but to this URL.
 struct FetchRequest {
   uint64_t id = 0;  // Chosen by the caller; comes back in the result.
   std::string url{};
   std::string if_none_match{};  // An ETag, or empty.
-  uint32_t timeout_ms = 5000;   // For the whole exchange, name resolution included.
+  std::string form{};           // A body of application/x-www-form-urlencoded, or empty.
+  std::string authorization{};  // The value of an Authorization header field, or empty.
+  // PEM files of a client certificate and its key (RFC 8705), by their paths, or empty.
+  std::string client_certificate_file{};
+  std::string client_key_file{};
+  uint32_t timeout_ms = 5000;  // For the whole exchange, name resolution included.
   uint32_t body_bytes_max = 1 << 20;
   // To be held against each address just before it is connected to, not when the name is resolved, so that
   // nothing lies between the two (DNS rebinding).

@@ -12,7 +12,7 @@ const args = options('run mint --url URL --out DIR [options]', {
   algs: [ALGS.join(','), 'algorithms'],
   clients: ['10', 'clients in turn; at most as many as serve has'],
   concurrency: ['16', 'requests in flight'],
-  resource: [RESOURCE, 'resource (RFC 8707)'],
+  resource: [RESOURCE, 'resource (RFC 8707); an empty one: opaque tokens'],
   scope: [SCOPES.join(' '), 'scopes'],
 });
 const count = integer(args.count, 'count', 1, 10_000_000);
@@ -29,7 +29,7 @@ async function mintOne(endpoint, alg, n) {
       grant_type: 'client_credentials',
       client_id: clientId(alg, n % numClients),
       client_secret: CLIENT_SECRET,
-      resource: args.resource,
+      ...(args.resource ? { resource: args.resource } : {}),
       scope: args.scope,
     }),
   });

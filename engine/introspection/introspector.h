@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "introspection/answer_cache.h"
+#include "tollgate/clock.h"
+#include "tollgate/config.h"
+#include "tollgate/metrics.h"
+#include "tollgate/transport.h"
+
+namespace tollgate::introspection {
+
+// Introspector asks issuers about tokens and remembers what they said. The request side looks and leaves
+// questions, never waits for an answer, and is thread-safe; it takes a lock, for as long as a look into a
+// table takes. The background side sends the questions and takes the answers in; owner thread only.
+//
+// One token is one question at a time, whoever asks. Each issuer has a bulkhead
+// (IntrospectionConfig::in_flight_max, waiting_max, of both a quarter for tokens that have once been active),
+// a breaker, and a time limit for each question, the wait for its turn included.
+class Introspector {
+ public:
+  // The highest bit of FetchRequest::id says that it is one of this room.
+  static constexpr uint64_t kIdBit = uint64_t{1} << 63;
+  // Whoever waits for an answer waits for one of so many channels: the token's ChannelOf.
+  static constexpr uint32_t kChannels = 256;
+
+  // Begins with Config::issuers, by position; those without an endpoint are never asked about.
+  // `on_settled` is called on the background side, without a lock, when a question has ended in whatever way.
+  Introspector(const Config& config, uint64_t jitter_seed, std::function<void(uint32_t channel)> on_settled);
+  ~Introspector();
+
+  // --- Request side ---
+
+  bool Serves(uint32_t issuer) const;  // It has an endpoint.
+
+  // NameToken hashes: about a microsecond for a token of 800 bytes.
+  Fingerprint NameToken(std::string_view token) const;
+  static uint32_t ChannelOf(const Fingerprint& token) { return token[0]; }
+
+  // Known is what there is to say of a token at this moment.
+  struct Known {
+    enum class State : uint8_t {
+      kUnknown,  // Nothing has been answered that is still remembered.
+      kActive,
+      kInactive,
+    };
+    State state = State::kUnknown;
+    int64_t age_ms = 0;          // Of that answer.
+    bool asked = false;          // Not answered well enough; a question is under way or waits its turn.
+    bool failing = false;        // The endpoint did not answer the last question that ended, of any token.
+    bool overloaded = false;     // There was no room for the question.
+    int64_t retry_after_ms = 0;  // Not asked: when asking again may help, roughly.
+    int64_t expires_at = INT64_MAX;  // Of the answer, like Answer.
+    int64_t not_before = INT64_MIN;
+  };
+
+  // Ask returns what is known, and leaves a question behind if that is nothing, or older than `age_max_ms`
+  // (an "inactive": than Timing::inactive_age_max_ms); but about a token whose last question brought no
+  // answer, not within Timing::backoff_min_ms. An active answer ages no longer than
+  // Timing::active_age_max_ms, whatever the caller would take; it stays known beyond that, for callers who
+  // take the last known one in an outage. `verified`: the token's signature is good. `text`, unless null,
+  // receives an active answer's text.
+  Known Ask(uint32_t issuer, std::string_view token, const Fingerprint& name, bool verified,
+            int64_t age_max_ms, int64_t now_ms, std::string* text = nullptr);
+
+  // SetWaker: called, on request threads, when the background side has something to send.
+  void SetWaker(std::function<void()> waker);
+
+  // SetIssuer puts another issuer at a position, or none (null, or one without an endpoint): what was
+  // answered about the one before is forgotten, its questions have ended. Thread-safe.
+  void SetIssuer(uint32_t position, const IssuerConfig* config);
+
+  void FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* health) const;
+  size_t cache_bytes() const;
+
+  // --- Background side ---
+
+  // RunDue sends what may be sent, gives up what has waited too long, and returns when it is to be called
+  // again (INT64_MAX: when something is asked).
+  int64_t RunDue(int64_t now_ms, Transport& transport);
+  // TakeIn digests the answer to one of this room's requests.
+  void TakeIn(FetchResult result, int64_t now_ms);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::introspection

@@ -1,0 +1,85 @@
+#include "pipeline/waiting.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/saturating.h"
+#include "pipeline/decide.h"
+
+namespace tollgate::pipeline {
+namespace {
+
+// AsyncCheck is one check that goes on until it has an answer or its time is over. Whoever holds it last ends
+// it: so `done` is called exactly once, whatever becomes of the callbacks that hold it.
+class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
+ public:
+  AsyncCheck(Context& context, const Clock& clock, Background& background, int64_t deadline_ms,
+             const Request& request, std::function<void(const Decision&, const Principal&)> done)
+      : context_(context),
+        clock_(clock),
+        background_(background),
+        deadline_ms_(deadline_ms),
+        authorization_(request.authorization),
+        tool_(request.tool),
+        request_(request),
+        done_(std::move(done)) {
+    request_.authorization = authorization_;
+    request_.tool = tool_;
+  }
+  ~AsyncCheck() { done_(decision_, principal_); }
+  AsyncCheck(const AsyncCheck&) = delete;
+  AsyncCheck& operator=(const AsyncCheck&) = delete;
+
+  void Run() {
+    Decide(context_, request_, clock_, &decision_, &principal_);
+    const WaitFor wait = WhatFor(context_, decision_);
+    if (wait.waiters == nullptr || clock_.Read().mono_ms >= deadline_ms_) return;
+    bool ready = false;
+    // With too many that wait already, this answer is the last.
+    if (wait.waiters->Add(
+            wait.who, wait.ticket, deadline_ms_, [self = shared_from_this()] { self->Run(); }, &ready)) {
+      background_.Wake();  // If it is not ready, its deadline may still be earlier than any other.
+    }
+  }
+
+ private:
+  Context& context_;
+  const Clock& clock_;
+  Background& background_;
+  const int64_t deadline_ms_;
+  const std::string authorization_;
+  const std::string tool_;
+  Request request_;
+  const std::function<void(const Decision&, const Principal&)> done_;
+  Decision decision_;
+  Principal principal_;
+};
+
+}  // namespace
+
+WaitFor WhatFor(Context& context, const Decision& decision) {
+  if (decision.verdict != Verdict::kUnavailable || decision.issuer >= context.issuers.size()) return {};
+  switch (decision.reason) {
+    case Reason::kIntrospectionPending:
+      return {&context.answers, AnswerChannel(decision.ticket), AnswerCount(decision.ticket)};
+    case Reason::kKeysNeverFetched:
+    case Reason::kKeysTooStale:
+    case Reason::kKeyPending:
+      if (!context.keys->WaitsForFetch(decision.issuer)) return {};
+      return {&context.waiters, decision.issuer, decision.ticket};
+    default:
+      return {};
+  }
+}
+
+void CheckAsync(Context& context, const Clock& clock, Background& background,
+                std::chrono::milliseconds wait_max, const Request& request,
+                std::function<void(const Decision&, const Principal&)> done) {
+  const int64_t wait_ms = std::clamp<int64_t>(wait_max.count(), 0, int64_t{24} * 3600 * 1000);
+  const int64_t deadline_ms = saturating::Plus(clock.Read().mono_ms, wait_ms);
+  std::make_shared<AsyncCheck>(context, clock, background, deadline_ms, request, std::move(done))->Run();
+}
+
+}  // namespace tollgate::pipeline
