@@ -15,7 +15,7 @@ using nlohmann::json;
 double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 json ToJson(const Timing& timing) {
-  json all = {{"jitter_percent", timing.jitter_percent}};
+  json all = {{"jitter_percent", timing.jitter_percent}, {"host_burst", timing.host_burst}};
   for (const NamedDuration& duration : kDurations) all[duration.name] = timing.*duration.value;
   return all;
 }

@@ -28,8 +28,9 @@ inline constexpr NamedDuration kDurations[] = {
     {"introspection_timeout_ms", &Timing::introspection_timeout_ms},
     {"active_age_max_ms", &Timing::active_age_max_ms},
     {"inactive_age_max_ms", &Timing::inactive_age_max_ms},
+    {"host_interval_ms", &Timing::host_interval_ms},
 };
-// Timing is these and jitter_percent, padded.
+// Timing is these, jitter_percent and host_burst.
 static_assert(sizeof(Timing) == (std::size(kDurations) + 1) * sizeof(int64_t), "a duration has no row above");
 
 }  // namespace tollgate

@@ -26,7 +26,7 @@ inline constexpr size_t kIntrospectionCacheBytesMin = 128 * 1024;
 inline constexpr uint32_t kIntrospectionsInFlightMax = 1024;
 inline constexpr uint32_t kIntrospectionsWaitingMax = 65'536;
 // The snapshot of all issuers' key sets on disk, and the texts kept for it: the usual sets, of 2 to 16 KiB,
-// of all the issuers that there may be.
+// of thousands of issuers. What does not fit is left out.
 inline constexpr size_t kSnapshotBytesMax = size_t{64} << 20;
 // Keys in one set; more are counted as skipped.
 inline constexpr size_t kKeysPerSetMax = 256;
@@ -47,14 +47,16 @@ inline constexpr size_t kRolesPerTokenMax = 1024;
 inline constexpr int64_t kNumericDateMax = 253'402'300'799;
 
 inline constexpr size_t kResourcesMax = 64;  // One bit each in a token's audience.
-inline constexpr size_t kIssuersMax = 4096;
+// Issuers at a time. For each there are up to a few KiB, and eight keys on average.
+inline constexpr size_t kIssuersMax = 131'072;
 // Different scope sets remembered, 12 bits in a cached record; beyond, tokens are not cached.
 inline constexpr size_t kScopeSetsMax = 4096;
 inline constexpr size_t kRevocationsMax = 65'536;
-inline constexpr size_t kKeySlotsMax =
-    65'536;  // Keys at a time, over all issuers: 16 bits in a cached record.
-// Generations of one slot, of which every second one is a key's: 16 bits in a cached record.
-inline constexpr uint32_t kKeyGenerationMax = 65'534;
+// A cached record has 32 bits for the name of a key. 20 of them count keys at a time, over all issuers,
+inline constexpr size_t kKeySlotsMax = 1 << 20;
+// and 12 the generations of a slot, of which every second one is a key's: 2 047 keys, one after the other. In
+// all that is 2^31 keys in the life of a process, one a second for 68 years.
+inline constexpr uint32_t kKeyGenerationMax = 4094;
 inline constexpr size_t kWaitersMax = 65'536;
 // Settings beyond these bound nothing: nobody has as many threads, or processors for one issuer.
 inline constexpr uint32_t kVerificationsInFlightMax = 65'536;

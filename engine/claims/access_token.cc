@@ -49,10 +49,13 @@ bool HasIdTokenHash(json::Value payload) {
   return payload.Member("at_hash").present() || payload.Member("c_hash").present();
 }
 
-// NamesAnotherUse: the payload says of itself that it is no access token, as Cognito and Keycloak write it.
+// NamesAnotherUse: the payload says of itself that it is no access token, as Cognito, Keycloak and Hydra
+// write it.
 bool NamesAnotherUse(json::Value payload) {
-  if (const json::Value use = payload.Member("token_use"); use.present() && use.string() != "access")
+  if (const json::Value use = payload.Member("token_use");
+      use.present() && use.string() != "access" && use.string() != "access_token") {
     return true;
+  }
   constexpr std::array<std::string_view, 4> kOtherTypes = {"ID", "Refresh", "Offline", "Logout"};
   const std::optional<std::string_view> type = payload.Member("typ").string();
   return type && std::any_of(kOtherTypes.begin(), kOtherTypes.end(),
@@ -335,8 +338,13 @@ Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int6
   if (storage->issuer.empty()) storage->issuer = expectations.issuer;
   if (storage->issuer != expectations.issuer) return Reason::kIssuerUnknown;
   if (expectations.token_age_max_s > 0 && !storage->has_issued_at) return Reason::kIssuedAtMissing;
-  if (const std::optional<std::string_view> type = answer.Member("token_type").string())
-    storage->sender_constrained |= EqualsIgnoringCase(*type, "DPoP");
+  if (const json::Value type = answer.Member("token_type"); type.present()) {
+    const std::optional<std::string_view> name = type.string();
+    if (!name) return Reason::kBadClaim;
+    const bool dpop = EqualsIgnoringCase(*name, "DPoP");
+    if (!dpop && !EqualsIgnoringCase(*name, "Bearer")) return Reason::kNotAnAccessToken;
+    storage->sender_constrained |= dpop;
+  }
   if (const Reason reason = CheckTimes(TimesOf(*storage), expectations, now_s, evidence);
       reason != Reason::kNone) {
     return reason;

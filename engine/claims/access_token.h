@@ -115,8 +115,8 @@ Expectations ExpectationsOfAnswers(const Expectations& expectations);
 // then the expected issuer, exp is never (INT64_MAX), and the audience is empty, which is for the caller to
 // judge; iat must be there where the issuer's token age is bounded. An issuer may call its refresh tokens
 // active, too: the marks of other tokens that Validate looks for refuse it (kNotAnAccessToken), and so does a
-// mark of the profile's must_equal that is there and different. A token_type of DPoP is a sender constraint
-// (RFC 9449 section 6.2), with `cnf` or without.
+// mark of the profile's must_equal that is there and different. So does a token_type that is neither Bearer
+// nor DPoP; the latter is a sender constraint (RFC 9449 section 6.2), with `cnf` or without.
 Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int64_t now_s,
                       AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
 

@@ -1,5 +1,7 @@
 #include "claims/authorization_header.h"
 
+#include <algorithm>
+
 namespace tollgate::claims {
 namespace {
 
@@ -35,5 +37,12 @@ TOLLGATE_SLOW Reason WhyNoToken(std::string_view value) {
 }
 
 }  // namespace internal
+
+bool IsB64Token(std::string_view text) {
+  while (text.ends_with('=')) text.remove_suffix(1);
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return IsAlphanumeric(c) || std::string_view("-._~+/").find(c) != std::string_view::npos;
+  });
+}
 
 }  // namespace tollgate::claims

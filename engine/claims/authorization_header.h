@@ -54,4 +54,7 @@ TOLLGATE_INLINE Reason ReadAuthorization(std::string_view value, std::string_vie
   return internal::WhyNoToken(value);
 }
 
+// IsB64Token is RFC 6750 section 2.1: what a Bearer credential is made of.
+bool IsB64Token(std::string_view text);
+
 }  // namespace tollgate::claims

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/limits.h"
+#include "claims/authorization_header.h"
 #include "jose/base64url.h"
 
 namespace tollgate::introspection {
@@ -11,14 +12,6 @@ namespace {
 
 bool IsAlphaOrDigit(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-// b64token of RFC 6750 section 2.1.
-bool IsBearerToken(std::string_view text) {
-  while (text.ends_with('=')) text.remove_suffix(1);
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return IsAlphaOrDigit(c) || std::string_view("-._~+/").find(c) != std::string_view::npos;
-  });
 }
 
 // RFC 4648 section 4, which RFC 7617 asks for.
@@ -44,7 +37,7 @@ absl::Status CheckIntrospectionConfig(const IntrospectionConfig& config, const t
     return Refuse("client_id", "is missing");
   switch (config.authentication) {
     case ClientAuthentication::kBearer:
-      if (!IsBearerToken(config.client_secret)) return Refuse("client_secret", "is no bearer token");
+      if (!claims::IsB64Token(config.client_secret)) return Refuse("client_secret", "is no bearer token");
       break;
     case ClientAuthentication::kPrivateKeyJwt:
       if (!config.client_assertion) return Refuse("client_assertion", "is missing");

@@ -5,10 +5,10 @@
 #include <deque>
 #include <mutex>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "crypto/digest.h"
@@ -26,7 +26,11 @@ using saturating::Plus;
 constexpr size_t kUnansweredMax = 1024;
 constexpr size_t kUnansweredOfAllMax = 65'536;
 
-// Those that have once been active are served first.
+// What of a FetchRequest::id is the position. The spare one is the one behind the last.
+constexpr int kPositionBits = 20;
+static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
+
+// Those that have once been active, or whose signature is good, are served first.
 enum Queue : size_t { kProven, kUnproven, kQueueCount };
 
 int64_t MsBetween(int64_t from_ms, int64_t to_ms) { return std::max<int64_t>(Minus(to_ms, from_ms), 0); }
@@ -96,7 +100,6 @@ struct Sending {
   std::shared_ptr<const Issuer> issuer;  // Its configuration.
   uint64_t id;
   std::string token;
-  int64_t timeout_ms;
 };
 using Settled = std::vector<uint32_t>;  // Channels.
 
@@ -127,13 +130,14 @@ struct Introspector::State {
   const Timing timing;
   const std::function<void(uint32_t channel)> on_settled;
   std::function<void()> waker;
-  Fingerprint secret;  // Of fingerprints.
+  Fingerprint secret;           // Of fingerprints, of opaque tokens
+  Fingerprint verified_secret;  // and of verified ones.
 
   mutable std::mutex mutex;  // Guards what follows. Never held over a callback or a parse.
   // By position; null without an endpoint. What is being sent shares them; their configuration never changes.
   std::vector<std::shared_ptr<Issuer>> issuers;
   size_t num_served = 0;
-  absl::flat_hash_set<uint32_t> busy;  // Those with questions or exchanges.
+  std::set<uint32_t> busy;  // Those with questions or exchanges, in order: no chance in what is sent first.
   AnswerCache cache;
   std::mt19937_64 random;  // For jitter alone.
   uint64_t num_exchanges = 0;
@@ -200,17 +204,16 @@ void Introspector::State::Send(uint32_t position, int64_t now_ms, std::vector<Se
     const Fingerprint token = issuer.waiting[queue].front();
     issuer.waiting[queue].pop_front();
     Question& question = issuer.questions[token];
-    const uint64_t id = kIdBit | (++num_exchanges * limits::kIssuersMax + position);
+    const uint64_t id = kIdBit | (++num_exchanges << kPositionBits | position);
+    // All of the time, however long it has waited: an endpoint that is given less would seem to fail.
+    question.deadline_ms = Plus(now_ms, timing.introspection_timeout_ms);
     issuer.exchanges.emplace(
         id, Exchange{.token = token, .queue = queue, .sent_ms = now_ms, .deadline_ms = question.deadline_ms});
     ++issuer.in_flight[queue];
     ++issuer.num_sent;
     issuer.breaker = OnAsk(issuer.breaker, now_ms);
     if (issuer.breaker.probing) issuer.probe = id;
-    sending->push_back({.issuer = issuers[position],
-                        .id = id,
-                        .token = std::exchange(question.token, {}),
-                        .timeout_ms = MsBetween(now_ms, question.deadline_ms)});
+    sending->push_back({.issuer = issuers[position], .id = id, .token = std::exchange(question.token, {})});
   }
 }
 
@@ -239,6 +242,7 @@ Introspector::Introspector(const Config& config, uint64_t jitter_seed,
                            std::function<void(uint32_t channel)> on_settled)
     : state_(std::make_unique<State>(config, jitter_seed, std::move(on_settled))) {
   crypto::RandomBytes(state_->secret);
+  crypto::RandomBytes(state_->verified_secret);
   for (uint32_t i = 0; i < config.issuers.size(); ++i) SetIssuer(i, &config.issuers[i]);
 }
 
@@ -275,8 +279,9 @@ bool Introspector::Serves(uint32_t issuer) const {
   return state_->Find(issuer) != nullptr;
 }
 
-Fingerprint Introspector::NameToken(std::string_view token) const {
-  return crypto::HmacSha256(state_->secret, token);
+Fingerprint Introspector::NameToken(std::string_view token, bool verified) const {
+  if (!verified) return crypto::HmacSha256(state_->secret, token);
+  return crypto::HmacSha256(state_->verified_secret, token.substr(0, token.rfind('.')));
 }
 
 Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, const Fingerprint& name,
@@ -319,7 +324,7 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
       known.retry_after_ms = WaitMs(at.breaker, timing, now_ms);
       return known;
     }
-    const Queue queue = proven ? kProven : kUnproven;
+    const Queue queue = proven || verified ? kProven : kUnproven;
     if (!at.HasRoomFor(queue)) {
       ++at.num_refused;
       known.overloaded = true;
@@ -377,7 +382,8 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
   for (const Sending& sending : all) {
     FetchRequest request = MakeRequest(sending.issuer->config, sending.token);
     request.id = sending.id;
-    request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(sending.timeout_ms, 1, UINT32_MAX / 2));
+    request.timeout_ms =
+        static_cast<uint32_t>(std::clamp<int64_t>(state.timing.introspection_timeout_ms, 1, UINT32_MAX / 2));
     request.reach = sending.issuer->reach;
     transport.Start(std::move(request));
   }
@@ -387,7 +393,7 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
 
 void Introspector::TakeIn(FetchResult result, int64_t now_ms) {
   State& state = *state_;
-  const auto position = static_cast<uint32_t>((result.id & ~kIdBit) % limits::kIssuersMax);
+  const auto position = static_cast<uint32_t>(result.id & ((1 << kPositionBits) - 1));
   std::shared_ptr<Issuer> shared;
   {
     const std::lock_guard lock(state.mutex);
@@ -410,6 +416,7 @@ void Introspector::TakeIn(FetchResult result, int64_t now_ms) {
       state.EndQuestion(issuer, exchange.token, &settled);
     }
     if (answer.ok()) {
+      if (exchange.verified) answer->text.clear();  // What the token says itself is enough.
       state.cache.Put(
           {.issuer = position, .token = exchange.token},
           {.answer = *std::move(answer), .answered_at_ms = exchange.sent_ms, .verified = exchange.verified});

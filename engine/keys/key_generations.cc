@@ -1,5 +1,7 @@
 #include "keys/key_generations.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 
 namespace tollgate::keys {
@@ -13,8 +15,9 @@ static_assert(kLastFree % 2 == 1);
 
 }  // namespace
 
-KeyGenerations::KeyGenerations() : cells_(new std::atomic<uint64_t>[limits::kKeySlotsMax]) {
-  for (size_t i = 0; i < limits::kKeySlotsMax; ++i) {
+KeyGenerations::KeyGenerations(size_t num_slots)
+    : num_slots_(std::min(num_slots, limits::kKeySlotsMax)), cells_(new std::atomic<uint64_t>[num_slots_]) {
+  for (size_t i = 0; i < num_slots_; ++i) {
     // Ordering: relaxed; no other thread has this object yet.
     cells_[i].store(kFirstFree, std::memory_order_relaxed);
   }
@@ -25,7 +28,7 @@ std::optional<KeyRef> KeyGenerations::Acquire(uint32_t issuer) {
   if (!free_.empty()) {
     key.slot = free_.back();
     free_.pop_back();
-  } else if (next_unused_ < limits::kKeySlotsMax) {
+  } else if (next_unused_ < num_slots_) {
     key.slot = next_unused_++;
   } else {
     return std::nullopt;

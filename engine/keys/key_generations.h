@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -11,11 +12,13 @@
 namespace tollgate::keys {
 
 // KeyGenerations says in one load whether a key that some token was verified with is still in its issuer's
-// set, and whose that is. Slots are limited (limits::kKeySlotsMax) and reused; generations are not.
+// set, and whose that is. Slots are limited and reused; generations are not: a slot that has used up its own
+// is given up.
 // CurrentIssuer and IsCurrent are thread-safe; Acquire and Retire are for one thread at a time.
 class KeyGenerations {
  public:
-  KeyGenerations();
+  // `num_slots`: keys at a time, at most limits::kKeySlotsMax.
+  explicit KeyGenerations(size_t num_slots);
 
   static constexpr uint32_t kNoIssuer = UINT32_MAX;
 
@@ -35,7 +38,10 @@ class KeyGenerations {
 
   bool IsCurrent(KeyRef key) const { return CurrentIssuer(key) != kNoIssuer; }
 
+  size_t bytes() const { return num_slots_ * sizeof(cells_[0]); }
+
  private:
+  const size_t num_slots_;
   // By slot: the generation, and above it the issuer of the key that has it.
   std::unique_ptr<std::atomic<uint64_t>[]> cells_;
   std::vector<uint32_t> free_;

@@ -3,8 +3,34 @@
 #include <utility>
 
 namespace tollgate::keys {
+namespace {
+
+// What BoringSSL takes for a key, and the allocations around it.
+size_t PreparedBytes(crypto::KeyType type) {
+  switch (type) {
+    case crypto::KeyType::kRsa:
+      return 1536;
+    case crypto::KeyType::kEd25519:
+      return 256;
+    case crypto::KeyType::kP256:
+    case crypto::KeyType::kP384:
+    case crypto::KeyType::kP521:
+      return 512;
+  }
+  return 512;
+}
+
+}  // namespace
 
 KeySet::KeySet(std::vector<IssuerKey> keys) : keys_(std::move(keys)) {}
+
+size_t KeySet::bytes() const {
+  size_t bytes = sizeof(KeySet);
+  for (const IssuerKey& key : keys_)
+    bytes += sizeof(IssuerKey) + key.thumbprint.size() + sizeof(jose::Jwk) + key.jwk->key_id.size() +
+             PreparedBytes(key.jwk->key.type());
+  return bytes;
+}
 
 Reason KeySet::Select(bool has_key_id, std::string_view key_id, Algorithm algorithm,
                       const IssuerKey** key) const {

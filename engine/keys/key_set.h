@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,6 +34,9 @@ class KeySet {
   Reason Select(bool has_key_id, std::string_view key_id, Algorithm algorithm, const IssuerKey** key) const;
 
   const std::vector<IssuerKey>& keys() const { return keys_; }
+
+  // How much memory the set takes, keys included. An estimate.
+  size_t bytes() const;
 
  private:
   std::vector<IssuerKey> keys_;

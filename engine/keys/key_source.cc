@@ -30,6 +30,12 @@ bool KeySource::Resume(bool discovered, std::string_view jwks_uri) {
   return true;
 }
 
+bool KeySource::SamePlace(const KeySource& other) const {
+  if (discovers() != other.discovers()) return false;
+  return discovers() ? rules_.issuer == other.rules_.issuer && rules_.authorities == other.rules_.authorities
+                     : jwks_uri_ == other.jwks_uri_;
+}
+
 void KeySource::Begin(int64_t now_ms) {
   const bool known = !jwks_uri_.empty() && !suspect_ && now_ms < due_ms_;
   at_ = known ? well_known_.size() : 0;
@@ -37,7 +43,7 @@ void KeySource::Begin(int64_t now_ms) {
 
 FetchRequest KeySource::Next() const {
   FetchRequest request;
-  request.url = asks_for_keys() ? jwks_uri_ : well_known_[at_];
+  request.url = url();
   if (asks_for_keys()) request.if_none_match = etag_;
   request.body_bytes_max = asks_for_keys() ? limits::kJwksBytesMax : limits::kMetadataBytesMax;
   return request;

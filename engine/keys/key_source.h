@@ -29,6 +29,9 @@ class KeySource {
   // fetched from.
   bool Resume(bool discovered, std::string_view jwks_uri);
 
+  // SamePlace: whether the configuration of both says the same.
+  bool SamePlace(const KeySource& other) const;
+
   // Where the keys are, if that is known.
   const std::string& jwks_uri() const { return jwks_uri_; }
   bool discovers() const { return !well_known_.empty(); }
@@ -38,6 +41,7 @@ class KeySource {
 
   // Next is the request that the fetch has come to: its URL, entity tag and limit of size.
   FetchRequest Next() const;
+  const std::string& url() const { return asks_for_keys() ? jwks_uri_ : well_known_[at_]; }
   bool asks_for_keys() const { return at_ == well_known_.size(); }
 
   // OnMetadata takes the answer to a request for metadata. OK: the fetch goes on with Next. An error, one

@@ -4,15 +4,22 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "keys/absent_kids.h"
+#include "keys/issuer_table.h"
+#include "keys/key_fetcher.h"
 #include "keys/key_generations.h"
 #include "keys/key_set.h"
-#include "keys/refresh_schedule.h"
+#include "keys/snapshot_book.h"
 #include "keys/snapshot_keeper.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
@@ -22,26 +29,39 @@
 namespace tollgate::keys {
 
 // KeyStore holds every issuer's keys: configured ones for ever, fetched ones as long as the staleness bound
-// allows. The request side never waits for the network; the background side runs on one thread and does all
-// fetching. A refused, empty, garbled or truncated answer never shrinks a set; a good answer without a key
-// retires it at once. Where keys are discovered, reading the issuer's metadata and its keys is one fetch: one
-// begin for the gate, one end, one time limit; metadata that cannot be read is a fetch that failed. The
-// request side is thread-safe; the background side is owner thread only.
+// allows. The request side never waits for the network, nor for any of the other sides; the background side
+// does all fetching; the control side adds, changes and removes issuers. A refused, empty, garbled or
+// truncated answer never shrinks a set; a good answer without a key retires it at once. Where keys are
+// discovered, reading the issuer's metadata and its keys is one fetch: one begin for the gate, one end, one
+// time limit; metadata that cannot be read is a fetch that failed. Every request passes one gate
+// (fetch_gate.h). Thread-safe.
+//
+// An issuer has a position, by which callers keep what else they know of it. Those of Create have theirs in
+// Config::issuers; a change gives an issuer another one, so that all that is known by position never changes
+// as long as anybody may look at it.
 class KeyStore {
  public:
+  // IssuersMax is how many issuers there may be at a time; positions are below PositionsMax.
+  static size_t IssuersMax(const Config& config);
+  static size_t PositionsMax(const Config& config) { return IssuersMax(config) + 1; }
+
   // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or a
   // URL is refused by transport::CheckFetchUrl or MakeMetadataRules) and plans the first fetches at once.
-  // `blocks` must outlive the store. `on_settled` is called on the background side after each fetch has
-  // ended, with the issuer's position.
+  // `blocks` must outlive the store. `on_settled` is called, with an issuer's position, on the background
+  // side after each fetch has ended, and on the control side after nobody finds the issuer there any more. It
+  // must not call either side.
   static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
                                                           sync::ThreadBlocks& blocks,
                                                           std::function<void(uint32_t issuer)> on_settled);
-  ~KeyStore();
+  KeyStore(const KeyStore&) = delete;
+  KeyStore& operator=(const KeyStore&) = delete;
 
   // --- Request side ---
 
-  // FindIssuer returns the position in Config::issuers. One table probe, no allocation.
-  std::optional<uint32_t> FindIssuer(std::string_view issuer) const;
+  // FindIssuer returns the issuer's position, valid as long as the ReadScope. One table probe, no allocation.
+  std::optional<uint32_t> FindIssuer(const sync::ReadScope& scope, std::string_view issuer) const {
+    return issuers_.Find(scope, issuer);
+  }
 
   struct Standing {
     Freshness freshness = Freshness::kUnavailable;
@@ -49,13 +69,13 @@ class KeyStore {
     int64_t retry_after_ms = 0;  // Until the next fetch may have ended, roughly; for Retry-After.
     bool ever_good = false;
   };
-  // StandingAt says how far the issuer's keys may be trusted. A few loads.
-  Standing StandingAt(uint32_t issuer, int64_t now_ms) const;
+  // StandingAt says how far the issuer's keys may be trusted. A few loads. Unavailable where nobody is.
+  Standing StandingAt(uint32_t issuer, int64_t now_ms) const noexcept;
 
   // IsFresh is StandingAt's answer for nearly every check, in two loads: true if it is kFresh, and the keys'
   // age.
   bool IsFresh(uint32_t issuer, int64_t now_ms, int64_t* age_ms) const {
-    const Fresh& fresh = fresh_[issuer];
+    const Fresh& fresh = issuers_.FreshAt(issuer);
     // Ordering: acquire, both, pairs with the releases of whoever published the set: nobody counts an age
     // from an answer whose removals they cannot see.
     if (now_ms > fresh.until_ms.load(std::memory_order_acquire)) return false;
@@ -84,13 +104,46 @@ class KeyStore {
   // WaitsForFetch: whether a fetch of this issuer is under way or will come without anybody's doing.
   bool WaitsForFetch(uint32_t issuer) const;
 
-  std::vector<IssuerHealth> Health(int64_t now_ms) const;  // Allocates, locks.
+  // Health is of all issuers, in the order of their positions. Allocates, locks.
+  std::vector<IssuerHealth> Health(int64_t now_ms) const;
+
+  size_t num_issuers() const {
+    const std::lock_guard lock(mutex_);
+    return issuers_.size();
+  }
+
+  // Memory is an estimate of what the issuers and their keys take. Costs a look at every issuer.
+  struct Memory {
+    size_t num_issuers = 0;
+    size_t num_keys = 0;
+    size_t bytes = 0;
+  };
+  Memory ReadMemory() const;
 
   // SetWaker: called, on request threads, when the background side has something to do earlier than it
   // planned.
   void SetWaker(std::function<void()> waker);
 
-  // --- Background side ---
+  // --- Control side: any thread, one after the other; waits for a turn of the background side that is in
+  // progress, and for readers, so that no Find or Check that begins afterwards has the old state. ---
+
+  using Hook = absl::FunctionRef<void(uint32_t issuer)>;
+  static void Nothing(uint32_t) {}
+
+  // AddIssuer adds one; `prepare` is called with its position before anybody can find it there.
+  // InvalidArgument as for Create, AlreadyExists, or ResourceExhausted if there are IssuersMax.
+  absl::Status AddIssuer(const IssuerConfig& config, Hook prepare = Nothing);
+
+  // ChangeIssuer gives the issuer of this name another configuration, at another position. Where its keys
+  // come from the same place, they and what is known of their fetches stay, under new generations: what was
+  // verified before the change stands no more. `release` is called with the old position when nobody looks at
+  // it any more. NotFound, or as AddIssuer, and then nothing has changed.
+  absl::Status ChangeIssuer(const IssuerConfig& config, Hook prepare = Nothing, Hook release = Nothing);
+
+  // RemoveIssuer ends an issuer and the generations of all its keys. NotFound.
+  absl::Status RemoveIssuer(std::string_view issuer, Hook release = Nothing);
+
+  // --- Background side: one thread at a time ---
 
   // UseSnapshot takes over what the snapshot has of fetched sets, each as if it had been fetched when its
   // last good answer came: as old, and with a fetch due at once. From now on a set is written before it is
@@ -110,19 +163,32 @@ class KeyStore {
   void TakeIn(FetchResult result, int64_t now_ms);
 
  private:
-  struct Issuer;
-  // What IsFresh reads, one after the other for all issuers. Written under the issuer's lock.
-  struct Fresh {
-    std::atomic<int64_t> until_ms{INT64_MIN};
-    // Configured keys never age: INT64_MAX makes every age 0.
-    std::atomic<int64_t> last_good_ms{INT64_MAX};
-  };
   KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
            std::function<void(uint32_t issuer)> on_settled);
+  absl::StatusOr<std::unique_ptr<Issuer>> Build(const IssuerConfig& config, std::string_view where);
+  bool TakeOver(Issuer& old, Issuer& issuer);
+  void Retire(const Issuer& issuer);
+  void End(Issuer& issuer, Hook release);
+  void Count(const Issuer& issuer, int by);
+  void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
+
+  const Timing timing_;
+  const bool loopback_;
+  const size_t issuers_max_;
+  sync::ThreadBlocks& blocks_;
+  const std::function<void(uint32_t issuer)> on_settled_;
+  std::function<void()> waker_;
+  AbsentKids::Secret absent_kids_secret_;
+  std::atomic<uint32_t> absent_kids_max_{0};  // Of one issuer.
   KeyGenerations generations_;
-  std::unique_ptr<Fresh[]> fresh_;  // By position in Config::issuers.
-  struct State;
-  std::unique_ptr<State> state_;
+  IssuerTable issuers_;
+
+  // Guards what follows, and whatever the background and the control side change. Request threads never take
+  // it.
+  mutable std::mutex mutex_;
+  size_t num_fetched_ = 0;  // Issuers with fetched keys.
+  SnapshotBook book_;
+  KeyFetcher fetcher_;  // But for its Hasten.
 };
 
 }  // namespace tollgate::keys

@@ -64,6 +64,14 @@ void Admission::End(uint32_t issuer, bool known) {
   if (!known) Decrement(issuers_[issuer].in_flight);
 }
 
+void Admission::Forget(uint32_t issuer) {
+  Issuer& at = issuers_[issuer];
+  // Ordering: relaxed, all; nobody else has the position.
+  at.paid_at_us.store(kNothingSpent, std::memory_order_relaxed);
+  at.spent_at_us.store(kNothingSpent, std::memory_order_relaxed);
+  at.refused.store(0, std::memory_order_relaxed);
+}
+
 Admission::Answer Admission::Refuse(uint32_t issuer, Answer why) {
   // Ordering: relaxed; a statistic.
   issuers_[issuer].refused.fetch_add(1, std::memory_order_relaxed);

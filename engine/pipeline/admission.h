@@ -15,6 +15,8 @@ namespace tollgate::pipeline {
 // allocates nothing. On the way of a miss alone. Thread-safe.
 class Admission {
  public:
+  static constexpr size_t kBytesEach = 64;  // For an issuer that there may be.
+
   // `num_processors` 0: not known.
   Admission(const VerificationLimits& limits, size_t num_issuers, uint32_t num_processors);
 
@@ -37,6 +39,9 @@ class Admission {
   // they are not.
   int64_t WaitMs(uint32_t issuer, int64_t now_ms) const;
 
+  // Forget begins anew at a position that has another issuer now. While nobody else may look at it.
+  void Forget(uint32_t issuer);
+
   // num_refused returns how often Begin has refused a token of `issuer`.
   uint64_t num_refused(uint32_t issuer) const {
     // Ordering: relaxed; a statistic.
@@ -55,6 +60,7 @@ class Admission {
     std::atomic<uint64_t> refused{0};
     Issuer();
   };
+  static_assert(sizeof(Issuer) == kBytesEach);
 
   Answer Refuse(uint32_t issuer, Answer why);
 

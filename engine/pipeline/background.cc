@@ -24,7 +24,9 @@ uint32_t NumProcessors() { return std::thread::hardware_concurrency(); }
 Background::Background(Context& context, Transport& transport, const Clock& clock)
     : context_(context), transport_(transport), clock_(clock) {}
 
-Background::~Background() {
+Background::~Background() { StopThread(); }
+
+void Background::StopThread() {
   if (!thread_.joinable()) return;
   // Ordering: release pairs with the acquire in the thread's loop.
   stopping_.store(true, std::memory_order_release);
@@ -34,7 +36,7 @@ Background::~Background() {
 
 void Background::StartThread() {
   thread_ = std::thread([this] {
-    // Ordering: acquire pairs with the release in the destructor.
+    // Ordering: acquire pairs with the release in StopThread.
     while (!stopping_.load(std::memory_order_acquire)) RunOnce(kIdleWaitMax);
   });
 }

@@ -28,6 +28,7 @@ class alignas(64) Background {
   ~Background();  // Ends the thread, if there is one, and waits for it.
 
   void StartThread();
+  void StopThread();  // Ends it, if there is one, and waits for it. Once.
 
   // RunOnce starts what is due, waits for the network up to `wait_max`, takes in what has arrived, runs the
   // callbacks that waited for it and writes the snapshot if that is due. Returns how long from now nothing

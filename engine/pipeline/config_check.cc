@@ -30,6 +30,12 @@ absl::Status CheckTiming(const Timing& timing) {
   if (timing.jitter_percent < 0 || timing.jitter_percent > 50) {
     return Invalid("timing", "jitter_percent", "must be between 0 and 50");
   }
+  if (timing.active_age_max_ms <= timing.introspection_timeout_ms) {
+    return Invalid("timing", "active_age_max_ms", "must exceed introspection_timeout_ms");
+  }
+  if (timing.host_burst < 1 || timing.host_burst > 1000) {
+    return Invalid("timing", "host_burst", "must be between 1 and 1000");
+  }
   if (timing.refresh_min_ms > timing.refresh_max_ms) {
     return Invalid("timing", "refresh_min_ms", "must not exceed refresh_max_ms");
   }
@@ -59,43 +65,6 @@ absl::Status CheckVerificationLimits(const VerificationLimits& verification) {
   }
   if (verification.in_vain_percent_max > limits::kInVainPercentMax) {
     return Invalid("verification_limits", "in_vain_percent_max", "must not exceed 10000");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous) {
-  if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
-    return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
-  }
-  if ((issuer.jwks_uri.empty() ? 0 : 1) + (issuer.jwks.empty() ? 0 : 1) + (issuer.discovery ? 1 : 0) != 1) {
-    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri, jwks and discovery");
-  }
-  if (!issuer.discovery && !issuer.discovery_hosts.empty()) {
-    return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
-  }
-  if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
-  if (!issuer.introspection.endpoint.empty()) {
-    const transport::FetchRules rules{.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic,
-                                      .loopback = dangerous.dangerous_allow_http_on_loopback};
-    const absl::Status status = introspection::CheckIntrospectionConfig(issuer.introspection, rules);
-    if (!status.ok())
-      return Invalid("issuer", issuer.issuer, absl::StrCat("introspection.", status.message()));
-  }
-  if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {
-    return Invalid("issuer", issuer.issuer, "leeway_s must be between 0 and 300");
-  }
-  if (issuer.token_age_max_s < 0 || issuer.token_lifetime_max_s < 0) {
-    return Invalid("issuer", issuer.issuer, "token_age_max_s and token_lifetime_max_s must not be negative");
-  }
-  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed && !issuer.profile.any_type) {
-    return Invalid("issuer", issuer.issuer, "its profile accepts no token type");
-  }
-  if (issuer.profile.audience_claim.empty()) {
-    return Invalid("issuer", issuer.issuer, "its profile names no audience claim");
-  }
-  if (issuer.profile.id_tokens && !dangerous.dangerous_accept_id_tokens) {
-    return Invalid("issuer", issuer.issuer,
-                   "its profile takes ID tokens; that needs dangerous_accept_id_tokens");
   }
   return absl::OkStatus();
 }
@@ -130,6 +99,20 @@ absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash
   return absl::OkStatus();
 }
 
+absl::Status CheckOpaque(const ResourceConfig& resource,
+                         const absl::flat_hash_set<std::string>& introspecting) {
+  const std::string& issuer = resource.opaque_token_issuer;
+  if (issuer.empty()) return absl::OkStatus();
+  if (!introspecting.contains(issuer)) {
+    return Invalid("resource", resource.uri,
+                   "its opaque_token_issuer is not configured, or has no introspection endpoint");
+  }
+  const std::vector<std::string>& accepted = resource.issuers;
+  if (!accepted.empty() && std::find(accepted.begin(), accepted.end(), issuer) == accepted.end())
+    return Invalid("resource", resource.uri, "its opaque_token_issuer is not one of its issuers");
+  return absl::OkStatus();
+}
+
 absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   const auto is_path = [](const std::string& path) {
     return path.starts_with('/') && !path.ends_with('/') && path.find('\0') == path.npos;
@@ -149,16 +132,15 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPolicy(const Policy& policy, bool all_introspect) {
+absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
   if (policy.tools().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
-  for (const ToolRule& tool : policy.tools()) {
-    for (const SensitivityClass& sensitivity : policy.classes()) {
-      if (sensitivity.name == tool.sensitivity && sensitivity.mode != ValidationMode::kSignature &&
-          !all_introspect) {
-        return Invalid("tool", tool.tool,
-                       "its class demands introspection, which not every issuer is configured for");
-      }
+  for (const SensitivityClass& sensitivity : policy.classes()) {
+    // The age of an answer counts from its question.
+    const int64_t age_max_s = sensitivity.introspection_age_max_s;
+    if (age_max_s != 0 && age_max_s <= timing.introspection_timeout_ms / 1000) {
+      return Invalid("class", sensitivity.name,
+                     "introspection_age_max_s must exceed timing.introspection_timeout_ms");
     }
   }
   return absl::OkStatus();
@@ -166,16 +148,79 @@ absl::Status CheckPolicy(const Policy& policy, bool all_introspect) {
 
 }  // namespace
 
+bool DemandsIntrospection(const Policy& policy) {
+  return std::any_of(policy.tools().begin(), policy.tools().end(), [&](const ToolRule& tool) {
+    return std::any_of(policy.classes().begin(), policy.classes().end(), [&](const SensitivityClass& c) {
+      return c.name == tool.sensitivity && c.mode != ValidationMode::kSignature;
+    });
+  });
+}
+
+absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous,
+                         std::span<const ResourceConfig> resources, bool must_introspect) {
+  if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
+    return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
+  }
+  if ((issuer.jwks_uri.empty() ? 0 : 1) + (issuer.jwks.empty() ? 0 : 1) + (issuer.discovery ? 1 : 0) != 1) {
+    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri, jwks and discovery");
+  }
+  if (!issuer.discovery && !issuer.discovery_hosts.empty()) {
+    return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
+  }
+  if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
+  if (!issuer.introspection.endpoint.empty()) {
+    const transport::FetchRules rules{.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic,
+                                      .loopback = dangerous.dangerous_allow_http_on_loopback};
+    const absl::Status status = introspection::CheckIntrospectionConfig(issuer.introspection, rules);
+    if (!status.ok())
+      return Invalid("issuer", issuer.issuer, absl::StrCat("introspection.", status.message()));
+  }
+  if (must_introspect && issuer.introspection.endpoint.empty()) {
+    return Invalid("issuer", issuer.issuer,
+                   "has no introspection endpoint, which the class of a tool demands of every issuer");
+  }
+  const auto asks_it = [&](const ResourceConfig& resource) {
+    return resource.opaque_token_issuer == issuer.issuer;
+  };
+  if (issuer.introspection.introspection_scoped_to_us &&
+      std::count_if(resources.begin(), resources.end(), asks_it) > 1) {
+    return Invalid("issuer", issuer.issuer,
+                   "introspection_scoped_to_us, but several resources have it as their opaque_token_issuer");
+  }
+  if (issuer.leeway_s < 0 || issuer.leeway_s > 300) {
+    return Invalid("issuer", issuer.issuer, "leeway_s must be between 0 and 300");
+  }
+  if (issuer.token_age_max_s < 0 || issuer.token_lifetime_max_s < 0) {
+    return Invalid("issuer", issuer.issuer, "token_age_max_s and token_lifetime_max_s must not be negative");
+  }
+  if (issuer.profile.types.empty() && !issuer.profile.missing_type_allowed && !issuer.profile.any_type) {
+    return Invalid("issuer", issuer.issuer, "its profile accepts no token type");
+  }
+  if (issuer.profile.audience_claim.empty()) {
+    return Invalid("issuer", issuer.issuer, "its profile names no audience claim");
+  }
+  if (issuer.profile.id_tokens && !dangerous.dangerous_accept_id_tokens) {
+    return Invalid("issuer", issuer.issuer,
+                   "its profile takes ID tokens; that needs dangerous_accept_id_tokens");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckConfig(const Config& config) {
   if (absl::Status status = CheckTiming(config.timing); !status.ok()) return status;
   if (absl::Status status = CheckVerificationLimits(config.verification_limits); !status.ok()) return status;
-  if (config.issuers.empty() || config.issuers.size() > limits::kIssuersMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("issuers: between 1 and ", limits::kIssuersMax, " are needed"));
+  if (config.issuers_max > limits::kIssuersMax) {
+    return absl::InvalidArgumentError(absl::StrCat("issuers_max: must not exceed ", limits::kIssuersMax));
+  }
+  const size_t issuers_max = config.issuers_max != 0 ? config.issuers_max : limits::kIssuersMax;
+  if ((config.issuers.empty() && config.issuers_max == 0) || config.issuers.size() > issuers_max) {
+    return absl::InvalidArgumentError(absl::StrCat("issuers: between 1 and ", issuers_max, " are needed"));
   }
   absl::flat_hash_set<std::string> issuers, introspecting;
+  const bool must_introspect = DemandsIntrospection(config.policy);
   for (const IssuerConfig& issuer : config.issuers) {
-    if (absl::Status status = CheckIssuer(issuer, config.dangerous); !status.ok()) return status;
+    absl::Status status = CheckIssuer(issuer, config.dangerous, config.resources, must_introspect);
+    if (!status.ok()) return status;
     issuers.insert(issuer.issuer);
     if (!issuer.introspection.endpoint.empty()) introspecting.insert(issuer.issuer);
   }
@@ -186,17 +231,14 @@ absl::Status CheckConfig(const Config& config) {
   absl::flat_hash_set<std::string> uris;
   for (const ResourceConfig& resource : config.resources) {
     if (absl::Status status = CheckResource(resource, issuers); !status.ok()) return status;
-    if (!resource.opaque_token_issuer.empty() && !introspecting.contains(resource.opaque_token_issuer)) {
-      return Invalid("resource", resource.uri,
-                     "its opaque_token_issuer is not configured, or has no introspection endpoint");
-    }
+    if (absl::Status status = CheckOpaque(resource, introspecting); !status.ok()) return status;
     if (!uris.insert(resource.uri).second) return Invalid("resource", resource.uri, "is configured twice");
   }
-  if (!introspecting.empty() && config.introspection_cache_bytes < limits::kIntrospectionCacheBytesMin) {
+  if (config.introspection_cache_bytes < limits::kIntrospectionCacheBytesMin) {
     return absl::InvalidArgumentError("introspection_cache_bytes: needs 128 KiB at least");
   }
   if (absl::Status status = CheckSnapshot(config.snapshot); !status.ok()) return status;
-  return CheckPolicy(config.policy, introspecting.size() == issuers.size());
+  return CheckPolicy(config.policy, config.timing);
 }
 
 }  // namespace tollgate::pipeline

@@ -12,11 +12,11 @@
 #include "introspection/introspector.h"
 #include "keys/key_store.h"
 #include "pipeline/admission.h"
+#include "pipeline/issuer_names.h"
 #include "pipeline/waiters.h"
 #include "policy/compiled_policy.h"
 #include "policy/scope_sets.h"
 #include "revocation/revocation_list.h"
-#include "sync/interned_texts.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
 #include "tollgate/request.h"
@@ -73,11 +73,12 @@ inline uint32_t AnswerChannel(uint64_t ticket) { return static_cast<uint32_t>(ti
 inline uint64_t AnswerCount(uint64_t ticket) { return ticket << 8 >> 8; }
 
 // Context is the engine's parts, wired: all that a check reads, fixed after construction but for what the
-// parts themselves guard. Thread-safe.
+// parts themselves guard, and the issuers. Thread-safe.
 struct Context {
-  std::vector<IssuerRules> issuers;  // By position in Config::issuers, as everywhere.
-  std::vector<IssuerGate> gates;     // Likewise.
-  sync::InternedTexts issuer_names;  // Numbered by position, likewise.
+  // By the issuers' positions, as everywhere; see keys::KeyStore for how they change.
+  std::vector<std::unique_ptr<const IssuerRules>> issuers;
+  std::vector<IssuerGate> gates;
+  IssuerNames issuer_names;
   std::vector<std::string> resource_uris;
   absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
   std::vector<std::string>
@@ -96,9 +97,11 @@ struct Context {
   std::unique_ptr<Admission> admission;
   std::unique_ptr<introspection::Introspector> introspector;
 
-  explicit Context(size_t num_issuers)
-      : issuer_names(num_issuers, SIZE_MAX),
-        waiters(num_issuers),
+  explicit Context(size_t num_positions)
+      : issuers(num_positions),
+        gates(num_positions),
+        issuer_names(num_positions),
+        waiters(num_positions),
         answers(introspection::Introspector::kChannels) {}
 
   // ResourcesOf returns the resources that one audience value names, a bit each.

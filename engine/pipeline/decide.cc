@@ -105,9 +105,9 @@ Reason CheckPolicy(Context& context, const sync::ReadScope& scope, uint32_t issu
 }
 
 // `key`: null for an opaque token, which no key speaks for.
-revocation::Candidate CandidateOf(uint32_t issuer, const keys::IssuerKey* key, std::string_view subject,
-                                  std::string_view jwt_id, int64_t issued_at) {
-  return {.issuer = issuer,
+revocation::Candidate CandidateOf(const Context& context, uint32_t issuer, const keys::IssuerKey* key,
+                                  std::string_view subject, std::string_view jwt_id, int64_t issued_at) {
+  return {.issuer = context.issuer_names.Text(issuer).view(),
           .key_id = key == nullptr ? std::string_view() : key->jwk->key_id,
           .key_thumbprint = key == nullptr ? std::string_view() : key->thumbprint,
           .subject = subject,
@@ -136,8 +136,8 @@ TOLLGATE_SLOW Reason RecheckRevocation(Context& context, const sync::ReadScope& 
   if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
   const keys::IssuerKey* key = context.keys->FindByRef(scope, issuer, key_ref);
   if (key == nullptr) return Reason::kUndecided;
-  const Reason reason = context.revocations.Covers(
-      CandidateOf(issuer, key, details.names.subject, details.names.jwt_id, details.times.issued_at));
+  const Reason reason = context.revocations.Covers(CandidateOf(
+      context, issuer, key, details.names.subject, details.names.jwt_id, details.times.issued_at));
   if (reason != Reason::kNone) return reason;
   context.cache->Restamp(static_cast<uint32_t>(epoch), found);
   return Reason::kUndecided;
@@ -151,7 +151,7 @@ TOLLGATE_SLOW Reason RecheckTimes(const Context& context, VerdictCache::Found fo
   claims::TimeEvidence evidence;
   const Reason reason =
       claims::CheckTimes({details.times.expires_at, details.times.not_before, details.times.issued_at},
-                         context.issuers[issuer].expectations, now.wall_s, &evidence);
+                         context.issuers[issuer]->expectations, now.wall_s, &evidence);
   SetEvidence(evidence, decision);
   return reason == Reason::kNone ? Reason::kUndecided : reason;
 }
@@ -313,7 +313,7 @@ TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scop
   // An encrypted token, too, is one that its issuer alone can read.
   if ((reason == Reason::kNotCompactJws || reason == Reason::kEncryptedToken) &&
       !context.opaque_issuers[static_cast<uint32_t>(resource)].empty()) {
-    reason = EstablishOpaque(context, scope.block(), presented.token, resource,
+    reason = EstablishOpaque(context, scope, presented.token, resource,
                              context.policy->FindTool(presented.fetched_tool, request.tool), now, established,
                              decision);
   }
@@ -330,7 +330,7 @@ TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scop
 
   // The epoch is read before the look: whatever is revoked from here on finds an older stamp on the record.
   facts.revocation_epoch = static_cast<uint32_t>(context.revocations.epoch());
-  return context.revocations.Covers(CandidateOf(established->issuer, established->key, token.subject,
+  return context.revocations.Covers(CandidateOf(context, established->issuer, established->key, token.subject,
                                                 token.jwt_id, claims::TimesOf(token).issued_at));
 }
 
@@ -411,7 +411,8 @@ TOLLGATE_SLOW void DecideSlowly(Context& context, const sync::ReadScope& scope, 
   }
   // Nobody is told whose token it was that is none any more, or may be none.
   if (principal != nullptr &&
-      (decision->reason == Reason::kTokenInactive || decision->category() == Category::kRetryLater)) {
+      (decision->reason == Reason::kTokenInactive || decision->reason == Reason::kNotYetValid ||
+       decision->category() == Category::kRetryLater)) {
     principal->Clear();
   }
   switch (decision->category()) {

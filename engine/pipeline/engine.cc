@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -19,17 +20,35 @@ namespace tollgate {
 
 class Engine::Impl {
  public:
-  Impl(size_t num_issuers, const Clock& clock_in, std::unique_ptr<Transport> transport_in)
-      : context(num_issuers),
+  Impl(const Config& config, const Clock& clock_in, std::unique_ptr<Transport> transport_in)
+      : context(keys::KeyStore::PositionsMax(config)),
+        resources(config.resources),
+        dangerous(config.dangerous),
+        all_must_introspect(pipeline::DemandsIntrospection(config.policy)),
         clock(clock_in),
         transport(std::move(transport_in)),
         background(context, *transport, clock) {}
 
-  std::optional<uint32_t> FindIssuer(std::string_view issuer) const {
-    return context.keys->FindIssuer(issuer);
+  bool HasIssuer(std::string_view issuer) {
+    const sync::ReadScope scope(context.blocks);
+    return context.keys->FindIssuer(scope, issuer).has_value();
   }
 
+  absl::Status CheckIssuer(const IssuerConfig& issuer) const {
+    return pipeline::CheckIssuer(issuer, dangerous, resources, all_must_introspect);
+  }
+
+  void Put(const IssuerConfig& issuer, uint32_t position);
+  void Drop(uint32_t position);
+  // What the context has of the issuers, and how much it has set aside for each that there may be.
+  size_t IssuerBytes() const;
+
   pipeline::Context context;
+  // For issuers that come later.
+  const std::vector<ResourceConfig> resources;
+  const DangerousOptions dangerous;
+  const bool all_must_introspect;
+  std::atomic<size_t> rules_bytes{0};
   std::unique_ptr<keys::SnapshotKeeper> snapshot;  // Null: none is configured.
   const Clock& clock;
   const std::unique_ptr<Transport> transport;
@@ -75,14 +94,23 @@ pipeline::IssuerGate GateOf(const IssuerConfig& issuer, std::span<const Resource
   return gate;
 }
 
+// RulesBytes is how much memory an issuer's rules and name take. An estimate.
+size_t RulesBytes(const pipeline::IssuerRules& rules) {
+  const Profile& profile = rules.expectations.profile;
+  size_t bytes = sizeof rules + 2 * rules.expectations.issuer.size();
+  for (const std::vector<std::string>* texts : {&profile.types, &profile.client_claims, &profile.scope_claims,
+                                                &profile.role_claims, &profile.discovery_hosts}) {
+    for (const std::string& text : *texts) bytes += sizeof text + text.size();
+  }
+  if (rules.answers != nullptr) bytes *= 2;  // These are nearly the same once more.
+  for (const auto& [claim, value] : profile.must_equal)
+    bytes += sizeof claim + claim.size() + sizeof value + value.size();
+  return bytes;
+}
+
 void FillContext(const Config& config, pipeline::Context* context) {
   context->verdict_age_max_ms = config.timing.verdict_age_max_ms;
   context->active_age_max_ms = config.timing.active_age_max_ms;
-  for (const IssuerConfig& issuer : config.issuers) {
-    context->issuers.push_back(RulesOf(issuer));
-    context->gates.push_back(GateOf(issuer, config.resources));
-    (void)context->issuer_names.Intern(issuer.issuer);  // CheckConfig: no issuer comes twice.
-  }
   for (size_t r = 0; r < config.resources.size(); ++r) {
     const ResourceConfig& resource = config.resources[r];
     context->resource_uris.push_back(resource.uri);
@@ -97,12 +125,39 @@ void FillContext(const Config& config, pipeline::Context* context) {
   context->cache =
       std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, config.issuers.size());
   context->admission = std::make_unique<pipeline::Admission>(
-      config.verification_limits, config.issuers.size(), pipeline::NumProcessors());
+      config.verification_limits, context->issuers.size(), pipeline::NumProcessors());
 }
 
 absl::Status UnknownIssuer() { return absl::InvalidArgumentError("the issuer is not configured"); }
 
 }  // namespace
+
+// Put fills in what the context has of an issuer, while nobody looks at its position.
+void Engine::Impl::Put(const IssuerConfig& issuer, uint32_t position) {
+  context.issuers[position] = std::make_unique<const pipeline::IssuerRules>(RulesOf(issuer));
+  context.gates[position] = GateOf(issuer, resources);
+  context.issuer_names.Set(position, issuer.issuer);
+  context.admission->Forget(position);
+  context.introspector->SetIssuer(position, &issuer);
+  // Ordering: relaxed, here and in the others; a statistic.
+  rules_bytes.fetch_add(RulesBytes(*context.issuers[position]), std::memory_order_relaxed);
+}
+
+void Engine::Impl::Drop(uint32_t position) {
+  // Ordering: relaxed; see Put.
+  rules_bytes.fetch_sub(RulesBytes(*context.issuers[position]), std::memory_order_relaxed);
+  context.issuers[position].reset();
+  context.introspector->SetIssuer(position, nullptr);
+  context.issuer_names.Set(position, "");
+}
+
+size_t Engine::Impl::IssuerBytes() const {
+  constexpr size_t kForEach = sizeof(context.issuers[0]) + sizeof(context.gates[0]) +
+                              pipeline::IssuerNames::kBytesEach + pipeline::Waiters::kBytesEach +
+                              pipeline::Admission::kBytesEach;
+  // Ordering: relaxed; see Put.
+  return context.issuers.size() * kForEach + rules_bytes.load(std::memory_order_relaxed);
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Environment environment) {
   if (absl::Status status = pipeline::CheckConfig(config); !status.ok()) return status;
@@ -114,13 +169,15 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
     environment.transport = *std::move(transport);
   }
   const Clock& clock = environment.clock == nullptr ? SystemClock() : *environment.clock;
-  auto impl = std::make_unique<Impl>(config.issuers.size(), clock, std::move(environment.transport));
+  auto impl = std::make_unique<Impl>(config, clock, std::move(environment.transport));
   pipeline::Context& context = impl->context;
   FillContext(config, &context);
   const uint64_t seed = JitterSeed(environment.jitter_seed);
   context.introspector = std::make_unique<introspection::Introspector>(
       config, seed + 1, [&context](uint32_t channel) { context.answers.Settle(channel); });
   context.introspector->SetWaker([&background = impl->background] { background.Wake(); });
+  for (uint32_t position = 0; position < config.issuers.size(); ++position)
+    impl->Put(config.issuers[position], position);
   absl::StatusOr<std::unique_ptr<keys::KeyStore>> keys = keys::KeyStore::Create(
       config, seed, context.blocks, [&context](uint32_t issuer) { context.waiters.Settle(issuer); });
   if (!keys.ok()) return keys.status();
@@ -136,7 +193,13 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Engine::~Engine() = default;
+Engine::~Engine() {
+  if (impl_ == nullptr) return;
+  impl_->background.StopThread();
+  // While all that they could touch is still there.
+  impl_->context.waiters.Clear();
+  impl_->context.answers.Clear();
+}
 
 void Engine::Check(const Request& request, Decision* decision, Principal* principal) noexcept {
   pipeline::Decide(impl_->context, request, impl_->clock, decision, principal);
@@ -187,27 +250,44 @@ std::string Engine::ScopesFor(std::string_view tool) const {
   return found == nullptr ? std::string() : std::string(policy.ScopesOf(*found));
 }
 
+absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
+  if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
+  const absl::Status status =
+      impl_->context.keys->AddIssuer(issuer, [&](uint32_t position) { impl_->Put(issuer, position); });
+  if (impl_->context.keys->num_issuers() > 1) impl_->context.cache->HasSeveralIssuers();
+  return status;
+}
+
+absl::Status Engine::ChangeIssuer(const IssuerConfig& issuer) {
+  if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
+  return impl_->context.keys->ChangeIssuer(
+      issuer, [&](uint32_t position) { impl_->Put(issuer, position); },
+      [&](uint32_t position) { impl_->Drop(position); });
+}
+
+absl::Status Engine::RemoveIssuer(std::string_view issuer) {
+  return impl_->context.keys->RemoveIssuer(issuer, [&](uint32_t position) { impl_->Drop(position); });
+}
+
 absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid,
                                int64_t until_wall_s) {
-  const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
-  if (!found.has_value()) return UnknownIssuer();
-  return impl_->context.revocations.RevokeKey(*found, thumbprint_or_kid, until_wall_s,
+  if (!impl_->HasIssuer(issuer)) return UnknownIssuer();
+  return impl_->context.revocations.RevokeKey(issuer, thumbprint_or_kid, until_wall_s,
                                               impl_->clock.Read().wall_s);
 }
 
 absl::Status Engine::RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_wall_s) {
-  const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
-  if (!found.has_value()) return UnknownIssuer();
-  return impl_->context.revocations.RevokeSubject(*found, subject, until_wall_s, impl_->clock.Read().wall_s);
+  if (!impl_->HasIssuer(issuer)) return UnknownIssuer();
+  return impl_->context.revocations.RevokeSubject(issuer, subject, until_wall_s, impl_->clock.Read().wall_s);
 }
 
 absl::Status Engine::RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_wall_s) {
-  const std::optional<uint32_t> found = impl_->FindIssuer(issuer);
-  if (!found.has_value()) return UnknownIssuer();
-  return impl_->context.revocations.RevokeToken(*found, jwt_id, until_wall_s, impl_->clock.Read().wall_s);
+  if (!impl_->HasIssuer(issuer)) return UnknownIssuer();
+  return impl_->context.revocations.RevokeToken(issuer, jwt_id, until_wall_s, impl_->clock.Read().wall_s);
 }
 
 Metrics Engine::ReadMetrics() const {
+  const keys::KeyStore::Memory memory = impl_->context.keys->ReadMemory();
   const auto sum = [this](pipeline::Counter counter) { return impl_->context.blocks.Sum(counter); };
   const uint64_t allowed_hits = sum(pipeline::kAllowedHits);
   const uint64_t allowed = allowed_hits + sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
@@ -227,16 +307,20 @@ Metrics Engine::ReadMetrics() const {
           .not_cached_over_share = sum(pipeline::kNotCachedOverShare),
           .scope_sets_full = sum(pipeline::kScopeSetsFull),
           .revocation_rechecks = sum(pipeline::kRevocationRechecks),
-          .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks)};
+          .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks),
+          .issuers = memory.num_issuers,
+          .issuers_max = impl_->context.issuers.size() - 1,
+          .issuer_keys = memory.num_keys,
+          .issuer_bytes = memory.bytes + impl_->IssuerBytes()};
 }
 
 std::vector<IssuerHealth> Engine::ReadHealth() const {
   const int64_t now_ms = impl_->clock.Read().mono_ms;
   std::vector<IssuerHealth> health = impl_->context.keys->Health(now_ms);
-  for (uint32_t issuer = 0; issuer < health.size(); ++issuer) {
-    health[issuer].verifications_refused = impl_->context.admission->num_refused(issuer);
-    health[issuer].verifications_refused_for_ms = impl_->context.admission->WaitMs(issuer, now_ms);
-    impl_->context.introspector->FillHealth(issuer, now_ms, &health[issuer]);
+  for (IssuerHealth& issuer : health) {
+    issuer.verifications_refused = impl_->context.admission->num_refused(issuer.position);
+    issuer.verifications_refused_for_ms = impl_->context.admission->WaitMs(issuer.position, now_ms);
+    impl_->context.introspector->FillHealth(issuer.position, now_ms, &issuer);
   }
   return health;
 }

@@ -62,9 +62,9 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
       reason != Reason::kNone) {
     return reason;
   }
-  const std::optional<uint32_t> issuer = context.keys->FindIssuer(issuer_name);
+  const std::optional<uint32_t> issuer = context.keys->FindIssuer(scope, issuer_name);
   if (!issuer.has_value()) return Reason::kIssuerUnknown;
-  const IssuerRules& rules = context.issuers[*issuer];
+  const IssuerRules& rules = *context.issuers[*issuer];
   decision->issuer = *issuer;
   decision->audience_is_client_id = context.gates[*issuer].audience_is_client_id;
   if (!context.gates[*issuer].Admits(resource)) return Reason::kIssuerNotAllowedHere;

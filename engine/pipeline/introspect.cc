@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/marks.h"
 #include "base/saturating.h"
+#include "claims/authorization_header.h"
 #include "introspection/introspector.h"
 #include "json/document.h"
 
@@ -42,9 +43,21 @@ struct Question {
 };
 
 // CheckWindow holds the answer's own times against this moment.
-Reason CheckWindow(const Known& known, int64_t leeway_s, Now now) {
+Reason CheckWindow(const Known& known, int64_t leeway_s, Now now, Decision* decision) {
   if (now.wall_s >= saturating::Plus(known.expires_at, leeway_s)) return Reason::kTokenInactive;
-  return now.wall_s < saturating::Minus(known.not_before, leeway_s) ? Reason::kNotYetValid : Reason::kNone;
+  const int64_t begin = saturating::Minus(known.not_before, leeway_s);
+  if (now.wall_s >= begin) return Reason::kNone;
+  decision->evidence_actual = now.wall_s;
+  decision->evidence_bound = begin;
+  return Reason::kNotYetValid;
+}
+
+void RelyAtMost(int64_t until_s, Decision* decision) {
+  decision->valid_until_s = std::min(decision->valid_until_s, until_s);
+}
+
+void RelyFor(int64_t ms, Now now, Decision* decision) {
+  RelyAtMost(saturating::Plus(now.wall_s, ms / 1000), decision);
 }
 
 // Unavailable says when asking again may help.
@@ -55,11 +68,18 @@ Reason Unavailable(Reason reason, const Known& known, Decision* decision) {
 }
 
 // Rely notes in the decision that it rests on an answer of this age, which counts for so much longer.
-void Rely(const Known& known, int64_t age_max_ms, Now now, Decision* decision) {
+void Rely(const Known& known, int64_t age_max_ms, int64_t leeway_s, Now now, Decision* decision) {
   decision->introspected = true;
   decision->introspection_age_ms = static_cast<uint32_t>(std::min<int64_t>(known.age_ms, UINT32_MAX));
-  const int64_t rest_s = (age_max_ms - known.age_ms) / 1000;
-  decision->valid_until_s = std::min(decision->valid_until_s, saturating::Plus(now.wall_s, rest_s));
+  RelyFor(age_max_ms - known.age_ms, now, decision);
+  RelyAtMost(saturating::Plus(known.expires_at, leeway_s), decision);
+}
+
+// StandIn notes in the decision that it rests on less than was asked for.
+void StandIn(const Context& context, sync::ThreadBlock& counters, Now now, Decision* decision) {
+  decision->freshness = Freshness::kDegraded;
+  RelyFor(context.active_age_max_ms, now, decision);
+  counters.Add(kIntrospectionFallbacks);
 }
 
 // Ask is what Consult and EstablishOpaque share: the look at what is known, and what follows from it.
@@ -67,37 +87,38 @@ void Rely(const Known& known, int64_t age_max_ms, Now now, Decision* decision) {
 Reason Ask(Context& context, sync::ThreadBlock& counters, const Question& question, Now now,
            Decision* decision, std::string* text) {
   Introspector& introspector = *context.introspector;
-  const introspection::Fingerprint name = introspector.NameToken(question.token);
+  const introspection::Fingerprint name = introspector.NameToken(question.token, question.verified);
   // The ticket is taken before the look: an answer that comes in between is not missed.
   const uint32_t channel = Introspector::ChannelOf(name);
   decision->ticket = AnswerTicket(channel, context.answers.Ticket(channel));
   const Known known = introspector.Ask(question.issuer, question.token, name, question.verified,
                                        question.age_max_ms, now.mono_ms, text);
   if (known.state == Known::State::kInactive) return Reason::kTokenInactive;
+  const int64_t leeway_s = context.issuers[question.issuer]->expectations.leeway_s;
   if (known.state == Known::State::kActive) {
-    const int64_t leeway_s = context.issuers[question.issuer].expectations.leeway_s;
-    if (const Reason reason = CheckWindow(known, leeway_s, now); reason != Reason::kNone) return reason;
+    if (const Reason reason = CheckWindow(known, leeway_s, now, decision); reason != Reason::kNone)
+      return reason;
     if (known.age_ms <= question.age_max_ms) {
-      Rely(known, question.age_max_ms, now, decision);
+      Rely(known, question.age_max_ms, leeway_s, now, decision);
       return Reason::kNone;
     }
   }
   // Whoever could bring about an overload must not choose what stands in for an answer.
   if (known.overloaded) return Unavailable(Reason::kOverloaded, known, decision);
   // An answer that says nothing of this token is no outage: whoever presents it could bring that about, too.
-  const bool last_known = known.failing && question.outage == IntrospectionOutage::kLastKnown &&
+  const bool can_not_be_asked = known.failing && !known.asked;
+  const bool last_known = can_not_be_asked && question.outage == IntrospectionOutage::kLastKnown &&
                           known.state == Known::State::kActive &&
                           known.age_ms <= question.last_known_age_max_ms;
   const bool by_signature =
-      known.failing && question.outage == IntrospectionOutage::kLocalSignature && question.verified;
+      can_not_be_asked && question.outage == IntrospectionOutage::kLocalSignature && question.verified;
   if (!last_known && !by_signature) {
     // One that is under way may still bring an answer.
     return Unavailable(known.asked ? Reason::kIntrospectionPending : Reason::kIntrospectionUnavailable, known,
                        decision);
   }
-  if (last_known) Rely(known, question.last_known_age_max_ms, now, decision);
-  decision->freshness = Freshness::kDegraded;
-  counters.Add(kIntrospectionFallbacks);
+  if (last_known) Rely(known, question.last_known_age_max_ms, leeway_s, now, decision);
+  StandIn(context, counters, now, decision);
   return Reason::kNone;
 }
 
@@ -118,23 +139,28 @@ TOLLGATE_SLOW Reason Consult(Context& context, sync::ThreadBlock& counters, uint
     return Ask(context, counters, question, now, decision, nullptr);
 
   // Behind: only what the issuer has said counts, not that it has yet to say something.
+  question.outage = IntrospectionOutage::kDenyUnavailable;
   const Decision before = *decision;
   const Reason reason = Ask(context, counters, question, now, decision, nullptr);
   if (CategoryOf(reason) != Category::kRetryLater) return reason;
   *decision = before;
+  RelyFor(context.active_age_max_ms, now, decision);
+  if (reason != Reason::kIntrospectionPending) StandIn(context, counters, now, decision);
   return Reason::kNone;
 }
 
-TOLLGATE_SLOW Reason EstablishOpaque(Context& context, sync::ThreadBlock& counters, std::string_view token,
+TOLLGATE_SLOW Reason EstablishOpaque(Context& context, const sync::ReadScope& scope, std::string_view token,
                                      ResourceId resource, const policy::CompiledTool* tool, Now now,
                                      Established* established, Decision* decision) {
   const std::optional<uint32_t> found =
-      context.keys->FindIssuer(context.opaque_issuers[static_cast<uint32_t>(resource)]);
+      context.keys->FindIssuer(scope, context.opaque_issuers[static_cast<uint32_t>(resource)]);
   if (!found.has_value()) return Reason::kIssuerUnknown;
+  // Whatever else would be asked about for anybody who sends it.
+  if (!claims::IsB64Token(token)) return Reason::kMalformedAuthorization;
   const uint32_t issuer = *found;
   decision->issuer = issuer;
   if (!context.gates[issuer].Admits(resource)) return Reason::kIssuerNotAllowedHere;
-  const IssuerRules& rules = context.issuers[issuer];
+  const IssuerRules& rules = *context.issuers[issuer];
   if (rules.answers == nullptr) return Reason::kIssuerUnknown;
   Question question{.issuer = issuer,
                     .token = token,
@@ -151,7 +177,7 @@ TOLLGATE_SLOW Reason EstablishOpaque(Context& context, sync::ThreadBlock& counte
   Scratch& scratch = ThreadScratch();
   decision->freshness = Freshness::kFresh;
   decision->valid_until_s = INT64_MAX;
-  if (const Reason reason = Ask(context, counters, question, now, decision, &scratch.text);
+  if (const Reason reason = Ask(context, scope.block(), question, now, decision, &scratch.text);
       reason != Reason::kNone) {
     return reason;
   }

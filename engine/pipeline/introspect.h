@@ -23,7 +23,7 @@ Reason Consult(Context& context, sync::ThreadBlock& counters, uint32_t issuer, s
 // such: what its issuer answers takes the place of signature and claims. `tool`, null for an unknown one, may
 // let the last answer stand in for one that cannot be had. Reasons of Consult and of claims::ValidateAnswer,
 // kIssuerNotAllowedHere and kAudienceMissing. established->key stays null.
-Reason EstablishOpaque(Context& context, sync::ThreadBlock& counters, std::string_view token,
+Reason EstablishOpaque(Context& context, const sync::ReadScope& scope, std::string_view token,
                        ResourceId resource, const policy::CompiledTool* tool, Now now,
                        Established* established, Decision* decision);
 

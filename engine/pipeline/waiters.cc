@@ -47,4 +47,10 @@ int64_t Waiters::RunReady(int64_t now_ms) {
   return next_ms;
 }
 
+void Waiters::Clear() {
+  std::vector<Waiter> dropped;  // Destroyed without the lock: what they hold may call somebody.
+  const std::lock_guard lock(mutex_);
+  dropped.swap(waiting_);
+}
+
 }  // namespace tollgate::pipeline

@@ -16,6 +16,8 @@ namespace tollgate::pipeline {
 // before the keys are looked at, so that no end is missed between the look and the wait. Thread-safe.
 class Waiters {
  public:
+  static constexpr size_t kBytesEach = sizeof(std::atomic<uint64_t>);  // For an issuer that there may be.
+
   explicit Waiters(size_t num_issuers);
 
   uint64_t Ticket(uint32_t issuer) const {
@@ -39,6 +41,9 @@ class Waiters {
   // RunReady calls, without any lock, the callbacks whose wait is over, and returns when the next one's
   // deadline is (INT64_MAX: never).
   int64_t RunReady(int64_t now_ms);
+
+  // Clear drops all that wait, without calling them.
+  void Clear();
 
  private:
   struct Waiter {

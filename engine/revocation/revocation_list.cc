@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "base/limits.h"
 
@@ -18,19 +19,36 @@ struct Entry {
   int64_t issued_until_s = INT64_MAX;  // Covers tokens with iat up to here; absent iat always.
 };
 
-// By the name itself; the issuer is in front of it, fixed in length, so that no two pairs share a key.
-using Entries = absl::flat_hash_map<std::string, Entry>;
+// What is revoked, and whose it is: by the names themselves. A look needs no copy of them.
+struct Name {
+  std::string issuer;
+  std::string name;
+};
+struct NameView {
+  std::string_view issuer;
+  std::string_view name;
 
-std::string KeyOf(uint32_t issuer, std::string_view name) {
-  std::string key(sizeof issuer, '\0');
-  for (size_t i = 0; i < sizeof issuer; ++i) key[i] = static_cast<char>(issuer >> (8 * i));
-  key.append(name);
-  return key;
-}
+  NameView(std::string_view issuer_in, std::string_view name_in) : issuer(issuer_in), name(name_in) {}
+  NameView(const Name& name_in) : issuer(name_in.issuer), name(name_in.name) {}  // NOLINT: on purpose.
+};
+struct NameHash {
+  using is_transparent = void;
+  size_t operator()(const NameView& view) const {
+    return absl::HashOf(absl::string_view(view.issuer.data(), view.issuer.size()),
+                        absl::string_view(view.name.data(), view.name.size()));
+  }
+};
+struct NameEqual {
+  using is_transparent = void;
+  bool operator()(const NameView& a, const NameView& b) const {
+    return a.issuer == b.issuer && a.name == b.name;
+  }
+};
+using Entries = absl::flat_hash_map<Name, Entry, NameHash, NameEqual>;
 
-bool Covers(const Entries& entries, uint32_t issuer, std::string_view name, int64_t issued_at) {
+bool Covers(const Entries& entries, std::string_view issuer, std::string_view name, int64_t issued_at) {
   if (name.empty() || entries.empty()) return false;
-  const auto found = entries.find(KeyOf(issuer, name));
+  const auto found = entries.find(NameView(issuer, name));
   return found != entries.end() && issued_at <= found->second.issued_until_s;
 }
 
@@ -48,17 +66,17 @@ struct RevocationList::State {
   Entries subjects;
   Entries tokens;
 
-  absl::Status Add(Entries* entries, uint32_t issuer, std::string_view name, Entry entry, int64_t now_s) {
+  absl::Status Add(Entries* entries, std::string_view issuer, std::string_view name, Entry entry,
+                   int64_t now_s) {
     if (name.empty()) return absl::InvalidArgumentError("nothing is named");
     if (entry.until_s <= now_s) return absl::InvalidArgumentError("the revocation would have ended already");
     const std::lock_guard lock(mutex);
-    std::string key = KeyOf(issuer, name);
-    auto found = entries->find(key);
+    auto found = entries->find(NameView(issuer, name));
     if (found == entries->end()) {
       if (Total() >= limits::kRevocationsMax) {
         return absl::ResourceExhaustedError("the revocation list is full");
       }
-      entries->emplace(std::move(key), entry);
+      entries->emplace(Name{std::string(issuer), std::string(name)}, entry);
     } else {
       // Never shorter, never narrower.
       found->second.until_s = std::max(found->second.until_s, entry.until_s);
@@ -77,18 +95,18 @@ struct RevocationList::State {
 RevocationList::RevocationList() : state_(std::make_unique<State>(epoch_)) {}
 RevocationList::~RevocationList() = default;
 
-absl::Status RevocationList::RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id,
+absl::Status RevocationList::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_key_id,
                                        int64_t until_s, int64_t now_s) {
   return state_->Add(&state_->keys, issuer, thumbprint_or_key_id, {.until_s = until_s}, now_s);
 }
 
-absl::Status RevocationList::RevokeSubject(uint32_t issuer, std::string_view subject, int64_t until_s,
+absl::Status RevocationList::RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_s,
                                            int64_t now_s) {
   return state_->Add(&state_->subjects, issuer, subject, {.until_s = until_s, .issued_until_s = now_s},
                      now_s);
 }
 
-absl::Status RevocationList::RevokeToken(uint32_t issuer, std::string_view jwt_id, int64_t until_s,
+absl::Status RevocationList::RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_s,
                                          int64_t now_s) {
   return state_->Add(&state_->tokens, issuer, jwt_id, {.until_s = until_s}, now_s);
 }

@@ -13,7 +13,7 @@ namespace tollgate::revocation {
 
 // Candidate is what a revocation may cover of one token. Nothing of it depends on how the token is encoded.
 struct Candidate {
-  uint32_t issuer = 0;
+  std::string_view issuer;
   std::string_view key_id;          // The kid of the key used, from the issuer's set; may be empty.
   std::string_view key_thumbprint;  // RFC 7638, base64url.
   std::string_view subject;
@@ -38,11 +38,12 @@ class RevocationList {
   }
 
   // InvalidArgument for an empty name or until ≤ now, ResourceExhausted when full. Revoking again extends.
-  absl::Status RevokeKey(uint32_t issuer, std::string_view thumbprint_or_key_id, int64_t until_s,
+  absl::Status RevokeKey(std::string_view issuer, std::string_view thumbprint_or_key_id, int64_t until_s,
                          int64_t now_s);
   // Covers tokens of the subject with iat ≤ now_s.
-  absl::Status RevokeSubject(uint32_t issuer, std::string_view subject, int64_t until_s, int64_t now_s);
-  absl::Status RevokeToken(uint32_t issuer, std::string_view jwt_id, int64_t until_s, int64_t now_s);
+  absl::Status RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_s,
+                             int64_t now_s);
+  absl::Status RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_s, int64_t now_s);
 
   // Covers returns kKeyRevoked, kSubjectRevoked, kTokenRevoked or kNone. Takes a shared lock: off the hot
   // path. Callers read epoch() first and stamp with that.

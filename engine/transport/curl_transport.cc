@@ -26,8 +26,9 @@ namespace {
 // KiB.
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 
-// A kept connection is not used again when it has been idle so long, in seconds: addresses change.
-constexpr long kConnectionAgeMaxS = 30;
+// A kept connection is not used again when it has been idle or open so long, in seconds: addresses change.
+constexpr long kConnectionIdleMaxS = 30;
+constexpr long kConnectionAgeMaxS = 300;
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -291,17 +292,21 @@ class CurlTransport final : public Transport {
   }
 
   static bool SetMethod(const Exchange& e) {
-    if (e.request.form.empty()) {
-      // Minutes pass between two fetches: a kept connection would be dead, and its address out of date.
-      return Set(e, CURLOPT_HTTPGET, 1L) && Set(e, CURLOPT_FORBID_REUSE, 1L) &&
-             Set(e, CURLOPT_FRESH_CONNECT, 1L);
+    const bool post = !e.request.form.empty();
+    // Minutes pass between two fetches: a kept connection would be dead, and its address out of date.
+    // Questions come one after the other, and a handshake for each would cost the other side more than its
+    // answer; but what has led into a private network is not kept, since others may not use it.
+    if ((!post || (e.request.reach == Reach::kPrivate && !e.loopback_only)) &&
+        !(Set(e, CURLOPT_FORBID_REUSE, 1L) && Set(e, CURLOPT_FRESH_CONNECT, 1L))) {
+      return false;
     }
-    // Questions come one after the other: a handshake for each would cost the other side more than its
-    // answer. Not copied: the exchange owns the form and outlives the transfer.
+    if (!post) return Set(e, CURLOPT_HTTPGET, 1L);
+    // Not copied: the exchange owns the form and outlives the transfer.
     return Set(e, CURLOPT_POST, 1L) &&
            Set(e, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(e.request.form.size())) &&
            Set(e, CURLOPT_POSTFIELDS, e.request.form.data()) &&
-           Set(e, CURLOPT_MAXAGE_CONN, kConnectionAgeMaxS);
+           Set(e, CURLOPT_MAXAGE_CONN, kConnectionIdleMaxS) &&
+           Set(e, CURLOPT_MAXLIFETIME_CONN, kConnectionAgeMaxS);
   }
 
   bool SetProtections(Exchange* exchange) const {

@@ -28,11 +28,11 @@ constexpr int kMovesMax = 2;
 //   0 … 3   the tag
 //   4       valid_from_s (32 bits) | valid_through_s (32)
 //   5       verified_at_mono_ms, lower part (32) | revocation_epoch (32)
-//   6       key slot (16) | key generation (16) | scope set (12) | audience (8) | algorithm (4) |
+//   6       key slot (20) | key generation (12) | scope set (12) | audience (8) | algorithm (4) |
 //   sender-constrained (1)
 //           | verified_at_mono_ms, upper part (7)
 // An empty slot is all zeros: its key generation, 0, is never current.
-static_assert(limits::kKeySlotsMax <= 1 << 16 && limits::kKeyGenerationMax < 1 << 16);
+static_assert(limits::kKeySlotsMax <= 1 << 20 && limits::kKeyGenerationMax < 1 << 12);
 static_assert(limits::kScopeSetsMax <= 1 << 12);
 
 constexpr uint32_t kAbsentTime = UINT32_MAX;
@@ -217,7 +217,7 @@ void VerdictCache::Restamp(uint32_t revocation_epoch, Found found) {
 
 uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
   const uint64_t verified_high = (static_cast<uint64_t>(facts.verified_at_mono_ms) & kVerifiedMask) >> 32;
-  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 16 | uint64_t{facts.scope_set} << 32 |
+  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 20 | uint64_t{facts.scope_set} << 32 |
          uint64_t{audience} << 44 | static_cast<uint64_t>(facts.algorithm) << 52 |
          uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
 }
@@ -406,7 +406,9 @@ TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   // Somebody's entry has to go.
   const auto owner = [&](std::string_view name) { return crypto::KeyedHash64(owner_secret_, name); };
   const bool subject_may = subject_share_.MayDisplace(owner(entry.names.subject) + entry.issuer);
-  const bool issuer_may = !several_issuers_ || issuer_share_.MayDisplace(entry.issuer);
+  // Ordering: relaxed; see HasSeveralIssuers.
+  const bool issuer_may =
+      !several_issuers_.load(std::memory_order_relaxed) || issuer_share_.MayDisplace(entry.issuer);
   if (!subject_may || !issuer_may) return InsertResult::kOverShare;
   // The CLOCK rule: the first that was not found since it was last passed. It begins where the place says and
   // not the tag, since who has to go can be observed.

@@ -131,6 +131,12 @@ class VerdictCache {
     return age > kVerifiedMask / 2 ? 0 : static_cast<int64_t>(age);
   }
 
+  // HasSeveralIssuers: from now on there is more than the one that the cache was made for.
+  void HasSeveralIssuers() {
+    // Ordering: relaxed; decides who gives way, and may be a moment old.
+    several_issuers_.store(true, std::memory_order_relaxed);
+  }
+
   size_t capacity() const { return num_slots_; }
   size_t bytes() const { return mapped_bytes_; }  // At most what was asked for.
 
@@ -166,7 +172,7 @@ class VerdictCache {
   // FindByTag is for tokens that are not where the hints say, most of which are nowhere: kNoSlot.
   TOLLGATE_SLOW Found FindByTag(const Key& key) const;
   static KeyRef KeyOf(uint64_t word) {
-    return {static_cast<uint32_t>(word & 0xffff), static_cast<uint32_t>(word >> 16 & 0xffff)};
+    return {static_cast<uint32_t>(word & 0xfffff), static_cast<uint32_t>(word >> 20 & 0xfff)};
   }
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
@@ -188,7 +194,7 @@ class VerdictCache {
   const std::array<uint64_t, 2> owner_secret_;
   InsertShare subject_share_;
   std::atomic<uint32_t> moves_in_vain_{0};  // Insertions since the last that found room by moving others.
-  const bool several_issuers_;
+  std::atomic<bool> several_issuers_;
   InsertShare issuer_share_;
 };
 

@@ -87,7 +87,7 @@ TEST(IntrospectorBytes, TokensThatWaitedTooLongAreGivenBack) {
   const int64_t before = LiveBytes();
   for (int i = 0; i < kTokens; ++i) {
     const std::string token(limits::kTokenBytesMax, static_cast<char>('0' + i));
-    ASSERT_TRUE(introspector.Ask(0, token, introspector.NameToken(token), false, 0, kNow).asked);
+    ASSERT_TRUE(introspector.Ask(0, token, introspector.NameToken(token, false), false, 0, kNow).asked);
   }
   constexpr int64_t kAll = kTokens * static_cast<int64_t>(limits::kTokenBytesMax);
   EXPECT_GE(LiveBytes() - before, kAll);

@@ -61,8 +61,8 @@ class IntrospectorTest : public ::testing::Test {
 
   Known Ask(std::string_view token, uint32_t issuer = 0, bool verified = false,
             int64_t age_max_ms = INT64_MAX) {
-    return introspector_->Ask(issuer, token, introspector_->NameToken(token), verified, age_max_ms, now_ms_,
-                              &text_);
+    return introspector_->Ask(issuer, token, introspector_->NameToken(token, false), verified, age_max_ms,
+                              now_ms_, &text_);
   }
   int64_t Run() { return introspector_->RunDue(now_ms_, network_); }
 
@@ -100,7 +100,7 @@ class IntrospectorTest : public ::testing::Test {
   }
 
   uint32_t ChannelOf(std::string_view token) const {
-    return Introspector::ChannelOf(introspector_->NameToken(token));
+    return Introspector::ChannelOf(introspector_->NameToken(token, false));
   }
   IssuerHealth Health(uint32_t issuer = 0) const {
     IssuerHealth health;

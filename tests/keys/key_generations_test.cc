@@ -11,15 +11,17 @@
 namespace tollgate::keys {
 namespace {
 
+constexpr size_t kSlots = 65'536;
+
 TEST(KeyGenerations, KeyRefThatNobodyFilledInIsNotCurrent) {
-  KeyGenerations generations;
+  KeyGenerations generations(kSlots);
   EXPECT_FALSE(generations.IsCurrent(KeyRef{}));
   ASSERT_EQ(generations.Acquire(7)->slot, 0u);
   EXPECT_FALSE(generations.IsCurrent(KeyRef{}));
 }
 
 TEST(KeyGenerations, RetiredKeyIsNotCurrentThoughItsSlotIsUsedAgain) {
-  KeyGenerations generations;
+  KeyGenerations generations(kSlots);
   const KeyRef first = *generations.Acquire(7);
   EXPECT_TRUE(generations.IsCurrent(first));
   generations.Retire(first);
@@ -32,7 +34,7 @@ TEST(KeyGenerations, RetiredKeyIsNotCurrentThoughItsSlotIsUsedAgain) {
 }
 
 TEST(KeyGenerations, TellsWhoseKeyItIsAsLongAsItIsOne) {
-  KeyGenerations generations;
+  KeyGenerations generations(kSlots);
   const KeyRef first = *generations.Acquire(7);
   EXPECT_EQ(generations.CurrentIssuer(first), 7u);
   generations.Retire(first);
@@ -44,7 +46,7 @@ TEST(KeyGenerations, TellsWhoseKeyItIsAsLongAsItIsOne) {
 }
 
 TEST(KeyGenerations, GenerationsOfASlotNeverComeBack) {
-  KeyGenerations generations;
+  KeyGenerations generations(kSlots);
   std::set<std::pair<uint32_t, uint32_t>> seen;
   // Far enough for a slot to be given up.
   for (uint32_t i = 0; i < limits::kKeyGenerationMax; ++i) {
@@ -57,7 +59,7 @@ TEST(KeyGenerations, GenerationsOfASlotNeverComeBack) {
 }
 
 TEST(KeyGenerations, RetiringTwiceFreesTheSlotOnce) {
-  KeyGenerations generations;
+  KeyGenerations generations(kSlots);
   const KeyRef key = *generations.Acquire(7);
   generations.Retire(key);
   generations.Retire(key);
@@ -67,9 +69,9 @@ TEST(KeyGenerations, RetiringTwiceFreesTheSlotOnce) {
 }
 
 TEST(KeyGenerations, SaysWhenAllSlotsAreInUseAndReusesThem) {
-  KeyGenerations generations;
+  KeyGenerations generations(kSlots);
   std::vector<KeyRef> all;
-  for (size_t i = 0; i < limits::kKeySlotsMax; ++i) all.push_back(generations.Acquire(7).value());
+  for (size_t i = 0; i < kSlots; ++i) all.push_back(generations.Acquire(7).value());
   EXPECT_FALSE(generations.Acquire(7).has_value());
   generations.Retire(all[77]);
   const auto again = generations.Acquire(7);

@@ -417,6 +417,33 @@ TEST_F(KeyStoreDiscoveryTest, ExchangesAreBoundedOverAllIssuersAndAllGetTheirTur
   for (uint32_t i = 0; i < 100; ++i) EXPECT_EQ(store_->StandingAt(i, now_ms_).freshness, Freshness::kFresh);
 }
 
+TEST_F(KeyStoreDiscoveryTest, TheTimeInTheLineOfAHostIsNotTheFetchs) {
+  constexpr int kIssuers = 40;
+  std::vector<IssuerConfig> issuers;
+  for (int i = 0; i < kIssuers; ++i) {
+    issuers.push_back(Discovered("https://i" + std::to_string(i) + ".example"));
+    issuers.back().discovery_hosts = {"keys.example"};
+  }
+  Open(issuers);
+  Run();
+  now_ms_ += 1'000;
+  for (const FetchRequest& request : network_.pending()) {
+    const std::string issuer = request.url.substr(0, request.url.find('/', 8));
+    ASSERT_TRUE(network_.Complete(request.id, Metadata("https://keys.example/" + issuer.substr(8), issuer)));
+  }
+  for (const IssuerConfig& issuer : issuers) {
+    network_.SetAnswer("https://keys.example/" + issuer.issuer.substr(8), Ok({Key(0, "a")}));
+  }
+  Run();
+  EXPECT_EQ(network_.num_requests(), kIssuers + 5u);
+  EXPECT_EQ(store_->StandingAt(kIssuers - 1, now_ms_).retry_after_ms, 7'000);
+  EXPECT_EQ(store_->StandingAt(kIssuers - 1, now_ms_).freshness, Freshness::kUnavailable);
+  RunUntil(now_ms_ + 7'000);
+  EXPECT_EQ(network_.num_requests(), 2u * kIssuers);
+  EXPECT_EQ(network_.requests().back().timeout_ms, 4'000u);
+  for (uint32_t i = 0; i < kIssuers; ++i) EXPECT_EQ(Find("a", i), Reason::kNone);
+}
+
 // --- What no answer can do ---
 
 TEST_F(KeyStoreDiscoveryTest, MetadataThatCannotBeReadIsAFailedRefreshAndDropsNoKey) {

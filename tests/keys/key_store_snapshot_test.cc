@@ -516,5 +516,66 @@ TEST_F(KeyStoreSnapshotTest, OfTwoEnginesOnOneFileTheLastWriterWinsAndNoMixtureD
   }
 }
 
+// --- Issuers that come, change and go ---
+
+TEST_F(KeyStoreSnapshotTest, ARemovedIssuerLeavesTheFile) {
+  StartWith(Ok({Key(0, "a")}));
+  ASSERT_TRUE(store_->AddIssuer(Fetched("https://b.example")).ok());
+  Run();
+  ASSERT_TRUE(network_.CompleteOldest(Ok({Key(1, "b")})));
+  Pass(1'000);
+  Turn();
+  EXPECT_EQ(OnFile().size(), 2u);
+  ASSERT_TRUE(store_->RemoveIssuer(Fetched().issuer).ok());
+  Pass(1'000);
+  Turn();
+  ASSERT_EQ(OnFile().size(), 1u);
+  EXPECT_TRUE(IsOnFile("b"));
+  Start({Fetched(), Fetched("https://b.example")});
+  EXPECT_EQ(Snapshot().issuers_restored, 1u);
+  EXPECT_EQ(Find("a", 0), Reason::kKeysNeverFetched);
+  EXPECT_EQ(Find("b", 1), Reason::kNone);
+}
+
+TEST_F(KeyStoreSnapshotTest, AnIssuerThatComesBackLeavesNoKeyInTheFileThatItLacks) {
+  StartWith(Ok({Key(0, "a"), Key(1, "b")}));
+  ASSERT_TRUE(IsOnFile("a"));
+  ASSERT_TRUE(store_->RemoveIssuer(Fetched().issuer).ok());
+  ASSERT_TRUE(store_->AddIssuer(Fetched()).ok());
+  EXPECT_EQ(Find("a"), Reason::kKeysNeverFetched);
+  EXPECT_TRUE(IsOnFile("a"));  // Not written again yet.
+  Run();
+  ASSERT_TRUE(network_.CompleteOldest(Ok({Key(1, "b")})));
+  Run();  // No turn for the snapshot.
+  EXPECT_EQ(Find("b"), Reason::kNone);
+  EXPECT_FALSE(IsOnFile("a"));
+  EXPECT_TRUE(IsOnFile("b"));
+}
+
+TEST_F(KeyStoreSnapshotTest, AChangeKeepsWhatTheFileIsToHave) {
+  StartWith(Ok({Key(0, "a"), Key(1, "b")}, "\"v1\""));
+  const int64_t begin_ms = now_ms_;
+  ASSERT_TRUE(store_->ChangeIssuer(Fetched()).ok());
+  Pass(timing_.staleness_bound_ms / 12);
+  Turn();
+  EXPECT_TRUE(IsOnFile("a"));
+  const int64_t age_ms = now_ms_ - begin_ms;
+  Start();
+  EXPECT_EQ(Find("a"), Reason::kNone);
+  EXPECT_GE(store_->StandingAt(0, now_ms_).age_ms, age_ms);
+  // And a removal after a change is written before it is seen.
+  ASSERT_TRUE(store_->ChangeIssuer(Fetched()).ok());
+  Run();
+  ASSERT_TRUE(network_.CompleteOldest(Ok({Key(1, "b")})));
+  Run();
+  EXPECT_FALSE(IsOnFile("a"));
+  IssuerConfig moved = Fetched();
+  moved.jwks_uri = "https://idp.example/other";
+  ASSERT_TRUE(store_->ChangeIssuer(moved).ok());
+  Pass(1'000);
+  Turn();
+  EXPECT_TRUE(OnFile().empty());
+}
+
 }  // namespace
 }  // namespace tollgate::keys

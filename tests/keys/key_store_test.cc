@@ -43,10 +43,10 @@ TEST_F(KeyStoreTest, ErrorsAboutAUrlDoNotRepeatIt) {
 
 TEST_F(KeyStoreTest, FindsIssuersByTheirExactName) {
   Open({Fetched("https://a.example"), Fetched("https://b.example")});
-  EXPECT_EQ(store_->FindIssuer("https://b.example"), 1u);
-  EXPECT_EQ(store_->FindIssuer("https://b.example/"), std::nullopt);
-  EXPECT_EQ(store_->FindIssuer("https://B.example"), std::nullopt);
-  EXPECT_EQ(store_->FindIssuer(""), std::nullopt);
+  EXPECT_EQ(FindIssuer("https://b.example"), 1u);
+  EXPECT_EQ(FindIssuer("https://b.example/"), std::nullopt);
+  EXPECT_EQ(FindIssuer("https://B.example"), std::nullopt);
+  EXPECT_EQ(FindIssuer(""), std::nullopt);
 }
 
 // --- Configured keys ---
@@ -214,6 +214,69 @@ TEST_F(KeyStoreTest, IssuersThatHangDoNotKeepTheirSlotsFromTheOthers) {
     Run();
   }
   for (const IssuerHealth& health : store_->Health(now_ms_)) EXPECT_GE(health.fetches, 1u);
+}
+
+// --- The bucket of a host ---
+
+TEST_F(KeyStoreTest, AHostIsAskedAsOftenAsItsBucketAllowsHoweverManyIssuersItHas) {
+  std::vector<IssuerConfig> issuers;
+  for (int i = 0; i < 50; ++i) {
+    issuers.push_back(Fetched("https://idp.example/" + std::to_string(i)));
+    network_.SetAnswer(issuers.back().jwks_uri, Ok({Key(0, "a")}));
+  }
+  issuers.push_back(Fetched("https://IDP.example:443/other-spelling"));
+  network_.SetAnswer(issuers.back().jwks_uri, Ok({Key(0, "a")}));
+  issuers.push_back(Fetched("https://elsewhere.example"));
+  network_.SetAnswer(issuers.back().jwks_uri, Ok({Key(0, "a")}));
+  Open(std::move(issuers));
+  const int64_t begin_ms = now_ms_;
+  Run();
+  EXPECT_EQ(network_.num_requests(), 5u + 1u);
+  EXPECT_EQ(Find("a", 51), Reason::kNone);  // Nobody at another host waits for them.
+  RunUntil(begin_ms + 1'999);
+  EXPECT_EQ(network_.num_requests(), 6u + 9u);
+  RunUntil(begin_ms + 45 * 200);
+  EXPECT_EQ(Find("a", 49), Reason::kNone);
+  EXPECT_EQ(Find("a", 50), Reason::kKeysNeverFetched);
+  RunUntil(begin_ms + 46 * 200);
+  EXPECT_EQ(Find("a", 50), Reason::kNone);
+  EXPECT_EQ(network_.num_requests(), 52u);
+}
+
+TEST_F(KeyStoreTest, WhoWaitsInALineIsToldWhenTheirTurnIs) {
+  std::vector<IssuerConfig> issuers;
+  for (int i = 0; i < 50; ++i) issuers.push_back(Fetched("https://idp.example/" + std::to_string(i)));
+  Open(std::move(issuers));
+  Run();
+  EXPECT_EQ(store_->StandingAt(4, now_ms_).retry_after_ms, 0);  // Under way.
+  EXPECT_EQ(store_->StandingAt(5, now_ms_).retry_after_ms, 200);
+  EXPECT_EQ(store_->StandingAt(49, now_ms_).retry_after_ms, 9'000);
+  EXPECT_EQ(store_->Health(now_ms_)[49].next_fetch_in_ms, 9'000);
+  const int64_t turn_ms = now_ms_ + 9'000;
+  RunUntil(turn_ms - 1);
+  EXPECT_EQ(store_->StandingAt(49, now_ms_).retry_after_ms, 1);
+  EXPECT_EQ(network_.num_requests(), 49u);
+  RunUntil(turn_ms);
+  EXPECT_EQ(network_.num_requests(), 50u);
+}
+
+TEST_F(KeyStoreTest, AFetchThatAnAbsentKidForcesStandsInLineLikeOthers) {
+  std::vector<IssuerConfig> issuers;
+  for (int i = 0; i < 20; ++i) {
+    issuers.push_back(Fetched("https://idp.example/" + std::to_string(i)));
+    network_.SetAnswer(issuers.back().jwks_uri, Ok({Key(0, "a")}));
+  }
+  Open(std::move(issuers));
+  RunUntil(now_ms_ + 30'000);
+  ASSERT_EQ(network_.num_requests(), 20u);
+  now_ms_ += timing_.cooldown_ms;
+  for (uint32_t i = 0; i < 20; ++i) EXPECT_EQ(Find("x", i), Reason::kKeyPending);
+  Run();
+  EXPECT_EQ(network_.num_requests(), 25u);
+  EXPECT_EQ(store_->StandingAt(19, now_ms_).retry_after_ms, 15 * 200);
+  RunUntil(now_ms_ + 15 * 200);
+  EXPECT_EQ(network_.num_requests(), 40u);
+  for (uint32_t i = 0; i < 20; ++i) EXPECT_EQ(Find("x", i), Reason::kKeyUnknown);
 }
 
 // --- Rotation ---

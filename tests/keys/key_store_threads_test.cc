@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -100,6 +102,109 @@ TEST(KeyStoreThreads, ReadersSeeWholeSetsWhileKeysRotate) {
   stop.store(true, std::memory_order_release);
   for (std::thread& reader : readers) reader.join();
   EXPECT_GT(found_rotating.load(), 0u);
+}
+
+// Readers look issuers up by name while others come, change and go. Whoever is found is whole: the key at the
+// position is that of the name, as long as the scope; an issuer that nobody touches is always there; and a
+// generation whose end was acknowledged is never current again.
+TEST(KeyStoreThreads, ReadersSeeWholeIssuersWhileTheseComeChangeAndGo) {
+  constexpr int kReaders = 3;
+  constexpr int kRounds = 16;
+  constexpr int64_t kNow = 1'000'000;
+  constexpr int kComing = 4;
+  const auto named = [](int n, int key) {
+    // The kid says whose key it is.
+    IssuerConfig issuer;
+    issuer.issuer = "https://i" + std::to_string(n) + ".example";
+    issuer.jwks = SetText({Key(key, std::to_string(n))});
+    return issuer;
+  };
+  Config config;
+  config.issuers_max = kComing + 1;
+  config.issuers.push_back(named(kComing, 0));  // This one stays.
+  sync::ThreadBlocks blocks;
+  auto created = KeyStore::Create(config, 1, blocks, nullptr);
+  ASSERT_TRUE(created.ok());
+  KeyStore& store = **created;
+  FakeTransport network;
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> ended{0};  // Slot and generation of the last key whose end was acknowledged.
+  std::atomic<uint64_t> found_coming{0};
+  std::atomic<int> started{0};
+  std::atomic<uint32_t> last_position{0};
+
+  std::vector<std::thread> readers;
+  for (int r = 0; r < kReaders; ++r) {
+    readers.emplace_back([&, r] {
+      for (int n = r; !stop.load(std::memory_order_acquire); ++n) {
+        {
+          const uint64_t gone = ended.load(std::memory_order_acquire);
+          const sync::ReadScope scope(blocks);
+          const KeyRef gone_ref{static_cast<uint32_t>(gone >> 32), static_cast<uint32_t>(gone)};
+          EXPECT_FALSE(gone != 0 && store.IsCurrent(gone_ref));
+          const int which = n % (kComing + 1);
+          const std::string name = "https://i" + std::to_string(which) + ".example";
+          const std::optional<uint32_t> position = store.FindIssuer(scope, name);
+          ASSERT_TRUE(position.has_value() || which != kComing);
+          if (position.has_value()) {
+            const IssuerKey* key = nullptr;
+            const std::string kid = std::to_string(which);
+            ASSERT_EQ(store.Find(scope, *position, true, kid, Algorithm::kEs256, kNow, &key), Reason::kNone);
+            EXPECT_EQ(key->jwk->key_id, kid);
+            int64_t age_ms = 0;
+            EXPECT_TRUE(store.IsFresh(*position, kNow, &age_ms));
+            EXPECT_EQ(store.FindByRef(scope, *position, key->ref), key);
+            const uint32_t owner = store.CurrentIssuer(key->ref);
+            EXPECT_TRUE(owner == *position || owner == KeyGenerations::kNoIssuer);
+            if (which != kComing) found_coming.fetch_add(1, std::memory_order_relaxed);
+          }
+        }
+        // A position from earlier, as a Decision has it: whoever is there now, or nobody.
+        store.WaitsForFetch(last_position.load(std::memory_order_relaxed));
+        store.StandingAt(last_position.load(std::memory_order_relaxed), kNow);
+        if (n == r) started.fetch_add(1, std::memory_order_release);
+      }
+    });
+  }
+  while (started.load(std::memory_order_acquire) < kReaders && !::testing::Test::HasFailure()) {
+    std::this_thread::yield();
+  }
+  std::thread background([&] {
+    while (!stop.load(std::memory_order_acquire)) {
+      store.RunDue(kNow, network);
+      store.Health(kNow);
+      store.ReadMemory();
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    const int which = i % kComing;
+    ASSERT_TRUE(store.AddIssuer(named(which, i % 3)).ok());
+    KeyRef ref;
+    const auto look = [&] {
+      const sync::ReadScope scope(blocks);
+      const uint32_t position = *store.FindIssuer(scope, named(which, 0).issuer);
+      const IssuerKey* key = nullptr;
+      ASSERT_EQ(store.Find(scope, position, true, std::to_string(which), Algorithm::kEs256, kNow, &key),
+                Reason::kNone);
+      ref = key->ref;
+      last_position.store(position, std::memory_order_relaxed);
+    };
+    look();
+    ASSERT_TRUE(store.ChangeIssuer(named(which, (i + 1) % 3)).ok());
+    ended.store(uint64_t{ref.slot} << 32 | ref.generation, std::memory_order_release);
+    look();
+    std::this_thread::yield();
+    ASSERT_TRUE(store.RemoveIssuer(named(which, 0).issuer).ok());
+    ended.store(uint64_t{ref.slot} << 32 | ref.generation, std::memory_order_release);
+  }
+  // However the threads were scheduled, some have met somebody who came.
+  ASSERT_TRUE(store.AddIssuer(named(0, 0)).ok());
+  while (found_coming.load(std::memory_order_relaxed) == 0 && !::testing::Test::HasFailure())
+    std::this_thread::yield();
+  stop.store(true, std::memory_order_release);
+  for (std::thread& reader : readers) reader.join();
+  background.join();
 }
 
 }  // namespace

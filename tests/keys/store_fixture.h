@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -114,6 +115,10 @@ class StoreTest : public ::testing::Test {
     EXPECT_EQ(age_ms, is_fresh ? standing.age_ms : -1);
   }
 
+  std::optional<uint32_t> FindIssuer(std::string_view issuer) {
+    const sync::ReadScope scope(blocks_);
+    return store_->FindIssuer(scope, issuer);
+  }
   Reason Find(std::string_view kid, uint32_t issuer = 0, Algorithm algorithm = Algorithm::kEs256) {
     ExpectIsFreshAgrees(issuer);
     const sync::ReadScope scope(blocks_);

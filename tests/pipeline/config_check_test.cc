@@ -54,6 +54,13 @@ INSTANTIATE_TEST_SUITE_P(
                   }},
         BadConfig{"not configured", [](Config& c) { c.resources[0].issuers = {"https://nobody.example"}; }},
         BadConfig{"issuers", [](Config& c) { c.issuers.clear(); }},
+        BadConfig{"issuers_max", [](Config& c) { c.issuers_max = 131'073; }},
+        BadConfig{"issuers",
+                  [](Config& c) {
+                    c.issuers_max = 1;
+                    c.issuers.push_back(c.issuers[0]);
+                    c.issuers[1].issuer = "https://second.example";
+                  }},
         BadConfig{"issuer", [](Config& c) { c.issuers[0].issuer = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks = ""; }},
         BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks_uri = "https://idp.example/jwks"; }},
@@ -126,6 +133,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"in_vain_percent_max",
                   [](Config& c) { c.verification_limits.in_vain_percent_max = 10'001; }},
         BadConfig{"jitter_percent", [](Config& c) { c.timing.jitter_percent = 51; }},
+        BadConfig{"host_burst", [](Config& c) { c.timing.host_burst = 0; }},
+        BadConfig{"host_interval_ms", [](Config& c) { c.timing.host_interval_ms = 0; }},
         BadConfig{"metadata_age_max_ms", [](Config& c) { c.timing.metadata_age_max_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = 0; }},
         BadConfig{"refresh_min_ms", [](Config& c) { c.timing.refresh_min_ms = c.timing.refresh_max_ms + 1; }},

@@ -275,6 +275,71 @@ TEST_F(ChurnTest, NothingIsAllowedAfterItsEndAndNoOneIsTakenForAnother) {
   }
 }
 
+// Whoever checks while an issuer comes, changes and goes gets the right answer for the moment: of each state
+// that was acknowledged before the check began and not left before it ended, that state's.
+TEST_F(EngineThreadsTest, IssuersComeChangeAndGoWhileOthersCheck) {
+  constexpr int kThreads = 3;
+  constexpr int kRounds = 12;
+  constexpr char kOther[] = "https://tenant-2.example";
+  const idp::SigningKey& other_key = idp::TestKey("ES256", 1);
+  const std::string mine = "Bearer " + Token();
+  const std::string other =
+      "Bearer " + idp::Mint(other_key, idp::AccessTokenClaims(kOther, kResource, "bob", "agent-2",
+                                                              "files:read", kStart, kStart + 600));
+  const IssuerConfig good{.issuer = kOther, .jwks = idp::Jwks({&other_key}).dump()};
+  IssuerConfig strict = good;
+  strict.token_lifetime_max_s = 60;
+  // By state: what is to be seen; kUndecided while it changes.
+  const std::array<Reason, 6> expected = {
+      Reason::kIssuerUnknown, Reason::kUndecided,       Reason::kNone,
+      Reason::kUndecided,     Reason::kLifetimeTooLong, Reason::kUndecided};
+  std::atomic<uint64_t> state{0};
+  std::array<std::atomic<uint64_t>, 6> seen{};
+  std::atomic<int> wrong{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      Decision decision;
+      Principal principal;
+      // Ordering: relaxed; the joins order what counts.
+      while (!stop.load(std::memory_order_relaxed)) {
+        // Ordering: acquire, both, pairs with the increments below.
+        const uint64_t before = state.load(std::memory_order_acquire);
+        engine_->Check({.authorization = other, .tool = "search"}, &decision, &principal);
+        const uint64_t after = state.load(std::memory_order_acquire);
+        const Reason right = expected[before % expected.size()];
+        if (decision.allowed() && principal.issuer() != kOther) wrong.fetch_add(1, std::memory_order_relaxed);
+        if (before == after && right != Reason::kUndecided) {
+          if (decision.reason != right) wrong.fetch_add(1, std::memory_order_relaxed);
+          seen[before % expected.size()].fetch_add(1, std::memory_order_relaxed);
+        }
+        engine_->Check({.authorization = mine, .tool = "search"}, &decision, &principal);
+        if (!decision.allowed() || principal.issuer() != kIssuer)
+          wrong.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+  const auto step = [&](absl::Status status) {
+    EXPECT_TRUE(status.ok()) << status;
+    // Ordering: acquire-release, here and below: the operation is between the two, for whoever sees either.
+    const uint64_t now = state.fetch_add(1, std::memory_order_acq_rel) + 1;
+    const std::atomic<uint64_t>& here = seen[now % expected.size()];
+    const uint64_t looks = here.load(std::memory_order_relaxed);
+    while (here.load(std::memory_order_relaxed) == looks) std::this_thread::yield();
+    state.fetch_add(1, std::memory_order_acq_rel);
+  };
+  state.fetch_add(1, std::memory_order_acq_rel);
+  for (int i = 0; i < kRounds; ++i) {
+    step(engine_->AddIssuer(good));
+    step(engine_->ChangeIssuer(strict));
+    step(engine_->RemoveIssuer(kOther));
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
+}
+
 // The engine's own thread writes, others look and check.
 TEST_F(EngineThreadsTest, TheSnapshotIsWrittenWhileOthersAskForItsHealth) {
   constexpr uint64_t kWrites = 30;

@@ -164,6 +164,11 @@ TEST_F(IntrospectionTest, TheAnswersMembersAreHeldAgainstTheRequest) {
       {"an ID token", Active({{"at_hash", "x"}}), Reason::kNotAnAccessToken},
       {"bound to a key", Active({{"cnf", {{"jkt", "x"}}}}), Reason::kSenderConstrained},
       {"DPoP", Active({{"token_type", "DPoP"}}), Reason::kSenderConstrained},
+      {"Bearer", Active({{"token_type", "bearer"}}), Reason::kNone},
+      {"another type", Active({{"token_type", "N_A"}}), Reason::kNotAnAccessToken},
+      {"a type of a wrong type", Active({{"token_type", 7}}), Reason::kBadClaim},
+      {"Hydra's access token", Active({{"token_use", "access_token"}}), Reason::kNone},
+      {"Hydra's refresh token", Active({{"token_use", "refresh_token"}}), Reason::kNotAnAccessToken},
       {"a scope of a wrong type", Active({{"scope", 1}}), Reason::kBadClaim},
   };
   int n = 0;
@@ -264,6 +269,10 @@ TEST_F(IntrospectionTest, WhenTheEndpointIsDownEachClassDoesWhatItsPolicySays) {
   EXPECT_TRUE(decision.allowed());
   EXPECT_EQ(decision.freshness, Freshness::kDegraded);
   EXPECT_FALSE(decision.introspected);
+  EXPECT_LE(decision.valid_until_s, clock_.now.wall_s + 60);
+  decision = Check(unknown, "behind");
+  EXPECT_TRUE(decision.allowed());
+  EXPECT_EQ(decision.freshness, Freshness::kDegraded) << "nobody is being asked";
   EXPECT_EQ(Check(kOpaque, "local").verdict, Verdict::kUnavailable) << "no signature speaks for it";
   EXPECT_GE(engine_->ReadMetrics().introspection_fallbacks, 2u);
   EXPECT_GT(engine_->ReadHealth()[0].introspection_paused_for_ms, 0);
@@ -289,8 +298,29 @@ TEST_F(IntrospectionTest, NothingStandsInForAnInactiveAnswer) {
   Ask(token, "asked", kInactive);
   BreakEndpoint();
   clock_.Advance(60);
-  for (const char* tool : {"asked", "last known", "local", "behind"})
+  const std::string twin = idp::EcdsaTwin(token);
+  ASSERT_NE(twin, token);
+  for (const char* tool : {"asked", "last known", "local", "behind"}) {
     EXPECT_EQ(Check(token, tool).reason, Reason::kTokenInactive) << tool;
+    EXPECT_EQ(Check(twin, tool).reason, Reason::kTokenInactive) << tool;
+  }
+}
+
+TEST_F(IntrospectionTest, NothingStandsInForAnAnswerThatIsOnItsWay) {
+  Ask("broken.0", "read", kServerError);
+  clock_.Advance(3600);
+  network_->SetAnswer(kEndpoint, std::nullopt);
+  EXPECT_EQ(Check(Token(), "local").reason, Reason::kIntrospectionPending) << "one failure, long ago";
+}
+
+TEST_F(IntrospectionTest, OnlyWhatATokenIsMadeOfIsAskedAbout) {
+  for (const std::string& token :
+       {std::string("a\0b", 3), std::string("a b"), std::string("a, Bearer b"), std::string("a\r\nb"),
+        std::string("a'b"), std::string("a=b"), std::string("\xff")}) {
+    EXPECT_EQ(Check(token, "read").verdict, Verdict::kDeny) << token;
+  }
+  Run();
+  EXPECT_EQ(network_->num_requests(), 0u);
 }
 
 TEST_F(IntrospectionTest, TheEndpointComesBackByItself) {
@@ -332,6 +362,34 @@ TEST_F(IntrospectionTest, OneIssuersAnswerIsNotAnothers) {
   Start(config);
   EXPECT_TRUE(Ask(kOpaque, "read", Active()).allowed());
   EXPECT_EQ(Check(kOpaque, "read", ResourceId{1}).reason, Reason::kIntrospectionPending);
+}
+
+TEST_F(IntrospectionTest, IssuersThatComeAndGoAreAskedAsLongAsTheyAreThere) {
+  IssuerConfig issuer = Configured().issuers[0];
+  EXPECT_TRUE(Ask(kOpaque, "read", Active()).allowed());
+  ASSERT_TRUE(engine_->RemoveIssuer(kIssuer).ok());
+  EXPECT_EQ(Check(kOpaque, "read").reason, Reason::kIssuerUnknown);
+
+  IssuerConfig without = issuer;
+  without.introspection.endpoint.clear();
+  EXPECT_FALSE(engine_->AddIssuer(without).ok()) << "tools demand that it can be asked";
+  network_->SetAnswer(kEndpoint, std::nullopt);
+  ASSERT_TRUE(engine_->AddIssuer(issuer).ok());
+  EXPECT_EQ(Check(kOpaque, "read").reason, Reason::kIntrospectionPending) << "what was answered is forgotten";
+  Run();
+  const Decision pending = Check(kOpaque, "read");
+  bool told = false;
+  ASSERT_TRUE(engine_->NotifyWhenSettled(pending, [&] { told = true; }));
+  issuer.introspection.endpoint = "https://idp.example/introspect2";
+  ASSERT_TRUE(engine_->ChangeIssuer(issuer).ok());
+  Run();
+  EXPECT_TRUE(told) << "the question has ended with the issuer";
+  EXPECT_EQ(Check(kOpaque, "read").reason, Reason::kIntrospectionPending);
+  Run();
+  EXPECT_EQ(network_->pending().back().url, issuer.introspection.endpoint);
+  network_->Complete(network_->pending().back().id, Active());
+  Settle();
+  EXPECT_TRUE(Check(kOpaque, "read").allowed());
 }
 
 TEST_F(IntrospectionTest, RevocationsCoverOpaqueTokens) {
@@ -389,6 +447,21 @@ TEST_F(IntrospectionTest, ConfigurationsThatCouldNotWorkAreRefused) {
   EXPECT_NE(error([](Config& c) { c.resources[0].opaque_token_issuer = "https://nobody.example"; }), "");
   EXPECT_NE(error([](Config& c) { c.issuers[0].introspection.in_flight_max = 0; }), "");
   EXPECT_NE(error([](Config& c) { c.introspection_cache_bytes = 0; }), "");
+  EXPECT_NE(error([](Config& c) { c.timing.introspection_timeout_ms = 5000; }), "") << "of a class's bound";
+  EXPECT_NE(error([](Config& c) { c.timing.active_age_max_ms = 2000; }), "");
+  EXPECT_NE(error([](Config& c) {
+              c.issuers.push_back({.issuer = "https://other.example", .jwks = c.issuers[0].jwks});
+              c.issuers[1].introspection = c.issuers[0].introspection;
+              c.resources[0].issuers = {"https://other.example"};
+            }),
+            "");
+  const auto scoped = [](Config& c) { c.issuers[0].introspection.introspection_scoped_to_us = true; };
+  EXPECT_EQ(error(scoped), "");
+  EXPECT_NE(error([&](Config& c) {
+              scoped(c);
+              c.resources[1].opaque_token_issuer = kIssuer;
+            }),
+            "");
   PolicyBuilder builder;
   builder.AddClass({.name = "x", .introspection_outage = IntrospectionOutage::kLastKnown});
   builder.AddTool({.tool = "t", .any_valid_token = true});

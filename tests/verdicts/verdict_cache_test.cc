@@ -44,7 +44,7 @@ TEST(VerdictCache, FindsWhatWasInserted) {
 TEST(VerdictCache, KeepsEveryFactAtTheEndsOfItsRange) {
   CacheUser user(kBytes);
   VerdictCache::Entry entry;
-  entry.facts = {.key = {.slot = 65'535, .generation = limits::kKeyGenerationMax},
+  entry.facts = {.key = {.slot = limits::kKeySlotsMax - 1, .generation = limits::kKeyGenerationMax},
                  .valid_from_s = 0,
                  .valid_through_s = UINT32_MAX,
                  .verified_at_mono_ms = (int64_t{1} << 39) - 1,

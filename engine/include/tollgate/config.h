@@ -28,12 +28,16 @@ struct TOLLGATE_API Timing {
   int64_t fetch_timeout_ms = 5'000;      // One fetch from an identity provider, metadata and keys in all.
   // Discovered metadata is read again, before the next refresh, after this.
   int64_t metadata_age_max_ms = 3'600'000;
-  int32_t jitter_percent = 20;               // Refreshes are moved by up to this much, either way. 0–50.
-  int64_t introspection_timeout_ms = 2'000;  // One introspection, the wait for its turn included.
+  int64_t introspection_timeout_ms = 2'000;  // One introspection; and as long at most it waits for its turn.
   // An answer "active" stands in for another one this long, and less where a tool or the answer's own `exp`
   // says so; "inactive" as long as the second says (RFC 7662 section 4).
   int64_t active_age_max_ms = 60'000;
   int64_t inactive_age_max_ms = 10'000;
+  // Requests to one host (name and port), whatever they are for and however many issuers it has: on average
+  // one in this time, and in any stretch of time at most host_burst more than that. Others wait their turn.
+  int64_t host_interval_ms = 200;
+  int32_t jitter_percent = 20;  // Refreshes are moved by up to this much, either way. 0–50.
+  int32_t host_burst = 5;       // So many requests may come at once, if the host was spared before. 1–1000.
 
   // Scaled returns the same contract with every duration multiplied by `factor` (> 0) and at least 1 ms, so
   // that a test or benchmark of an hour's outage need not take an hour.
@@ -82,10 +86,12 @@ struct IntrospectionConfig {
   std::string client_certificate_file{};
   std::string client_key_file{};
   // Answers without `aud` are about tokens for us: the endpoint answers this client about no others. Without
-  // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing).
+  // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing). For one resource alone:
+  // such a token says nothing about which it is for.
   bool introspection_scoped_to_us = false;
-  // Questions at a time (1–1024), a quarter of them kept for tokens that have once been active, and those
-  // that wait for their turn (at most 65536); beyond, tokens are answered kOverloaded.
+  // Questions at a time (1–1024), a quarter of them, rounded down, kept for tokens that have once been active
+  // or whose signature is good, and those that wait for their turn (at most 65536); beyond, tokens are
+  // answered kOverloaded.
   uint32_t in_flight_max = 16;
   uint32_t waiting_max = 1024;
 };
@@ -121,7 +127,8 @@ struct IssuerConfig {
 struct ResourceConfig {
   std::string uri{};  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
   std::vector<std::string> audiences{};  // Further audience values that mean this resource. Compared exactly.
-  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one.
+  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one, and every one that is
+  // added.
   std::vector<std::string> issuers{};
   // Who is asked about tokens that are no JWS, by IssuerConfig::issuer, which must have an introspection
   // endpoint; empty: such tokens are refused.
@@ -142,9 +149,13 @@ struct TOLLGATE_API SnapshotConfig {
   std::string key_file{};
 };
 
-// Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 1–4096 issuers.
+// Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 131072 issuers; at least
+// one of these, unless issuers_max says that they come later.
 struct Config {
   std::vector<IssuerConfig> issuers{};
+  // How many issuers there may be at a time, those that Engine::AddIssuer adds included. For each, 144 bytes
+  // are set aside, and 128 for the names of 16 keys. 0: as many as above, or 1024 if these are fewer.
+  size_t issuers_max = 0;
   std::vector<ResourceConfig> resources{};
   Policy policy{};
   Timing timing{};

@@ -39,10 +39,12 @@ struct Decision {
   bool was_cached = false;  // This check verified the signature and the cache took the facts.
   // The issuer's profile takes the audience from the client id, since its tokens have no `aud` (Cognito).
   bool audience_is_client_id = false;
-  Algorithm algorithm{};        // Meaningful once the signature has been verified.
-  bool introspected = false;    // It rests on an answer of the issuer (RFC 7662), introspection_age_ms old.
-  uint32_t issuer = kNoIssuer;  // Position in Config::issuers, once known.
-  uint32_t retry_after_s = 0;   // Unavailable: when asking again may help, at least 1.
+  Algorithm algorithm{};      // Meaningful once the signature has been verified.
+  bool introspected = false;  // It rests on an answer of the issuer (RFC 7662), introspection_age_ms old.
+  // Once known: position in Config::issuers; of issuers that were added or changed since,
+  // IssuerHealth::position.
+  uint32_t issuer = kNoIssuer;
+  uint32_t retry_after_s = 0;  // Unavailable: when asking again may help, at least 1.
   uint32_t introspection_age_ms = 0;
   uint64_t ticket = 0;  // Unavailable: what Engine::NotifyWhenSettled waits by. Opaque.
 

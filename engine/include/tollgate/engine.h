@@ -76,8 +76,8 @@ class TOLLGATE_API Engine {
   // CheckAsync is CheckWithin that keeps no thread waiting: `done` is called exactly once, with the answer
   // and who is calling. Before CheckAsync returns, if there is nothing to wait for; otherwise on the
   // background thread, which it must not keep long; or by the engine's destructor, with the answer so far,
-  // and then it must not call the engine. Until then the engine has a copy of the request, its token
-  // included. tollgate/await.h makes a C++20 awaitable of it.
+  // and then it must not call the engine. It must not throw. Until then the engine has a copy of the request,
+  // its token included. tollgate/await.h makes a C++20 awaitable of it.
   void CheckAsync(std::chrono::milliseconds wait_max, const Request& request,
                   std::function<void(const Decision&, const Principal&)> done);
 
@@ -93,6 +93,17 @@ class TOLLGATE_API Engine {
   // empty for an unknown tool or one that needs none. Allocates.
   std::string ScopesFor(std::string_view tool) const;
 
+  // AddIssuer adds an issuer at run time, ChangeIssuer gives the one of this name another configuration, and
+  // RemoveIssuer ends one. A Check that begins after the call has returned goes by what is then: after a
+  // change or a removal, no verdict counts that was reached before; after an addition, keys that are to be
+  // fetched are on their way. A change keeps the keys if they come from the same place. Revocations are by
+  // name and stay in force. Any thread, callbacks of NotifyWhenSettled included; may wait for a turn of the
+  // background work. InvalidArgument with one line that names the setting, AlreadyExists, NotFound, or
+  // ResourceExhausted at Config::issuers_max; then nothing has changed.
+  absl::Status AddIssuer(const IssuerConfig& issuer);
+  absl::Status ChangeIssuer(const IssuerConfig& issuer);
+  absl::Status RemoveIssuer(std::string_view issuer);
+
   // The revocations work on cached tokens too, at once: a Check that begins after the call has returned does
   // not allow what it covers. Kept in memory until `until_wall_s` (seconds; give at least the longest token
   // lifetime). Fails with InvalidArgument for an unknown issuer and ResourceExhausted when full (65536
@@ -104,8 +115,8 @@ class TOLLGATE_API Engine {
   // RevokeToken denies the token with this `jti`, in whatever encoding it is presented.
   absl::Status RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_wall_s);
 
-  // ReadMetrics, ReadHealth and ReadSnapshotHealth allocate and take locks; call them as often as a scrape
-  // does.
+  // ReadMetrics, ReadHealth and ReadSnapshotHealth allocate, take locks and look at every issuer; call them
+  // as often as a scrape does.
   Metrics ReadMetrics() const;
   std::vector<IssuerHealth> ReadHealth() const;
   SnapshotHealth ReadSnapshotHealth() const;

@@ -29,6 +29,11 @@ struct Metrics {
   uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
   // Checks that went on although the issuer could not be asked about the token: IntrospectionOutage.
   uint64_t introspection_fallbacks = 0;
+  // At this moment:
+  uint64_t issuers = 0;
+  uint64_t issuers_max = 0;   // As many as there is room for.
+  uint64_t issuer_keys = 0;   // Usable ones of all issuers.
+  uint64_t issuer_bytes = 0;  // What the issuers and their keys take, without the snapshot. An estimate.
 };
 
 // SnapshotRead says what became of the snapshot when the engine was created.
@@ -65,6 +70,7 @@ struct SnapshotHealth {
 // IssuerHealth is the state of one issuer's keys.
 struct IssuerHealth {
   std::string issuer;
+  uint32_t position = 0;  // Decision::issuer of its tokens.
   Freshness freshness = Freshness::kUnavailable;
   int64_t keys_age_ms = -1;       // Since the last good answer; −1: never had one.
   bool from_snapshot = false;     // The keys were read from the snapshot; no good answer has come since.

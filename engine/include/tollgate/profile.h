@@ -29,9 +29,9 @@ struct TOLLGATE_API Profile {
   // The `typ` header is not looked at. The marks of other tokens below still are.
   bool any_type = false;
   // Where `typ` is not at+jwt, what evidently is another token is refused: one with `at_hash` or `c_hash`, a
-  // `token_use` other than "access" (Cognito), or a payload `typ` of "ID", "Refresh", "Offline" or "Logout"
-  // (Keycloak). This switch lets at_hash and c_hash pass; the engine demands dangerous_accept_id_tokens for
-  // it.
+  // `token_use` other than "access" (Cognito) and "access_token" (Hydra), or a payload `typ` of "ID",
+  // "Refresh", "Offline" or "Logout" (Keycloak). This switch lets at_hash and c_hash pass; the engine demands
+  // dangerous_accept_id_tokens for it.
   bool id_tokens = false;
   // Claims that must be present beside iss, exp and the audience, which always must. iat also must where
   // IssuerConfig bounds age or lifetime, as it does by default.

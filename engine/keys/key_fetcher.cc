@@ -1,0 +1,214 @@
+#include "keys/key_fetcher.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/saturating.h"
+#include "jose/jwk.h"
+#include "keys/key_adoption.h"
+#include "transport/url.h"
+
+namespace tollgate::keys {
+namespace {
+
+// Of FetchRequest::id, for the position; the rest counts.
+constexpr int kPositionBits = 18;
+static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
+
+bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
+  return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                    [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });
+}
+
+}  // namespace
+
+KeyFetcher::KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
+                       KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
+                       std::function<void(uint32_t issuer)> on_settled)
+    : timing_(timing),
+      blocks_(blocks),
+      generations_(generations),
+      issuers_(issuers),
+      book_(book),
+      on_settled_(std::move(on_settled)),
+      jitter_(jitter_seed),
+      gate_(timing) {}
+
+// SplitMix64 (Steele, Lea, Flood 2014), for jitter alone.
+uint64_t KeyFetcher::NextJitter() {
+  uint64_t z = jitter_ += 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+void KeyFetcher::Plan(Issuer& issuer) {
+  const std::lock_guard lock(issuer.mutex);
+  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, timing_));
+}
+
+void KeyFetcher::Hasten(uint32_t position) {
+  const std::lock_guard lock(hastened_mutex_);
+  hastened_.push_back(position);
+}
+
+void KeyFetcher::TakeInHastened() {
+  std::vector<uint32_t> hastened;
+  {
+    const std::lock_guard lock(hastened_mutex_);
+    hastened.swap(hastened_);
+  }
+  // One that is in flight by now is never due, and planned again at its end.
+  for (const uint32_t position : hastened) {
+    if (Issuer* const issuer = issuers_.Own(position)) Plan(*issuer);
+  }
+}
+
+// LineUp puts an issuer that is due, or whose fetch goes on, into the line of the host that it has to ask.
+// Where a fetch begins is settled here, so that the line is the right one.
+void KeyFetcher::LineUp(Issuer& issuer, bool goes_on, int64_t now_ms) {
+  KeySource& source = *issuer.source;
+  if (!goes_on) source.Begin(now_ms);
+  const uint32_t requests = source.asks_for_keys() ? 1 : 2;  // The metadata's are seldom more.
+  const int64_t turn_ms =
+      gate_.Enter(issuer.position, transport::AuthorityOf(source.url()), goes_on, requests, now_ms);
+  const std::lock_guard lock(issuer.mutex);
+  issuer.turn_ms = turn_ms;
+  issuer.Mirror(timing_);
+}
+
+// Ask sends the request whose turn has come: the first of a fetch, which begins with it, or a further one.
+// What is left of the fetch's time is this request's. The time in the line is not the host's, and not
+// counted.
+void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
+  {
+    const std::lock_guard lock(issuer.mutex);
+    if (!issuer.schedule.in_flight) {
+      issuer.schedule = OnBegin(issuer.schedule, now_ms);
+      ++issuer.fetches;
+      issuer.left_ms = timing_.fetch_timeout_ms;
+    }
+    issuer.turn_ms = ScheduleState::kNever;
+    issuer.Mirror(timing_);
+  }
+  issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
+  FetchRequest request = issuer.source->Next();
+  issuer.request = ++requests_;
+  request.id = issuer.request << kPositionBits | issuer.position;
+  under_way_.insert(request.id);
+  request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(issuer.left_ms, 1, UINT32_MAX / 2));
+  request.reach = issuer.reach;
+  transport.Start(std::move(request));
+}
+
+int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
+  TakeInHastened();
+  while (const auto due = gate_.TakeDue(now_ms)) LineUp(*issuers_.Own(*due), false, now_ms);
+  while (const auto next = gate_.Next(now_ms)) Ask(*issuers_.Own(*next), now_ms, transport);
+  return gate_.NextMs();
+}
+
+// TakeInSet publishes the keys of a 200 answer and retires those that are gone. An error says why the answer
+// is no good, and then nothing has changed.
+absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed) {
+  auto parsed = jose::ParseJwkSet(result.body);
+  if (!parsed.ok()) return parsed.status();
+  std::vector<KeyRef> gone;
+  const KeySet* old_set = nullptr;
+  {
+    // Only this thread replaces the set, so the old one outlives the scope, up to Replace below.
+    const sync::ReadScope scope(blocks_);
+    old_set = issuer.set.Load(scope);
+  }
+  uint32_t skipped = 0;
+  const size_t unusable = parsed->skipped.size();
+  auto keys = AdoptKeys(issuer.position, old_set, *std::move(parsed), generations_, &skipped);
+  if (!keys) return absl::InvalidArgumentError(absl::StrCat("no usable key, ", skipped, " skipped"));
+  const auto num_keys = static_cast<uint32_t>(keys->size());
+  *changed = !SameKeys(KeysOf(old_set), *keys);
+  for (const IssuerKey& old : KeysOf(old_set)) {
+    const bool kept =
+        std::any_of(keys->begin(), keys->end(), [&](const IssuerKey& k) { return k.ref == old.ref; });
+    if (!kept) gone.push_back(old.ref);
+  }
+  // Keys that found no free slot must come again: no "not modified" for those.
+  issuer.source->set_etag(IsEtag(result.etag) && skipped == unusable ? result.etag : "");
+  issuer.max_age_s = result.max_age_s;
+  book_.OnSet(
+      issuer,
+      {.jwks = result.body, .changed = *changed, .removes = !gone.empty(), .has_more = skipped != unusable},
+      now_ms);
+  if (*changed) {
+    issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks_);
+    for (const KeyRef ref : gone) generations_.Retire(ref);
+  }
+  const std::lock_guard lock(issuer.mutex);
+  issuer.num_keys = num_keys;
+  issuer.num_keys_skipped = skipped;
+  return absl::OkStatus();
+}
+
+// TakeInKeys takes the answer to a request for keys.
+absl::Status KeyFetcher::TakeInKeys(Issuer& issuer, const FetchResult& result, int64_t now_ms,
+                                    bool* changed) {
+  if (result.outcome == FetchOutcome::kAnswered && result.http_status == 200) {
+    absl::Status outcome = TakeInSet(issuer, result, now_ms, changed);
+    issuer.source->OnKeys(outcome.ok());
+    return outcome;
+  }
+  // A 304 is the answer to our own If-None-Match: the set in hand is the issuer's still.
+  const bool same = result.outcome == FetchOutcome::kAnswered && result.http_status == 304 &&
+                    !issuer.source->etag().empty();
+  issuer.source->OnKeys(same);
+  if (!same) return absl::UnavailableError(WhyFailed(result));
+  book_.OnSame(issuer, now_ms);
+  return absl::OkStatus();
+}
+
+void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
+  if (under_way_.erase(result.id) == 0) return;
+  gate_.Done();
+  const auto position = static_cast<uint32_t>(result.id & ((uint64_t{1} << kPositionBits) - 1));
+  Issuer* const asked = issuers_.Own(position);
+  // The position may be somebody else's by now, or nobody's.
+  if (asked == nullptr || result.id >> kPositionBits != asked->request) return;
+  Issuer& issuer = *asked;
+  absl::Status outcome;
+  bool changed = false;
+  if (issuer.source->asks_for_keys()) {
+    outcome = TakeInKeys(issuer, result, now_ms, &changed);
+  } else {
+    outcome = issuer.source->OnMetadata(result, now_ms);
+    if (outcome.ok() && now_ms < issuer.deadline_ms) {
+      issuer.left_ms = saturating::Minus(issuer.deadline_ms, now_ms);
+      LineUp(issuer, true, now_ms);
+      return;
+    }
+    if (outcome.ok())
+      outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
+  }
+  {
+    const std::lock_guard lock(issuer.mutex);
+    if (outcome.ok()) {
+      const int64_t max_age_s = result.max_age_s >= 0 ? result.max_age_s : issuer.max_age_s;
+      issuer.schedule = OnGood(issuer.schedule, timing_, now_ms, max_age_s, NextJitter());
+      if (issuer.absent != nullptr) issuer.absent->OnGood(issuer.fetches, changed);
+      issuer.last_error.clear();
+      issuer.from_snapshot = false;
+    } else {
+      issuer.schedule = OnFailure(issuer.schedule, timing_, now_ms, NextJitter());
+      ++issuer.fetch_failures;
+      issuer.last_error = std::string(outcome.message());
+    }
+    issuer.Mirror(timing_);
+    gate_.Plan(position, NextFetchMs(issuer.schedule, timing_));
+  }
+  if (on_settled_) on_settled_(position);
+}
+
+}  // namespace tollgate::keys

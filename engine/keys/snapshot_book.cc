@@ -1,0 +1,193 @@
+#include "keys/snapshot_book.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/saturating.h"
+#include "jose/jwk.h"
+#include "keys/key_adoption.h"
+
+namespace tollgate::keys {
+namespace {
+
+int64_t AgeMs(int64_t since_ms, int64_t now_ms) {
+  return std::max<int64_t>(saturating::Minus(now_ms, since_ms), 0);
+}
+
+}  // namespace
+
+SnapshotBook::SnapshotBook(const Timing& timing, sync::ThreadBlocks& blocks, KeyGenerations& generations,
+                           IssuerTable& issuers)
+    : timing_(timing), blocks_(blocks), generations_(generations), issuers_(issuers) {}
+
+void SnapshotBook::Use(SnapshotKeeper& keeper) {
+  keeper_ = &keeper;
+  std::string bytes;
+  std::vector<SnapshotEntry> entries;
+  bool absent = false;
+  const bool loaded = keeper.Load(&bytes, &entries, &absent);
+  // A file that cannot be read now may be read another time: nobody knows what is in it.
+  issuers_.ForEach([&](Issuer& issuer) {
+    if (!issuer.fetched) return;
+    issuer.recorded = std::make_unique<Recorded>();
+    issuer.recorded->file_is_subset = loaded || absent;
+  });
+  const Now now = keeper.clock().Read();
+  for (const SnapshotEntry& entry : entries) keeper.Count(Restore(entry, now));
+}
+
+// Restore publishes one issuer's part of a snapshot.
+SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now& now) {
+  using Fate = SnapshotKeeper::Fate;
+  Issuer* const found = issuers_.Own(entry.issuer);
+  if (found == nullptr || !found->fetched) return Fate::kSourceChanged;
+  Issuer& issuer = *found;
+  if (issuer.from_snapshot) return Fate::kUnusable;  // Named twice.
+  issuer.recorded->file_is_subset = false;           // Until it is what is published.
+  const std::optional<int64_t> age_ms = SnapshotAgeMs(entry.last_good_wall_s, now.wall_s);
+  if (!age_ms) return Fate::kFutureDated;
+  if (*age_ms > timing_.staleness_bound_ms) return Fate::kTooOld;
+  if (!issuer.source->Resume(entry.discovered, entry.jwks_uri)) return Fate::kSourceChanged;
+  auto parsed = jose::ParseJwkSet(entry.jwks);
+  if (!parsed.ok()) return Fate::kUnusable;
+  uint32_t skipped = 0;
+  const size_t unusable = parsed->skipped.size();
+  auto keys = AdoptKeys(issuer.position, nullptr, *std::move(parsed), generations_, &skipped);
+  if (!keys) return Fate::kUnusable;
+  issuer.source->set_etag(IsEtag(entry.etag) && skipped == unusable ? std::string(entry.etag) : "");
+  issuer.recorded->text_has_more = skipped != unusable;
+  issuer.max_age_s = entry.max_age_s;
+  const auto num_keys = static_cast<uint32_t>(keys->size());
+  issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks_);
+  const int64_t last_good_ms = now.mono_ms - *age_ms;
+  Record(issuer, entry.jwks, last_good_ms);
+  issuer.recorded->file_is_subset = !issuer.recorded->text_has_more;
+  const std::lock_guard lock(issuer.mutex);
+  issuer.num_keys = num_keys;
+  issuer.num_keys_skipped = skipped;
+  issuer.from_snapshot = true;
+  issuer.schedule = OnRestored(last_good_ms);
+  issuer.Mirror(timing_);
+  return Fate::kRestored;
+}
+
+void SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
+  if (keeper_ == nullptr) return;
+  issuer.recorded->text_has_more = answer.has_more;
+  Record(issuer, answer.jwks, now_ms);
+  (answer.changed ? schedule_.changed : schedule_.aged) = true;
+  // A removal is on the disk before anybody sees it, unless the disk fails: then it is still seen at once.
+  if (!answer.removes && issuer.recorded->file_is_subset) return;
+  issuer.recorded->file_is_subset = false;
+  issuer.recorded->removal_unwritten = true;
+  Write(now_ms);
+}
+
+void SnapshotBook::OnSame(Issuer& issuer, int64_t now_ms) {
+  if (keeper_ == nullptr) return;
+  issuer.recorded->last_good_ms = now_ms;
+  schedule_.aged = true;
+}
+
+void SnapshotBook::Run(int64_t now_ms) {
+  if (NextMs() <= now_ms) Write(now_ms);
+}
+
+int64_t SnapshotBook::NextMs() const {
+  return keeper_ == nullptr ? INT64_MAX : NextWriteMs(schedule_, timing_);
+}
+
+// BytesOf is with the longest number in the place of what changes later.
+size_t SnapshotBook::BytesOf(const Issuer& issuer, std::string_view jwks) const {
+  return EncodedBytes({.issuer = issuer.name,
+                       .discovered = issuer.source->discovers(),
+                       .jwks_uri = issuer.recorded->jwks_uri,
+                       .etag = issuer.recorded->etag,
+                       .jwks = jwks,
+                       .max_age_s = INT64_MAX,
+                       .last_good_wall_s = limits::kNumericDateMax});
+}
+
+void SnapshotBook::Drop(Issuer& issuer) {
+  std::string& jwks = issuer.recorded->jwks;
+  if (!jwks.empty()) recorded_bytes_ -= BytesOf(issuer, jwks);
+  jwks = std::string();
+}
+
+// Record keeps what the next snapshot is to have of the issuer. What does not fit is left out: a restart then
+// has nothing of it, rather than something older.
+void SnapshotBook::Record(Issuer& issuer, std::string_view jwks, int64_t last_good_ms) {
+  Drop(issuer);
+  Recorded& recorded = *issuer.recorded;
+  recorded.jwks_uri = issuer.source->jwks_uri();
+  recorded.etag = issuer.source->etag();
+  const size_t bytes = BytesOf(issuer, jwks);
+  if (bytes <= limits::kSnapshotBytesMax - kSnapshotFrameBytesMax - recorded_bytes_) {
+    recorded.jwks = jwks;
+    recorded_bytes_ += bytes;
+  }
+  recorded.last_good_ms = last_good_ms;
+}
+
+void SnapshotBook::OnAdd(Issuer& issuer) {
+  if (keeper_ == nullptr || !issuer.fetched) return;
+  issuer.recorded = std::make_unique<Recorded>();
+  issuer.recorded->file_is_subset = !outdated_.contains(issuer.name);
+}
+
+void SnapshotBook::OnChange(Issuer& old, Issuer& issuer, bool same_keys) {
+  if (same_keys) {
+    issuer.recorded = std::move(old.recorded);
+  } else {
+    OnRemove(old);
+    OnAdd(issuer);
+  }
+}
+
+void SnapshotBook::OnRemove(Issuer& issuer) {
+  if (issuer.recorded == nullptr) return;
+  outdated_.insert(issuer.name);
+  schedule_.changed = true;
+  Drop(issuer);
+  issuer.recorded.reset();
+}
+
+void SnapshotBook::Write(int64_t now_ms) {
+  const Now now = keeper_->clock().Read();
+  std::vector<SnapshotEntry> entries;
+  bool forget = false;
+  issuers_.ForEach([&](const Issuer& issuer) {
+    if (issuer.recorded == nullptr) return;
+    const Recorded& recorded = *issuer.recorded;
+    forget |= recorded.removal_unwritten;
+    if (recorded.jwks.empty()) return;
+    entries.push_back(
+        {.issuer = issuer.name,
+         .discovered = issuer.source->discovers(),
+         .jwks_uri = recorded.jwks_uri,
+         .etag = recorded.etag,
+         .jwks = recorded.jwks,
+         .max_age_s = std::max<int64_t>(issuer.max_age_s, -1),
+         .last_good_wall_s = SnapshotWallS(AgeMs(recorded.last_good_ms, now.mono_ms), now.wall_s)});
+  });
+  schedule_.last_write_ms = now_ms;
+  const SnapshotKeeper::Written written = keeper_->Write(entries, forget);
+  schedule_.failed = written != SnapshotKeeper::Written::kWritten;
+  if (!schedule_.failed) schedule_.changed = schedule_.aged = false;
+  if (written == SnapshotKeeper::Written::kFailed) return;
+  outdated_.clear();
+  issuers_.ForEach([this](Issuer& issuer) {
+    if (issuer.recorded == nullptr) return;
+    Recorded& recorded = *issuer.recorded;
+    recorded.removal_unwritten = false;
+    recorded.file_is_subset = schedule_.failed || !recorded.text_has_more;
+  });
+}
+
+}  // namespace tollgate::keys
