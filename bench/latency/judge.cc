@@ -18,10 +18,10 @@ double QuietSpread(const std::vector<double>& quiet_p999) {
   return changes[static_cast<size_t>(std::ceil(0.9 * static_cast<double>(changes.size()))) - 1];
 }
 
-LatencyJudgement JudgeLatency(const std::vector<double>& ratios, double quiet_spread) {
+LatencyJudgement JudgeLatency(const std::vector<double>& ratios, double quiet_spread, double ratio_max) {
   if (ratios.empty()) return {0, "not_measured"};
   const double ratio = Median(ratios);
-  if (ratio <= kLatencyRatioMax) return {ratio, "met"};
+  if (ratio <= ratio_max) return {ratio, "met"};
   return {ratio, ratio > quiet_spread ? "missed" : "inconclusive"};
 }
 

@@ -18,9 +18,10 @@ struct LatencyJudgement {
 // over the smaller one, of these the value that nine in ten do not exceed; at least 1. 1 for fewer than two.
 double QuietSpread(const std::vector<double>& quiet_p999);
 
-// JudgeLatency is "met" unless the ratio is beyond kLatencyRatioMax and beyond the spread of quiet against
-// quiet; "missed" then, and "inconclusive" where the ratio is beyond the demand and the spread is too.
-// Without pairs it is "not_measured".
-LatencyJudgement JudgeLatency(const std::vector<double>& ratios, double quiet_spread);
+// JudgeLatency is "met" unless the ratio is beyond `ratio_max` and beyond the spread of quiet against quiet;
+// "missed" then, and "inconclusive" where the ratio is beyond the demand and the spread is too. Without pairs
+// it is "not_measured".
+LatencyJudgement JudgeLatency(const std::vector<double>& ratios, double quiet_spread,
+                              double ratio_max = kLatencyRatioMax);
 
 }  // namespace tollgate::bench

@@ -14,8 +14,6 @@
 #include <thread>
 #include <utility>
 
-#include "tools/idp/server.h"
-
 extern char** environ;
 
 namespace tollgate::bench {
@@ -34,6 +32,7 @@ class BundledIdp final : public IdpControl {
     return reachable_ ? absl::OkStatus() : absl::UnavailableError("the identity provider's port is taken");
   }
   bool Reachable() override { return reachable_; }
+  idp::Server* server() override { return server_.get(); }
 
  private:
   const std::unique_ptr<idp::Server> server_;
@@ -116,9 +115,11 @@ class IdpProcess final : public IdpControl {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<IdpControl>> StartBundledIdp(const std::vector<std::string>& algorithms) {
+absl::StatusOr<std::unique_ptr<IdpControl>> StartBundledIdp(std::vector<idp::SigningKey> keys) {
   idp::ServerOptions options;
-  for (const std::string& algorithm : algorithms) options.endpoints.keys.push_back(idp::TestKey(algorithm));
+  options.endpoints.keys = std::move(keys);
+  // As seldom as the contract permits: a max-age is not scaled.
+  options.endpoints.cache_control = "max-age=86400";
   std::string error;
   std::unique_ptr<idp::Server> server = idp::Server::Start(std::move(options), &error);
   if (server == nullptr) return absl::UnavailableError(error);

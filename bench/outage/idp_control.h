@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tools/idp/server.h"
 
 namespace tollgate::bench {
 
@@ -21,10 +22,12 @@ class IdpControl {
   // Restart begins to bring it back and returns at once; Reachable then says when it accepts connections.
   virtual absl::Status Restart() = 0;
   virtual bool Reachable() = 0;
+  // The repository's own one, for faults and keys; null: it is another.
+  virtual idp::Server* server() { return nullptr; }
 };
 
-// StartBundledIdp runs the repository's own one in this process, with idp::TestKey of each algorithm.
-absl::StatusOr<std::unique_ptr<IdpControl>> StartBundledIdp(const std::vector<std::string>& algorithms);
+// StartBundledIdp runs the repository's own one in this process, with these keys.
+absl::StatusOr<std::unique_ptr<IdpControl>> StartBundledIdp(std::vector<idp::SigningKey> keys);
 
 // StartIdpProcess runs `command` with /bin/sh in a process group of its own and waits until `jwks_uri`, at a
 // port of 127.0.0.1, accepts connections, at most 30 s. The destructor kills the group.

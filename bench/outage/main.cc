@@ -1,115 +1,114 @@
-// bench_outage: what callers see while the identity provider is killed and brought back. See bench/README.md.
+// bench_outage: what callers see while the identity provider fails, by scenario files. See
+// bench/outage/README.md.
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "bench/outage/scenario.h"
+#include "bench/outage/run.h"
+#include "bench/outage/scenario_file.h"
+#include "bench/outage/tokens.h"
+#include "tools/idp/mint.h"
 
 namespace {
 
+using nlohmann::json;
 using tollgate::bench::IdpControl;
-using tollgate::bench::OutageSettings;
+using tollgate::bench::RunSettings;
+using tollgate::bench::Scenario;
 using tollgate::bench::TokenPool;
 
 constexpr char kUsage[] =
-    "bench_outage [--idp bundled | --pool DIR --idp-command COMMAND] [--out FILE] [options]\n"
-    "  --idp bundled          the repository's own identity provider, inside this process (the default)\n"
-    "  --pool DIR             tokens of another one, whose keys are at pool.json's jwks_uri, on 127.0.0.1,\n"
-    "  --idp-command COMMAND  when COMMAND runs; it is killed and run again\n"
-    "  --factor F             on every duration of the timing contract (1/60)\n"
-    "  --healthy S, --beyond S, --recovery S\n"
-    "                         seconds before the outage, of it beyond the staleness bound, and after it\n"
-    "  --rate HZ, --fresh HZ, --forged HZ\n"
-    "                         checks a second of known, never seen and forged tokens\n"
-    "  --out FILE             the whole timeline, as JSON\n"
-    "  --smoke                three seconds, few checks, correctness alone\n"
-    "Exit: 0 all objectives met, 1 one missed, 2 it could not run.\n";
+    "bench_outage run [options] FILE…     runs the scenarios and holds them against their objectives\n"
+    "bench_outage list [--factor F] FILE…   reads them, and says how long each takes\n"
+    "  --factor F             on every duration of the timing contract and of the scenarios (1/60)\n"
+    "  --pool DIR             instead of the repository's own identity provider, inside this process: "
+    "tokens\n"
+    "                         of another one, whose keys are at pool.json's jwks_uri, on 127.0.0.1,\n"
+    "  --idp-command COMMAND  when COMMAND runs; it is killed and run again, and nothing else is done to it\n"
+    "  --rate-max HZ          on each load\n"
+    "  --out FILE             the timelines, as a JSON array\n"
+    "  --smoke                as short as it can be, few checks, correctness alone\n"
+    "Exit: 0 all objectives met, 1 one missed, 2 it could not run, or a file cannot be read.\n";
 
 struct Options {
-  OutageSettings settings;
+  bool run = true;
+  RunSettings settings;
   std::string pool;
   std::string idp_command;
   std::string out;
+  std::vector<std::string> files;
 };
 
 bool ReadNumber(std::string_view text, double* number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && *number > 0 && *number <= 1e6;
+  return error == std::errc() && end == text.data() + text.size() && *number > 0 && *number <= 1e7;
 }
 
-void Smoke(OutageSettings* settings) {
-  settings->factor = 1.0 / 3000;
-  settings->healthy_s = 0.6;
-  settings->beyond_s = 0.4;
-  settings->recovery_s = 0.8;
-  settings->known_rate_hz = 1000;
+void Smoke(RunSettings* settings) {
+  settings->factor = 1.0 / 1200;
+  settings->rate_max_hz = 1000;
   settings->num_known = 100;
   settings->timed_objectives = false;
   settings->progress = false;
 }
 
 bool ReadOptions(int argc, char** argv, Options* options) {
-  for (int i = 1; i < argc; ++i) {
+  if (argc < 3) return false;
+  const std::string_view command = argv[1];
+  options->run = command == "run";
+  if (!options->run && command != "list") return false;
+  for (int i = 2; i < argc; ++i) {
     const std::string_view name = argv[i];
+    if (!name.starts_with("--")) {
+      options->files.emplace_back(name);
+      continue;
+    }
     if (name == "--smoke") {
       Smoke(&options->settings);
       continue;
     }
     if (++i == argc) return false;
     const std::string value = argv[i];
-    double* number = nullptr;
-    if (name == "--idp") {
-      if (value != "bundled") return false;
-    } else if (name == "--pool") {
+    if (name == "--pool") {
       options->pool = value;
     } else if (name == "--idp-command") {
       options->idp_command = value;
     } else if (name == "--out") {
       options->out = value;
     } else if (name == "--factor") {
-      number = &options->settings.factor;
-    } else if (name == "--healthy") {
-      number = &options->settings.healthy_s;
-    } else if (name == "--beyond") {
-      number = &options->settings.beyond_s;
-    } else if (name == "--recovery") {
-      number = &options->settings.recovery_s;
-    } else if (name == "--rate") {
-      number = &options->settings.known_rate_hz;
-    } else if (name == "--fresh") {
-      number = &options->settings.fresh_rate_hz;
-    } else if (name == "--forged") {
-      number = &options->settings.forged_rate_hz;
+      if (!ReadNumber(value, &options->settings.factor)) return false;
+    } else if (name == "--rate-max") {
+      if (!ReadNumber(value, &options->settings.rate_max_hz)) return false;
     } else {
       return false;
     }
-    if (number != nullptr && !ReadNumber(value, number)) return false;
   }
-  return options->pool.empty() == options->idp_command.empty();
+  return !options->files.empty() && options->pool.empty() == options->idp_command.empty();
 }
 
-// SetUp starts the identity provider and gets the tokens.
-absl::Status SetUp(const Options& options, TokenPool* pool, std::unique_ptr<IdpControl>* idp) {
-  absl::StatusOr<std::unique_ptr<IdpControl>> started;
-  if (options.pool.empty()) {
-    const std::vector<std::string> algorithms = {"RS256", "ES256", "EdDSA"};
-    started = tollgate::bench::StartBundledIdp(algorithms);
-    if (!started.ok()) return started.status();
-    *pool = tollgate::bench::MintTokenPool((*started)->issuer(), algorithms,
-                                           options.settings.num_known < 1000 ? 100 : 2000, 800);
-  } else {
-    absl::StatusOr<TokenPool> read = tollgate::bench::ReadTokenPool(options.pool);
-    if (!read.ok()) return read.status();
-    *pool = *std::move(read);
-    started = tollgate::bench::StartIdpProcess(options.idp_command, pool->issuer, pool->jwks_uri);
-    if (!started.ok()) return started.status();
-  }
-  *idp = *std::move(started);
-  return absl::OkStatus();
+// StartIdp starts the identity provider of one scenario and says in `pool` for whom its tokens are.
+absl::StatusOr<std::unique_ptr<IdpControl>> StartIdp(const Options& options, TokenPool* pool) {
+  if (!options.pool.empty())
+    return tollgate::bench::StartIdpProcess(options.idp_command, pool->issuer, pool->jwks_uri);
+  std::vector<idp::SigningKey> keys;
+  for (const std::string_view algorithm : tollgate::bench::kBundledAlgorithms)
+    keys.push_back(idp::TestKey(algorithm));
+  keys.push_back(idp::TestKey(tollgate::bench::kCompromised.algorithm, tollgate::bench::kCompromised.number));
+  pool->jwks = idp::Jwks(std::span<const idp::SigningKey>(keys)).dump();
+  absl::StatusOr<std::unique_ptr<IdpControl>> started = tollgate::bench::StartBundledIdp(std::move(keys));
+  if (!started.ok()) return started;
+  pool->source = "the repository's own minting library (tools/idp)";
+  pool->issuer = (*started)->issuer();
+  pool->resource = "https://mcp.example/mcp";
+  pool->scope = "mcp:read mcp:write";
+  return started;
 }
 
 int Fail(const absl::Status& status) {
@@ -117,27 +116,88 @@ int Fail(const absl::Status& status) {
   return 2;
 }
 
-// Report prints phases and objectives and returns whether all objectives were met.
-bool Report(const nlohmann::json& result) {
-  std::printf("%-24s %9s %10s %10s %10s %12s %9s %9s %9s\n", "", "seconds", "allow", "deny", "unavail.",
-              "idp requests", "p50 us", "p99 us", "p99.9 us");
-  for (const nlohmann::json& phase : result["phases"]) {
-    std::printf("%-24s %9.1f %10llu %10llu %10llu %12llu %9.1f %9.1f %9.1f\n",
+unsigned long long Count(const json& from, const char* name) {
+  return from.at(name).get<unsigned long long>();
+}
+
+// PrintPhases prints what happened in each phase, and the objectives. Returns whether all were met.
+bool PrintPhases(const json& result) {
+  std::printf("%-28s %8s %10s %9s %10s %9s %8s %9s %9s %9s\n", "", "seconds", "allow", "deny", "unavail.",
+              "forged", "idp req.", "p50 us", "p99 us", "p99.9 us");
+  for (const json& phase : result["phases"]) {
+    std::printf("%-28s %8.1f %10llu %9llu %10llu %9llu %8llu %9.1f %9.1f %9.1f\n",
                 phase["name"].get<std::string>().c_str(),
-                phase["end_s"].get<double>() - phase["begin_s"].get<double>(),
-                phase["allow"].get<unsigned long long>(), phase["deny"].get<unsigned long long>(),
-                phase["unavailable"].get<unsigned long long>(),
-                phase["idp_requests"].get<unsigned long long>(), phase["p50_us"].get<double>(),
-                phase["p99_us"].get<double>(), phase["p999_us"].get<double>());
+                phase["end_s"].get<double>() - phase["begin_s"].get<double>(), Count(phase, "allow"),
+                Count(phase, "deny"), Count(phase, "unavailable"), Count(phase, "forged_offered"),
+                Count(phase, "idp_requests"), phase["p50_us"].get<double>(), phase["p99_us"].get<double>(),
+                phase["p999_us"].get<double>());
   }
   bool all = true;
-  for (const nlohmann::json& objective : result["objectives"]) {
+  for (const json& objective : result["objectives"]) {
     all &= objective["met"].get<bool>();
-    std::printf("%-6s %-20s %g (limit %g)\n", objective["met"].get<bool>() ? "met" : "MISSED",
+    const std::string outcome = objective["outcome"];
+    std::printf("%-12s %-22s %.10g (%s %.10g)\n", outcome == "missed" ? "MISSED" : outcome.c_str(),
                 objective["name"].get<std::string>().c_str(), objective["observed"].get<double>(),
-                objective["limit"].get<double>());
+                objective["at_least"].get<bool>() ? "at least" : "at most", objective["limit"].get<double>());
   }
   return all;
+}
+
+void PrintTable(const json& results) {
+  std::printf("\n%-28s %8s %12s %8s %8s  %s\n", "scenario", "seconds", "answers", "wrong", "known %",
+              "objectives");
+  for (const json& result : results) {
+    unsigned long long answers = 0;
+    for (const json& phase : result["phases"])
+      answers += Count(phase, "offered") + Count(phase, "forged_offered");
+    double wrong = 0, known = 0;
+    std::string missed;
+    for (const json& objective : result["objectives"]) {
+      const std::string name = objective["name"];
+      if (name.starts_with("wrongly_")) wrong += objective["observed"].get<double>();
+      if (name == "known_allowed_percent") known = objective["observed"];
+      if (!objective["met"].get<bool>()) missed += " " + name;
+    }
+    std::printf("%-28s %8.1f %12llu %8.0f %8.5g  %s\n", result["scenario"].get<std::string>().c_str(),
+                result["phases"].back()["end_s"].get<double>(), answers, wrong, known,
+                missed.empty() ? "all met" : ("MISSED:" + missed).c_str());
+  }
+}
+
+// RunAll runs one scenario after the other. Returns the exit code.
+int RunAll(const Options& options, const std::vector<Scenario>& scenarios, const TokenPool& pool) {
+  json results = json::array();
+  bool all = true;
+  for (const Scenario& scenario : scenarios) {
+    TokenPool about = pool;
+    absl::StatusOr<std::unique_ptr<IdpControl>> idp = StartIdp(options, &about);
+    if (!idp.ok()) return Fail(idp.status());
+    std::printf("\n%s: %s\nTokens from %s. Every duration of the timing contract times %g.\n",
+                scenario.name.c_str(), scenario.about.c_str(), about.source.c_str(), options.settings.factor);
+    std::fflush(stdout);
+    absl::StatusOr<json> result = tollgate::bench::RunScenario(options.settings, scenario, about, **idp);
+    if (!result.ok()) return Fail(result.status());
+    all &= PrintPhases(*result);
+    results.push_back(*std::move(result));
+  }
+  if (!options.out.empty()) {
+    std::ofstream out(options.out);
+    if (!(out << results.dump(1) << "\n").flush())
+      return Fail(absl::UnavailableError(options.out + " cannot be written"));
+  }
+  PrintTable(results);
+  return all ? 0 : 1;
+}
+
+void List(const Options& options, const std::vector<Scenario>& scenarios) {
+  double sum_s = 0;
+  for (const Scenario& scenario : scenarios) {
+    const double seconds = scenario.DurationS() * options.settings.factor;
+    sum_s += seconds;
+    std::printf("%-28s %6.1f s  %s\n", scenario.name.c_str(), seconds, scenario.about.c_str());
+  }
+  std::printf("%-28s %6.1f s  at a factor of %g, and a moment each to make the tokens\n", "all", sum_s,
+              options.settings.factor);
 }
 
 }  // namespace
@@ -149,19 +209,21 @@ int main(int argc, char** argv) {
     std::fputs(kUsage, asked ? stdout : stderr);
     return asked ? 0 : 2;
   }
-  TokenPool pool;
-  std::unique_ptr<IdpControl> idp;
-  if (absl::Status status = SetUp(options, &pool, &idp); !status.ok()) return Fail(status);
-  std::printf("Tokens from %s. Every duration of the timing contract times %g.\n", pool.source.c_str(),
-              options.settings.factor);
-  std::fflush(stdout);
-  const absl::StatusOr<nlohmann::json> result = tollgate::bench::RunOutage(options.settings, pool, *idp);
-  if (!result.ok()) return Fail(result.status());
-  if (!options.out.empty()) {
-    std::ofstream out(options.out);
-    if (!(out << result->dump(1) << "\n").flush()) {
-      return Fail(absl::UnavailableError(options.out + " cannot be written"));
-    }
+  std::vector<Scenario> scenarios;
+  for (const std::string& file : options.files) {
+    absl::StatusOr<Scenario> scenario = tollgate::bench::ReadScenario(file);
+    if (!scenario.ok()) return Fail(scenario.status());
+    scenarios.push_back(*std::move(scenario));
   }
-  return Report(*result) ? 0 : 1;
+  if (!options.run) {
+    List(options, scenarios);
+    return 0;
+  }
+  TokenPool pool;
+  if (!options.pool.empty()) {
+    absl::StatusOr<TokenPool> read = tollgate::bench::ReadTokenPool(options.pool);
+    if (!read.ok()) return Fail(read.status());
+    pool = *std::move(read);
+  }
+  return RunAll(options, scenarios, pool);
 }

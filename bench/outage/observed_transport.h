@@ -1,10 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,7 +25,8 @@ inline int64_t MonotonicNs() {
 // Exchange is one request that the identity provider was sent, or would have been, had it been there.
 struct Exchange {
   int64_t begin_ns = 0;
-  int64_t end_ns = 0;  // 0: still under way.
+  int64_t earliest_ns = 0;  // The engine took the time from which its gates count between this and the begin.
+  int64_t end_ns = 0;       // 0: still under way.
   bool good = false;
 };
 
@@ -32,10 +36,10 @@ class ExchangeLog {
   explicit ExchangeLog(KeyBook* book) : book_(book) {}
   KeyBook& book() const { return *book_; }
 
-  void Begin(uint64_t id, int64_t now_ns) {
+  void Begin(uint64_t id, int64_t earliest_ns, int64_t now_ns) {
     const std::lock_guard lock(mutex_);
     open_[id] = exchanges_.size();
-    exchanges_.push_back({.begin_ns = now_ns});
+    exchanges_.push_back({.begin_ns = now_ns, .earliest_ns = earliest_ns});
   }
   void End(uint64_t id, int64_t now_ns, bool good) {
     const std::lock_guard lock(mutex_);
@@ -44,6 +48,12 @@ class ExchangeLog {
     exchanges_[it->second].end_ns = now_ns;
     exchanges_[it->second].good = good;
     open_.erase(it);
+  }
+  // Forget is for another engine, which numbers its requests from the first again.
+  void Forget() {
+    const std::lock_guard lock(mutex_);
+    exchanges_.clear();
+    open_.clear();
   }
   std::vector<Exchange> Read() const {
     const std::lock_guard lock(mutex_);
@@ -57,38 +67,42 @@ class ExchangeLog {
   std::map<uint64_t, size_t> open_;
 };
 
-// ObservedTransport passes everything on and keeps the log and its book. Owner thread only, but for Wake.
+// NamedKey is a key of which it matters whether a set has it.
+struct NamedKey {
+  std::string kid;
+  KeyBits bit;
+};
+
+// KeysIn returns what a good answer says of the keys; nullopt: it is not good. `before` is what the answer
+// before it said, which a 304 repeats. Shares no code with the engine.
+std::optional<KeyBits> KeysIn(const FetchResult& result, const std::vector<NamedKey>& named, KeyBits before);
+
+// ObservedTransport passes everything on and keeps the log and its book. While `names_lost` is set no host
+// name resolves: nothing is passed on, and every request ends at once with kUnresolved. Owner thread only,
+// but for Wake.
 class ObservedTransport final : public Transport {
  public:
-  ObservedTransport(std::unique_ptr<Transport> inner, std::shared_ptr<ExchangeLog> log)
-      : inner_(std::move(inner)), log_(std::move(log)) {}
+  // The flag must outlive the transport.
+  ObservedTransport(std::unique_ptr<Transport> inner, std::shared_ptr<ExchangeLog> log,
+                    std::vector<NamedKey> named, const std::atomic<bool>& names_lost)
+      : inner_(std::move(inner)),
+        log_(std::move(log)),
+        named_(std::move(named)),
+        names_lost_(names_lost),
+        keys_(log_->book().Read().keys) {}
 
-  void Start(FetchRequest request) override {
-    const int64_t now_ns = MonotonicNs();
-    log_->book().TakenIn(now_ns);
-    log_->Begin(request.id, now_ns);
-    inner_->Start(std::move(request));
-  }
-
-  void Poll(int timeout_ms, std::vector<FetchResult>* done) override {
-    log_->book().TakenIn(MonotonicNs());
-    const size_t before = done->size();
-    inner_->Poll(timeout_ms, done);
-    const int64_t now_ns = MonotonicNs();
-    for (size_t i = before; i < done->size(); ++i) {
-      const FetchResult& result = (*done)[i];
-      const bool good = result.outcome == FetchOutcome::kAnswered &&
-                        (result.http_status == 200 || result.http_status == 304);
-      log_->End(result.id, now_ns, good);
-      if (good) log_->book().Arrived(now_ns);
-    }
-  }
-
+  void Start(FetchRequest request) override;
+  void Poll(int timeout_ms, std::vector<FetchResult>* done) override;
   void Wake() override { inner_->Wake(); }
 
  private:
   const std::unique_ptr<Transport> inner_;
   const std::shared_ptr<ExchangeLog> log_;
+  const std::vector<NamedKey> named_;
+  const std::atomic<bool>& names_lost_;
+  std::vector<uint64_t> unresolved_;
+  int64_t returned_ns_ = MonotonicNs();  // From the last Poll; the engine reads its clock behind it.
+  KeyBits keys_;  // Of the last good answer, an earlier engine's included: a snapshot has its entity tag.
 };
 
 }  // namespace tollgate::bench

@@ -148,9 +148,11 @@ void JudgeLatencies(const json& latency, Verdicts* verdicts) {
 void JudgeObjectives(const std::string& of, const json& file, Verdicts* verdicts) {
   if (file.at("objectives").empty()) verdicts->failures.push_back(of + ": no objectives");
   for (const json& objective : file.at("objectives")) {
-    if (objective.at("met").get<bool>()) continue;
-    verdicts->failures.push_back(of + " objective " + objective.at("name").get<std::string>() + ": " +
-                                 objective.at("observed").dump() + ", limit " + objective.at("limit").dump());
+    const std::string line = of + " objective " + objective.at("name").get<std::string>() + ": " +
+                             objective.at("observed").dump() + ", limit " + objective.at("limit").dump();
+    // Only what the machine was too unquiet for is neither met nor missed.
+    if (objective.value("outcome", "") == "inconclusive") verdicts->Add("inconclusive", line);
+    if (!objective.at("met").get<bool>()) verdicts->failures.push_back(line);
   }
 }
 
@@ -211,7 +213,8 @@ json Collect(const CollectInput& input) {
   if (input.latency.empty()) verdicts.failures.push_back("no latency was measured");
   for (const json& latency : input.latency) JudgeLatencies(latency, &verdicts);
   if (input.outage.empty()) verdicts.failures.push_back("no outage was measured");
-  for (const json& outage : input.outage) JudgeObjectives("outage", outage, &verdicts);
+  for (const json& outage : input.outage)
+    JudgeObjectives("outage " + outage.at("scenario").get<std::string>() + ",", outage, &verdicts);
   if (input.fleet.is_null()) {
     verdicts.failures.push_back("no fleet was simulated");
   } else {

@@ -57,13 +57,13 @@ int Collect(const std::vector<std::string>& arguments) {
         std::optional<std::vector<tollgate::bench::Gate>> gates = tollgate::bench::ReadGates(*value, &error);
         if (!gates) return Fail(argument + ": " + error);
         input.gates = *std::move(gates);
+      } else if (list == "--outage") {
+        // A file has the scenarios of one run.
+        input.outage.insert(input.outage.end(), value->begin(), value->end());
       } else if (list == "--fleet") {
         input.fleet = *std::move(value);
       } else {
-        (list == "--micro"    ? input.micro
-         : list == "--outage" ? input.outage
-                              : input.latency)
-            .push_back(*std::move(value));
+        (list == "--micro" ? input.micro : input.latency).push_back(*std::move(value));
       }
     } else if (list == "--mode") {
       input.mode = argument;

@@ -2,6 +2,7 @@
 
 #include "bench/outage/key_book.h"
 #include "bench/outage/load.h"
+#include "bench/outage/observed_transport.h"
 
 namespace tollgate::bench {
 namespace {
@@ -36,6 +37,71 @@ TEST(KeyBook, PassesNoJudgementWhileAnAnswerIsBeingTakenIn) {
   EXPECT_EQ(book.Judge(book.Read(), book.Read(), 111, 112), Expected::kAllow);
 }
 
+TEST(KeyBook, ARemovedKeyIsGoneForChecksThatBeginWhenItsRemovalWasTakenIn) {
+  KeyBook book(kBound, kSlack);
+  book.Arrived(100, kStayingKey | kCompromisedKey);
+  book.TakenIn(100);
+  const KeyBook::State with = book.Read();
+  EXPECT_EQ(book.Judge(with, with, 200, 201, kCompromisedKey), Expected::kAllow);
+  book.Arrived(300, kStayingKey);
+  EXPECT_EQ(book.Judge(with, book.Read(), 299, 301, kCompromisedKey), Expected::kAny);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 302, 303, kCompromisedKey), Expected::kAny);
+  book.TakenIn(310);
+  const KeyBook::State without = book.Read();
+  EXPECT_EQ(book.Judge(without, without, 311, 312, kCompromisedKey), Expected::kNotAllow);
+  EXPECT_EQ(book.Judge(without, without, 311, 312), Expected::kAllow);
+  // While the next answer without it is taken in, it stays gone.
+  book.Arrived(400, kStayingKey);
+  EXPECT_EQ(book.Judge(without, book.Read(), 399, 401, kCompromisedKey), Expected::kNotAllow);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 402, 403, kCompromisedKey), Expected::kNotAllow);
+}
+
+TEST(KeyBook, TokensOfAKeyThatIsYetToComeWait) {
+  KeyBook book(kBound, kSlack);
+  book.Arrived(100);
+  book.TakenIn(100);
+  const KeyBook::State without = book.Read();
+  EXPECT_EQ(book.Judge(without, without, 200, 201, kRotatedKey), Expected::kUnavailable);
+  book.Arrived(300, kStayingKey | kRotatedKey);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 301, 302, kRotatedKey), Expected::kEither);
+  book.TakenIn(310);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 311, 312, kRotatedKey), Expected::kAllow);
+}
+
+TEST(KeyBook, RestoredKeysMayCountAsOlder) {
+  KeyBook book(kBound, kSlack);
+  book.Arrived(100);
+  book.TakenIn(100);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 900, 901), Expected::kAllow);
+  book.Restored(500);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 900, 901), Expected::kEither);
+  EXPECT_EQ(book.Judge(book.Read(), book.Read(), 1111, 1112), Expected::kUnavailable);
+}
+
+FetchResult Answered(int status, std::string body) {
+  FetchResult result;
+  result.outcome = FetchOutcome::kAnswered;
+  result.http_status = status;
+  result.body = std::move(body);
+  return result;
+}
+
+TEST(KeysIn, TellsGoodAnswersFromOthersAndWhichKeysTheyHave) {
+  const std::vector<NamedKey> named = {{"a", kCompromisedKey}, {"b", kRotatedKey}};
+  EXPECT_EQ(KeysIn(Answered(200, R"({"keys":[{"kid":"x"},{"kid":"b"}]})"), named, 0),
+            kStayingKey | kRotatedKey);
+  EXPECT_EQ(KeysIn(Answered(200, R"({"keys":[{"kid":"a"}]})"), named, 0), kStayingKey | kCompromisedKey);
+  EXPECT_EQ(KeysIn(Answered(304, ""), named, kStayingKey), kStayingKey);
+  EXPECT_EQ(KeysIn(Answered(304, ""), named, 0), std::nullopt) << "of what was it not modified?";
+  EXPECT_EQ(KeysIn(Answered(503, R"({"keys":[{"kid":"a"}]})"), named, 0), std::nullopt);
+  for (const char* body : {"", "\xff{", R"({"keys":[]})", R"({"keys":{}})", "[]"}) {
+    EXPECT_EQ(KeysIn(Answered(200, body), named, kStayingKey), std::nullopt) << body;
+  }
+  FetchResult unreachable = Answered(200, R"({"keys":[{"kid":"a"}]})");
+  unreachable.outcome = FetchOutcome::kTimedOut;
+  EXPECT_EQ(KeysIn(unreachable, named, kStayingKey), std::nullopt);
+}
+
 Decision Answer(Verdict verdict, uint32_t retry_after_s = 1) {
   Decision decision;
   decision.verdict = verdict;
@@ -43,57 +109,141 @@ Decision Answer(Verdict verdict, uint32_t retry_after_s = 1) {
   return decision;
 }
 
-Wrong Judged(CallKind kind, Expected expected, const Decision& decision) {
+Wrong Judged(TokenKind kind, Expected expected, const Decision& decision, bool permit_overloaded = false) {
   Wrong wrong;
-  Judge(kind, expected, decision, &wrong);
+  Judge(kind, expected, decision, permit_overloaded, &wrong);
   return wrong;
 }
 
-TEST(Judge, AGoodTokenIsNeverDeniedAndFollowsTheBound) {
-  for (const CallKind kind : {CallKind::kKnown, CallKind::kFresh}) {
-    for (const Expected expected : {Expected::kAllow, Expected::kEither, Expected::kUnavailable}) {
-      EXPECT_EQ(Judged(kind, expected, Answer(Verdict::kDeny)).denied, 1u);
+constexpr Expected kAllExpected[] = {Expected::kAllow, Expected::kUnavailable, Expected::kEither,
+                                     Expected::kDeny,  Expected::kNotAllow,    Expected::kAny};
+
+TEST(Judge, HoldsAGoodTokenToWhatIsExpectedOfIt) {
+  struct Row {
+    Expected expected;
+    bool allow, deny, unavailable;  // Right?
+  };
+  constexpr Row kRows[] = {
+      {Expected::kAllow, true, false, false},   {Expected::kUnavailable, false, false, true},
+      {Expected::kEither, true, false, true},   {Expected::kDeny, false, true, false},
+      {Expected::kNotAllow, false, true, true}, {Expected::kAny, true, true, true},
+  };
+  for (const TokenKind kind : {TokenKind::kKnown, TokenKind::kNew, TokenKind::kExpiring, TokenKind::kYoung,
+                               TokenKind::kCompromised, TokenKind::kRotated}) {
+    for (const Row& row : kRows) {
+      EXPECT_EQ(Judged(kind, row.expected, Answer(Verdict::kAllow)).allowed, row.allow ? 0u : 1u);
+      EXPECT_EQ(Judged(kind, row.expected, Answer(Verdict::kDeny)).denied, row.deny ? 0u : 1u);
+      EXPECT_EQ(Judged(kind, row.expected, Answer(Verdict::kUnavailable)).unavailable,
+                row.unavailable ? 0u : 1u);
     }
-    EXPECT_EQ(Judged(kind, Expected::kUnavailable, Answer(Verdict::kAllow)).allowed, 1u);
-    EXPECT_EQ(Judged(kind, Expected::kAllow, Answer(Verdict::kUnavailable)).unavailable, 1u);
-    EXPECT_EQ(Judged(kind, Expected::kAllow, Answer(Verdict::kAllow)).allowed, 0u);
-    EXPECT_EQ(Judged(kind, Expected::kEither, Answer(Verdict::kUnavailable)).unavailable, 0u);
   }
 }
 
 TEST(Judge, AForgedTokenIsNeverAllowed) {
-  for (const CallKind kind : {CallKind::kForgedSignature, CallKind::kForgedKey, CallKind::kForgedNone}) {
-    for (const Expected expected : {Expected::kAllow, Expected::kEither, Expected::kUnavailable}) {
+  for (const TokenKind kind : {TokenKind::kForgedKid, TokenKind::kForgedRs256, TokenKind::kForgedEs512,
+                               TokenKind::kForgedUnsigned, TokenKind::kOpaque}) {
+    for (const Expected expected : kAllExpected) {
       EXPECT_EQ(Judged(kind, expected, Answer(Verdict::kAllow)).allowed, 1u);
       EXPECT_EQ(Judged(kind, expected, Answer(Verdict::kDeny)).denied, 0u);
     }
   }
-  EXPECT_EQ(Judged(CallKind::kForgedSignature, Expected::kAllow, Answer(Verdict::kUnavailable)).unavailable,
-            1u);
+  const Decision unavailable = Answer(Verdict::kUnavailable);
+  EXPECT_EQ(Judged(TokenKind::kForgedRs256, Expected::kAllow, unavailable).unavailable, 1u);
+  EXPECT_EQ(Judged(TokenKind::kForgedRs256, Expected::kUnavailable, unavailable).unavailable, 0u);
+  EXPECT_EQ(Judged(TokenKind::kForgedKid, Expected::kAllow, unavailable).unavailable, 0u);
+  EXPECT_EQ(Judged(TokenKind::kForgedUnsigned, Expected::kUnavailable, unavailable).unavailable, 1u);
+  EXPECT_EQ(Judged(TokenKind::kOpaque, Expected::kUnavailable, unavailable).unavailable, 1u);
+}
+
+TEST(Judge, OnlyUnknownTokensMayBeRefusedForWantOfAPlaceAndOnlyWherePermitted) {
+  Decision overloaded = Answer(Verdict::kUnavailable);
+  overloaded.reason = Reason::kOverloaded;
+  for (const TokenKind kind : {TokenKind::kNew, TokenKind::kForgedEs512}) {
+    EXPECT_EQ(Judged(kind, Expected::kAllow, overloaded, true).unavailable, 0u);
+    EXPECT_EQ(Judged(kind, Expected::kAllow, overloaded, false).unavailable, 1u);
+    EXPECT_EQ(Judged(kind, Expected::kAllow, Answer(Verdict::kUnavailable), true).unavailable, 1u);
+  }
+  EXPECT_EQ(Judged(TokenKind::kKnown, Expected::kAllow, overloaded, true).unavailable, 1u);
+}
+
+TEST(Judge, CountsAllowsAfterARemovalApart) {
   EXPECT_EQ(
-      Judged(CallKind::kForgedSignature, Expected::kUnavailable, Answer(Verdict::kUnavailable)).unavailable,
-      0u);
-  EXPECT_EQ(Judged(CallKind::kForgedNone, Expected::kUnavailable, Answer(Verdict::kUnavailable)).unavailable,
-            1u);
+      Judged(TokenKind::kCompromised, Expected::kNotAllow, Answer(Verdict::kAllow)).allowed_after_removal,
+      1u);
+  EXPECT_EQ(Judged(TokenKind::kCompromised, Expected::kAny, Answer(Verdict::kAllow)).allowed_after_removal,
+            0u);
 }
 
 TEST(Judge, UnavailableSaysWhenToComeBack) {
   const Decision silent = Answer(Verdict::kUnavailable, 0);
-  EXPECT_EQ(Judged(CallKind::kKnown, Expected::kUnavailable, silent).without_retry_after, 1u);
+  EXPECT_EQ(Judged(TokenKind::kKnown, Expected::kUnavailable, silent).without_retry_after, 1u);
+}
+
+TEST(ExpectedWithin, FollowsTheWallClockAndPassesNoJudgementAtItsSteps) {
+  const Call call{.authorization = "", .tool = "", .valid_from_s = 10'000, .valid_through_s = 20'000};
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, call, 15'000, 15'000), Expected::kAllow);
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, call, 5'000, 5'000), Expected::kDeny);
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, call, 25'000, 25'001), Expected::kDeny);
+  EXPECT_EQ(ExpectedWithin(Expected::kUnavailable, call, 25'000, 25'000), Expected::kUnavailable);
+  EXPECT_EQ(ExpectedWithin(Expected::kEither, call, 25'000, 25'000), Expected::kNotAllow);
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, call, 15'000, 25'000), Expected::kAny);
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, call, 5'000, 25'000), Expected::kAny);
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, call, 20'001, 20'001), Expected::kAny);
+  EXPECT_EQ(ExpectedWithin(Expected::kAllow, Call{}, 5'000, 25'000), Expected::kAllow);
 }
 
 TEST(Held, CountsWhatAnswersWereHeldTo) {
   Held held;
-  held.Add(CallKind::kKnown, Expected::kAllow);
-  held.Add(CallKind::kFresh, Expected::kUnavailable);
-  held.Add(CallKind::kFresh, Expected::kEither);
-  held.Add(CallKind::kForgedNone, Expected::kAllow);
+  Decision allowed = Answer(Verdict::kAllow);
+  allowed.freshness = Freshness::kDegraded;
+  held.Add(TokenKind::kKnown, Expected::kAllow, allowed);
+  held.Add(TokenKind::kKnown, Expected::kAllow, Answer(Verdict::kUnavailable));
+  held.Add(TokenKind::kNew, Expected::kAllow, allowed);
+  held.Add(TokenKind::kNew, Expected::kUnavailable, Answer(Verdict::kUnavailable));
+  held.Add(TokenKind::kNew, Expected::kEither, allowed);
+  held.Add(TokenKind::kExpiring, Expected::kDeny, Answer(Verdict::kDeny));
+  held.Add(TokenKind::kForgedUnsigned, Expected::kAllow, Answer(Verdict::kDeny));
+  held.Add(TokenKind::kRotated, Expected::kAllow, Answer(Verdict::kAllow));
   Held twice = held;
   twice.Add(held);
-  EXPECT_EQ(twice.to_allow, 2u);
+  EXPECT_EQ(twice.to_allow, 8u);
+  EXPECT_EQ(twice.known_to_allow, 4u);
+  EXPECT_EQ(twice.known_allowed, 2u);
   EXPECT_EQ(twice.to_unavailable, 2u);
   EXPECT_EQ(twice.to_either, 2u);
+  EXPECT_EQ(twice.to_deny, 2u);
   EXPECT_EQ(twice.forged, 2u);
+  EXPECT_EQ(twice.rotated_allowed, 2u);
+  EXPECT_EQ(twice.degraded_allowed, 6u);
+}
+
+TEST(CallSource, HandsOutNewTokensOnceAndOthersInTurn) {
+  CallSource once(TokenKind::kNew, CallSource::Use::kOnce, {Call{"a", "", 0, 0}, Call{"b", "", 0, 0}});
+  EXPECT_EQ(once.Next()->authorization, "a");
+  EXPECT_EQ(once.Next()->authorization, "b");
+  EXPECT_EQ(once.Next(), nullptr);
+  CallSource repeated(TokenKind::kKnown, CallSource::Use::kRepeated, {Call{"a", "", 0, 0}});
+  repeated.Next();
+  EXPECT_EQ(repeated.Next()->authorization, "a");
+}
+
+TEST(CallSource, VariesTwelveCharactersAndNothingElse) {
+  const std::string text = "Bearer abcd............efgh";
+  for (const bool digits : {false, true}) {
+    CallSource source = CallSource::Varied(TokenKind::kOpaque, {text, "", 0, 0}, 11, digits);
+    const std::string first = source.Next()->authorization, second = source.Next()->authorization;
+    EXPECT_NE(first, second);
+    EXPECT_EQ(first.size(), text.size());
+    EXPECT_TRUE(first.starts_with("Bearer abcd")) << first;
+    EXPECT_TRUE(first.ends_with("efgh")) << first;
+    EXPECT_EQ(first.find('.'), std::string::npos);
+  }
+}
+
+TEST(RateHz, SpreadsACountOverThePhaseAndKeepsToTheMost) {
+  EXPECT_EQ(RateHz({.kind = TokenKind::kKnown, .rate_hz = 100}, 10, 0), 100);
+  EXPECT_EQ(RateHz({.kind = TokenKind::kForgedKid, .count = 1000}, 10, 0), 100);
+  EXPECT_EQ(RateHz({.kind = TokenKind::kForgedKid, .count = 1000}, 10, 7), 7);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-DOCUMENTS = ["README.md", "SECURITY.md", "docs/*.md", "docs/decisions/*.md", "*/README.md", "tools/*/README.md", "tests/*/*/README.md"]
+DOCUMENTS = ["README.md", "SECURITY.md", "docs/*.md", "docs/decisions/*.md", "*/README.md", "bench/*/README.md", "tools/*/README.md", "tests/*/*/README.md"]
 
 
 def tests_defined(root):

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/outage/load.h"
+#include "tollgate/config.h"
+
+namespace tollgate::bench {
+
+// Objective is one demand on a run and how it came out. Pure data.
+struct Objective {
+  std::string name;
+  std::string text;
+  double observed = 0;
+  double limit = 0;
+  bool at_least = false;  // The limit is the least, not the most.
+  std::string outcome{};  // "met", "missed", or "inconclusive" where the machine was too unquiet to judge.
+
+  bool met() const { return outcome != "missed"; }
+};
+nlohmann::json ToJson(const Objective& objective);
+
+// NothingWrong are the four that hold in every scenario.
+std::vector<Objective> NothingWrong(const Wrong& wrong);
+
+// KnownAllowed: in percent, all of the known tokens that by the harness's account had to be allowed were.
+// Missed if none had to be.
+Objective KnownAllowed(const Held& held);
+
+// Saw is met if something was seen often enough that the run tested what it is for.
+Objective Saw(std::string name, std::string text, uint64_t count, uint64_t least = 1);
+
+// BackToFresh: `seconds` from the end of each fault until the keys were fresh; negative: never. At most one
+// fetch that was under way, the longest backoff, the fetch that succeeds, and what the identity provider
+// takes to warm up.
+Objective BackToFresh(const std::vector<double>& seconds, const Timing& timing, double warm_up_s = 0);
+
+// RequestsPerCooldown: the most requests begun within one cooldown, of those in [from, to). All times in
+// nanoseconds. The engine counts from a moment before the begin, and a thread that was held up in between is
+// not its fault: what counts is from the earliest such moment to the begin of another. Missed if there were
+// none: then nobody asked.
+Objective RequestsPerCooldown(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
+                              const Timing& timing);
+
+// SteadyRequests: requests in [from, to) after a recovery, at most the one that succeeds and one for each of
+// the shortest jittered intervals since.
+Objective SteadyRequests(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
+                         const Timing& timing);
+
+// RemovedKey: seconds from a key's removal until the last check that allowed a token of it, 0 if there was
+// none since. With the identity provider reachable at most the longest jittered interval and a second, else
+// the staleness bound. Times in nanoseconds; `allowed` −1: never, which is missed too, since nothing was
+// removed then.
+Objective RemovedKey(int64_t removed_ns, int64_t allowed_ns, bool reachable, const Timing& timing);
+// AllowedAfterRemoval: checks that allowed such a token though they began when the engine had seen that its
+// key was gone.
+Objective AllowedAfterRemoval(uint64_t count);
+
+// ServiceTime is what pairs of slices say about hits in the outage.
+struct ServiceTime {
+  std::vector<double> healthy_p999_ns;  // Of every whole slice.
+  std::vector<double> outage_p999_ns;
+  std::vector<double> ratios;  // Of the pairs.
+  double spread = 1;           // Healthy against healthy.
+  double ratio = 0;            // Median of the pairs.
+  std::string outcome;         // "met", "missed", "inconclusive"; "too_few" pairs.
+};
+inline constexpr double kServiceTimeRatioMax = 1.25;
+inline constexpr size_t kServicePairsMin = 9;
+// A pair is a healthy slice and the outage's behind it, in which every hit was on degraded keys.
+ServiceTime MeasureServiceTime(const std::vector<Slice>& slices);
+Objective ServiceTimeObjective(const ServiceTime& service);
+
+}  // namespace tollgate::bench

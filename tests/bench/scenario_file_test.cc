@@ -1,0 +1,160 @@
+#include "bench/outage/scenario_file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "bench/outage/tokens.h"
+
+namespace tollgate::bench {
+namespace {
+
+constexpr char kGood[] = R"(# What it is for.
+scenario some-name
+about One sentence,
+about on two lines.
+start cold
+
+load known 100000/s
+load new 200/s
+permit overloaded
+expect degraded
+
+phase 5min down at first
+  fault slow 500ms 10s
+  expect service-time
+
+phase 1h flood
+  clock -1h
+  load forged-kid 1000000
+  expect one-request-per-cooldown
+)";
+
+TEST(ScenarioFile, ReadsWhatItSays) {
+  const absl::StatusOr<Scenario> read = ParseScenario(kGood, "file");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->name, "some-name");
+  EXPECT_EQ(read->about, "One sentence, on two lines.");
+  EXPECT_EQ(read->start, Start::kCold);
+  ASSERT_EQ(read->loads.size(), 2u);
+  EXPECT_EQ(read->loads[0].rate_hz, 100'000);
+  EXPECT_EQ(read->loads[1].kind, TokenKind::kNew);
+  EXPECT_TRUE(read->permit_overloaded);
+  EXPECT_TRUE(read->expect_degraded);
+  EXPECT_FALSE(read->expect_unavailable);
+  ASSERT_EQ(read->phases.size(), 2u);
+  const Phase &first = read->phases[0], &second = read->phases[1];
+  EXPECT_EQ(first.name, "down at first");
+  EXPECT_EQ(first.duration_s, 300);
+  EXPECT_EQ(first.fault.kind, FaultKind::kSlow);
+  EXPECT_EQ(first.fault.delay_min_s, 0.5);
+  EXPECT_EQ(first.fault.delay_max_s, 10);
+  EXPECT_TRUE(first.expect_service_time);
+  EXPECT_TRUE(second.fault.none());
+  EXPECT_EQ(second.clock_step_s, -3600);
+  ASSERT_EQ(second.loads.size(), 1u);
+  EXPECT_EQ(second.loads[0].count, 1'000'000u);
+  EXPECT_TRUE(second.expect_one_request_per_cooldown);
+  EXPECT_EQ(read->DurationS(), 3900);
+  EXPECT_TRUE(read->Offers(TokenKind::kForgedKid));
+  EXPECT_FALSE(read->Offers(TokenKind::kOpaque));
+}
+
+// The good file with `line` where `start cold` stood, or at its end.
+std::string Refusal(const std::string& line, bool in_phase) {
+  std::string text = kGood;
+  if (in_phase) {
+    text += line + "\n";
+  } else {
+    text.replace(text.find("start cold"), 10, line);
+  }
+  return std::string(ParseScenario(text, "file").status().message());
+}
+
+TEST(ScenarioFile, RefusesWhatItDoesNotUnderstandWithFileAndLine) {
+  EXPECT_EQ(Refusal("start cold", false), "") << "the control";
+  for (const char* line :
+       {"begin cold", "start", "start cold now", "start lukewarm", "scenario other", "load nonsense 5/s",
+        "load opaque", "load opaque 5", "load opaque -5/s", "load opaque 5/s more", "load opaque five/s",
+        "permit everything", "expect wonders", "expect service-time", "fault down", "clock +1h", "add-key",
+        "remove-key now", "about"}) {
+    const std::string refusal = Refusal(line, false);
+    EXPECT_TRUE(refusal.starts_with("file:5: ")) << line << ": " << refusal;
+  }
+  EXPECT_TRUE(Refusal("load known 5/s", false).starts_with("file:7: ")) << "the second of the two";
+  for (const char* line : {"fault", "fault nonsense", "fault none", "fault slow 5s", "fault slow 5s 1s",
+                           "fault error", "fault error 200", "fault down now", "phase 5 x", "phase 0s x",
+                           "phase 5min", "phase 5days x", "clock 1h", "clock +0s", "clock +500ms", "clock",
+                           "load forged-kid 5/s", "load new 5/s", "expect degraded"}) {
+    const std::string refusal = Refusal(line, true);
+    EXPECT_TRUE(refusal.starts_with("file:20: ")) << line << ": " << refusal;
+  }
+}
+
+TEST(ScenarioFile, RefusesAScenarioThatTestsNothing) {
+  const auto refusal = [](const std::string& text) {
+    return std::string(ParseScenario(text, "file").status().message());
+  };
+  const std::string head = "scenario a\nabout A.\nload known 5/s\n";
+  EXPECT_EQ(refusal(head + "phase 1s x\n"), "") << "the control";
+  EXPECT_NE(refusal(""), "");
+  EXPECT_NE(refusal(head), "") << "no phase";
+  EXPECT_NE(refusal("scenario a\nload known 5/s\nphase 1s x\n"), "") << "no about";
+  EXPECT_NE(refusal("about A.\nload known 5/s\nphase 1s x\n"), "") << "no name";
+  EXPECT_NE(refusal("scenario a\nabout A.\nphase 1s x\n"), "") << "no known tokens";
+  EXPECT_NE(refusal(head + "phase 1s x\nremove-key\n"), "") << "no tokens of the removed key";
+  EXPECT_NE(refusal(head + "load compromised 5/s\nphase 1s x\n"), "") << "no key is removed";
+  EXPECT_NE(refusal(head + "phase 1s x\nadd-key\n"), "");
+  EXPECT_NE(refusal(head + "expect removed-key-refused\nphase 1s x\n"), "");
+  EXPECT_NE(refusal(head + "expect new-key-accepted\nphase 1s x\n"), "");
+  EXPECT_NE(refusal(head + "phase 1s x\nexpect service-time\n"), "") << "no fault";
+  EXPECT_NE(refusal(head + "phase 1s x\nexpect one-request-per-cooldown\n"), "") << "no flood";
+  EXPECT_NE(refusal(head + "expect steady-requests\nphase 1s x\n"), "") << "no recovery";
+  EXPECT_NE(refusal(head + "expect fresh-after-fault\nphase 1s x\nfault down\n"), "") << "no recovery";
+  EXPECT_NE(refusal(head + "start cold\nphase 1s x\n"), "") << "nothing is wrong";
+}
+
+TEST(ScenarioFile, TheShippedOnesCanBeReadAndTheirTokensMade) {
+  std::set<std::string> names;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(TOLLGATE_SOURCE_DIR "/bench/outage/scenarios")) {
+    const absl::StatusOr<Scenario> scenario = ReadScenario(entry.path().string());
+    ASSERT_TRUE(scenario.ok()) << scenario.status();
+    EXPECT_EQ(scenario->name + ".scenario", entry.path().filename().string());
+    names.insert(scenario->name);
+    const TokenPool about{.source = "",
+                          .issuer = "https://idp.example",
+                          .resource = "https://mcp.example/mcp",
+                          .scope = "read",
+                          .jwks_uri = "",
+                          .jwks = "",
+                          .tokens = {},
+                          .expires_at_s = 0,
+                          .bytes_mean = 0};
+    const std::unique_ptr<TokenSupply> supply = MakeMintingSupply(about);
+    const absl::StatusOr<CallSources> sources = MakeSources(*scenario, 1e-4, 10, 3, *supply);
+    ASSERT_TRUE(sources.ok()) << sources.status();
+    EXPECT_EQ(sources->at(TokenKind::kKnown).size(), 3u);
+  }
+  EXPECT_EQ(names.size(), 16u);
+}
+
+TEST(PoolSupply, HasKnownAndNewTokensOnceAndNothingThatNeedsOtherKeys) {
+  TokenPool pool;
+  pool.tokens["RS256"] = {"r1", "r2"};
+  pool.tokens["ES256"] = {"e1", "e2"};
+  pool.tokens["HS256"] = {"h1"};
+  const std::unique_ptr<TokenSupply> supply = MakePoolSupply(pool);
+  EXPECT_EQ(supply->Take(TokenKind::kKnown, 3), (std::vector<std::string>{"r1", "e1"}));
+  EXPECT_EQ(supply->Take(TokenKind::kNew, 5), (std::vector<std::string>{"r2", "e2"}));
+  EXPECT_TRUE(supply->Take(TokenKind::kNew, 5).empty());
+  EXPECT_EQ(supply->Take(TokenKind::kForgedRs256, 1), (std::vector<std::string>{"r1"}));
+  for (const TokenKind kind :
+       {TokenKind::kCompromised, TokenKind::kRotated, TokenKind::kExpiring, TokenKind::kForgedEs512}) {
+    EXPECT_TRUE(supply->Take(kind, 1).empty()) << TokenKindName(kind);
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::bench
