@@ -25,9 +25,6 @@ Timing RandomTiming(Random& random) {
   timing.fetch_timeout_ms = random.Between(200, 20'000);
   timing.metadata_age_max_ms = random.Between(10'000, 4'000'000);
   timing.jitter_percent = static_cast<int32_t>(random.Between(0, 50));
-  // No bucket to speak of: FetchWatch does not know what it holds back.
-  timing.host_interval_ms = 1;
-  timing.host_burst = 1000;
   timing.staleness_bound_ms =
       timing.refresh_max_ms * 2 + timing.fetch_timeout_ms + random.Between(0, 2'000'000);
   return timing;
@@ -182,6 +179,9 @@ int64_t IdpScript::DeadSince(int64_t at_ms) const { return SinceWhen(faults, at_
 Script::Script(uint64_t seed_in) : seed(seed_in) {
   Random random({seed, 1});
   config.timing = AnyTiming(random);
+  // No bucket to speak of: FetchWatch does not know what it holds back.
+  config.timing.host_interval_ms = 1;
+  config.timing.host_burst = 1000;
   const int64_t bound_ms = config.timing.staleness_bound_ms;
   duration_ms = bound_ms * random.Between(2, 5);
   const int num_issuers = 1 + random.Below(kIssuersMax);
