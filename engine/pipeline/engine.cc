@@ -100,11 +100,11 @@ size_t RulesBytes(const pipeline::IssuerRules& rules) {
   size_t bytes = sizeof rules + 2 * rules.expectations.issuer.size();
   for (const std::vector<std::string>* texts : {&profile.types, &profile.client_claims, &profile.scope_claims,
                                                 &profile.role_claims, &profile.discovery_hosts}) {
-    for (const std::string& text : *texts) bytes += sizeof text + text.size();
+    for (const std::string& text : *texts) bytes += sizeof(std::string) + text.size();
   }
   if (rules.answers != nullptr) bytes *= 2;  // These are nearly the same once more.
   for (const auto& [claim, value] : profile.must_equal)
-    bytes += sizeof claim + claim.size() + sizeof value + value.size();
+    bytes += 2 * sizeof(std::string) + claim.size() + value.size();
   return bytes;
 }
 
@@ -252,7 +252,7 @@ std::string Engine::ScopesFor(std::string_view tool) const {
 
 absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
   if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
-  const absl::Status status =
+  absl::Status status =
       impl_->context.keys->AddIssuer(issuer, [&](uint32_t position) { impl_->Put(issuer, position); });
   if (impl_->context.keys->num_issuers() > 1) impl_->context.cache->HasSeveralIssuers();
   return status;
