@@ -24,4 +24,7 @@ inline int64_t Times(int64_t a, int64_t b) {
   return product;
 }
 
+// Between returns how long it is from `from` until `to`; 0 if that is past.
+inline int64_t Between(int64_t from, int64_t to) { return to > from ? Minus(to, from) : 0; }
+
 }  // namespace tollgate::saturating

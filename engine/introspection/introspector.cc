@@ -18,7 +18,7 @@
 namespace tollgate::introspection {
 namespace {
 
-using saturating::Minus;
+using saturating::Between;
 using saturating::Plus;
 
 // Tokens of one issuer, and of all together, of which it is remembered that their last question brought no
@@ -32,8 +32,6 @@ static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
 
 // Those that have once been active, or whose signature is good, are served first.
 enum Queue : size_t { kProven, kUnproven, kQueueCount };
-
-int64_t MsBetween(int64_t from_ms, int64_t to_ms) { return std::max<int64_t>(Minus(to_ms, from_ms), 0); }
 
 // Question is one that somebody may wait for.
 struct Question {
@@ -298,7 +296,7 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
     const StoredAnswer* const stored = state.cache.Find({.issuer = issuer, .token = name});
     const bool proven = stored != nullptr && stored->answer.active;
     if (stored != nullptr) {
-      const int64_t age_ms = MsBetween(stored->answered_at_ms, now_ms);
+      const int64_t age_ms = Between(stored->answered_at_ms, now_ms);
       const bool fresh =
           age_ms <= (proven ? std::min(age_max_ms, timing.active_age_max_ms) : timing.inactive_age_max_ms);
       // Of what no key vouches for, nothing is known any more.
@@ -317,7 +315,7 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
       return known;
     }
     if (const auto found = at.unanswered.find(name); found != at.unanswered.end()) {
-      known.retry_after_ms = MsBetween(now_ms, found->second);
+      known.retry_after_ms = Between(now_ms, found->second);
       if (known.retry_after_ms > 0) return known;
     }
     if (!MayAsk(at.breaker, now_ms)) {
@@ -354,7 +352,7 @@ void Introspector::FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* hea
   health->introspection_failures = at.num_failed;
   health->introspections_refused = at.num_refused;
   health->introspections_in_flight = static_cast<uint32_t>(at.exchanges.size());
-  health->introspection_paused_for_ms = MsBetween(now_ms, at.breaker.open_until_ms);
+  health->introspection_paused_for_ms = Between(now_ms, at.breaker.open_until_ms);
   health->last_introspection_error = at.last_error;
 }
 

@@ -10,14 +10,6 @@
 #include "keys/refresh_schedule.h"
 
 namespace tollgate::keys {
-namespace {
-
-int64_t MsBetween(int64_t from_ms, int64_t to_ms) {
-  return std::max<int64_t>(saturating::Minus(to_ms, from_ms), 0);
-}
-
-}  // namespace
-
 // Forced asks for a fetch through the gate, and wakes the background side if that moves the next one forward.
 void KeyStore::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
   if (issuer.schedule.forced) return;
@@ -45,9 +37,9 @@ KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const n
   const ScheduleState seen = at.Seen();
   standing.freshness = FreshnessAt(seen, timing_, now_ms);
   standing.ever_good = seen.last_good_ms != ScheduleState::kNever;
-  if (standing.ever_good) standing.age_ms = MsBetween(seen.last_good_ms, now_ms);
+  if (standing.ever_good) standing.age_ms = saturating::Between(seen.last_good_ms, now_ms);
   // Ordering: relaxed; a hint.
-  standing.retry_after_ms = MsBetween(now_ms, at.next_ms.load(std::memory_order_relaxed));
+  standing.retry_after_ms = saturating::Between(now_ms, at.next_ms.load(std::memory_order_relaxed));
   return standing;
 }
 
@@ -82,7 +74,7 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
   const bool settled = at.absent->IsSettled(key_id, at.fetches, now_ms);
   // A settled one asks again only when the gate is open, so that no fetch follows the one that settled it by
   // itself.
-  if (!settled || MsBetween(at.schedule.last_begin_ms, now_ms) >= timing_.cooldown_ms) {
+  if (!settled || saturating::Between(at.schedule.last_begin_ms, now_ms) >= timing_.cooldown_ms) {
     Forced(at, std::move(lock));
   }
   return settled ? Reason::kKeyUnknown : Reason::kKeyPending;
@@ -126,10 +118,10 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
       const ScheduleState& schedule = issuer->schedule;
       health.freshness = FreshnessAt(schedule, timing_, now_ms);
       if (schedule.last_good_ms != ScheduleState::kNever) {
-        health.keys_age_ms = MsBetween(schedule.last_good_ms, now_ms);
+        health.keys_age_ms = saturating::Between(schedule.last_good_ms, now_ms);
       }
       health.consecutive_failures = schedule.failures;
-      health.next_fetch_in_ms = MsBetween(now_ms, issuer->NextRequestMs(timing_));
+      health.next_fetch_in_ms = saturating::Between(now_ms, issuer->NextRequestMs(timing_));
     }
     all.push_back(std::move(health));
   }

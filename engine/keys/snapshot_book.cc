@@ -14,14 +14,6 @@
 #include "keys/key_adoption.h"
 
 namespace tollgate::keys {
-namespace {
-
-int64_t AgeMs(int64_t since_ms, int64_t now_ms) {
-  return std::max<int64_t>(saturating::Minus(now_ms, since_ms), 0);
-}
-
-}  // namespace
-
 SnapshotBook::SnapshotBook(const Timing& timing, sync::ThreadBlocks& blocks, KeyGenerations& generations,
                            IssuerTable& issuers)
     : timing_(timing), blocks_(blocks), generations_(generations), issuers_(issuers) {}
@@ -167,14 +159,14 @@ void SnapshotBook::Write(int64_t now_ms) {
     const Recorded& recorded = *issuer.recorded;
     forget |= recorded.removal_unwritten;
     if (recorded.jwks.empty()) return;
-    entries.push_back(
-        {.issuer = issuer.name,
-         .discovered = issuer.source->discovers(),
-         .jwks_uri = recorded.jwks_uri,
-         .etag = recorded.etag,
-         .jwks = recorded.jwks,
-         .max_age_s = std::max<int64_t>(issuer.max_age_s, -1),
-         .last_good_wall_s = SnapshotWallS(AgeMs(recorded.last_good_ms, now.mono_ms), now.wall_s)});
+    entries.push_back({.issuer = issuer.name,
+                       .discovered = issuer.source->discovers(),
+                       .jwks_uri = recorded.jwks_uri,
+                       .etag = recorded.etag,
+                       .jwks = recorded.jwks,
+                       .max_age_s = std::max<int64_t>(issuer.max_age_s, -1),
+                       .last_good_wall_s = SnapshotWallS(
+                           saturating::Between(recorded.last_good_ms, now.mono_ms), now.wall_s)});
   });
   schedule_.last_write_ms = now_ms;
   const SnapshotKeeper::Written written = keeper_->Write(entries, forget);

@@ -12,11 +12,6 @@ namespace {
 // stirring.
 constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
-// A monotonic clock may be below zero, and what is never due is at the end of the range.
-int64_t MsUntil(int64_t due_ms, int64_t now_ms) {
-  return std::max<int64_t>(saturating::Minus(due_ms, now_ms), 0);
-}
-
 }  // namespace
 
 uint32_t NumProcessors() { return std::thread::hardware_concurrency(); }
@@ -47,7 +42,8 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   int64_t due_ms =
       std::min({context_.keys->RunDue(before.mono_ms, transport_),
                 context_.introspector->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs()});
-  const int64_t wait_ms = std::min(MsUntil(due_ms, before.mono_ms), std::max<int64_t>(wait_max.count(), 0));
+  const int64_t wait_ms =
+      std::min(saturating::Between(before.mono_ms, due_ms), std::max<int64_t>(wait_max.count(), 0));
   transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
 
   const Now after = clock_.Read();
@@ -69,7 +65,7 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
       std::min({due_ms, context_.waiters.RunReady(after.mono_ms), context_.answers.RunReady(after.mono_ms)});
   // Last: nobody waits for a disk who only waits for keys.
   due_ms = std::min(due_ms, context_.keys->RunSnapshot(after.mono_ms));
-  return std::chrono::milliseconds(MsUntil(due_ms, after.mono_ms));
+  return std::chrono::milliseconds(saturating::Between(after.mono_ms, due_ms));
 }
 
 }  // namespace tollgate::pipeline
