@@ -10,6 +10,7 @@
 #include "keys/refresh_schedule.h"
 
 namespace tollgate::keys {
+
 // Forced asks for a fetch through the gate, and wakes the background side if that moves the next one forward.
 void KeyStore::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
   if (issuer.schedule.forced) return;
