@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "base/ascii.h"
 #include "base/saturating.h"
 #include "claims/claim_values.h"
 
@@ -12,27 +13,17 @@ namespace {
 
 using Limits = std::numeric_limits<int64_t>;
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (Lower(a[i]) != Lower(b[i])) return false;
-  }
-  return true;
-}
-
 // ShortType leaves out "application/" where RFC 7515 section 4.1.9 lets it be left out: no other slash
 // follows.
 std::string_view ShortType(std::string_view type) {
   constexpr std::string_view kPrefix = "application/";
-  if (!EqualsIgnoringCase(type.substr(0, kPrefix.size()), kPrefix)) return type;
+  if (!ascii::EqualIgnoringCase(type.substr(0, kPrefix.size()), kPrefix)) return type;
   const std::string_view rest = type.substr(kPrefix.size());
   return rest.find('/') == rest.npos ? rest : type;
 }
 
 bool SameType(std::string_view a, std::string_view b) {
-  return EqualsIgnoringCase(ShortType(a), ShortType(b));
+  return ascii::EqualIgnoringCase(ShortType(a), ShortType(b));
 }
 
 Reason CheckType(const jose::JoseHeader& header, const Profile& profile) {
@@ -59,7 +50,7 @@ bool NamesAnotherUse(json::Value payload) {
   constexpr std::array<std::string_view, 4> kOtherTypes = {"ID", "Refresh", "Offline", "Logout"};
   const std::optional<std::string_view> type = payload.Member("typ").string();
   return type && std::any_of(kOtherTypes.begin(), kOtherTypes.end(),
-                             [&](std::string_view other) { return EqualsIgnoringCase(*type, other); });
+                             [&](std::string_view other) { return ascii::EqualIgnoringCase(*type, other); });
 }
 
 // CheckOtherMarks looks for the marks of ID, refresh and other tokens.
@@ -341,8 +332,8 @@ Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int6
   if (const json::Value type = answer.Member("token_type"); type.present()) {
     const std::optional<std::string_view> name = type.string();
     if (!name) return Reason::kBadClaim;
-    const bool dpop = EqualsIgnoringCase(*name, "DPoP");
-    if (!dpop && !EqualsIgnoringCase(*name, "Bearer")) return Reason::kNotAnAccessToken;
+    const bool dpop = ascii::EqualIgnoringCase(*name, "DPoP");
+    if (!dpop && !ascii::EqualIgnoringCase(*name, "Bearer")) return Reason::kNotAnAccessToken;
     storage->sender_constrained |= dpop;
   }
   if (const Reason reason = CheckTimes(TimesOf(*storage), expectations, now_s, evidence);

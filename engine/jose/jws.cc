@@ -5,6 +5,7 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 
+#include "base/ascii.h"
 #include "jose/base64url.h"
 
 namespace tollgate::jose {
@@ -21,21 +22,12 @@ TOLLGATE_SLOW Reason SplitOther(std::string_view rest) {
   return dots == 4 ? Reason::kEncryptedToken : Reason::kNotCompactJws;
 }
 
-bool EqualIgnoringCase(std::string_view a, std::string_view lower) {
-  if (a.size() != lower.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] + ('a' - 'A')) : a[i];
-    if (c != lower[i]) return false;
-  }
-  return true;
-}
-
 Reason ReadAlgorithm(std::string_view name, Algorithm* out) {
   if (const std::optional<Algorithm> algorithm = AlgorithmFromName(name)) {
     *out = *algorithm;
     return Reason::kNone;
   }
-  if (EqualIgnoringCase(name, "none")) return Reason::kAlgorithmNone;
+  if (ascii::EqualIgnoringCase(name, "none")) return Reason::kAlgorithmNone;
   if (name == "HS256" || name == "HS384" || name == "HS512") return Reason::kAlgorithmSymmetric;
   return Reason::kAlgorithmUnsupported;
 }

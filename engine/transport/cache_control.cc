@@ -1,16 +1,12 @@
 #include "transport/cache_control.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace tollgate::transport {
 namespace {
-
-bool EqualIgnoringCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -53,8 +49,8 @@ int64_t MaxAgeSeconds(std::string_view cache_control, std::string_view age) {
     const std::string_view member = TakeMember(&cache_control);
     const size_t equals = member.find('=');
     const std::string_view name = member.substr(0, equals);
-    if (EqualIgnoringCase(name, "no-store") || EqualIgnoringCase(name, "no-cache")) return 0;
-    if (!EqualIgnoringCase(name, "max-age")) continue;
+    if (ascii::EqualIgnoringCase(name, "no-store") || ascii::EqualIgnoringCase(name, "no-cache")) return 0;
+    if (!ascii::EqualIgnoringCase(name, "max-age")) continue;
     const auto seconds = equals == member.npos ? std::nullopt : DeltaSeconds(member.substr(equals + 1));
     if (!seconds) return 0;
     max_age = max_age < 0 ? *seconds : std::min(max_age, *seconds);

@@ -1,11 +1,11 @@
 #include "transport/url.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <memory>
 
+#include "base/ascii.h"
 #include "transport/address.h"
 
 namespace tollgate::transport {
@@ -14,10 +14,6 @@ namespace {
 constexpr size_t kUrlBytesMax = 2048;  // As limits::kIssuerBytesMax: most are an issuer and a path.
 constexpr std::string_view kScheme = "https://";
 constexpr std::string_view kHttpScheme = "http://";
-
-bool EqualIgnoringCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 // One part of the parsed URL, empty if it has none.
 std::string Part(CURLU* url, CURLUPart part) {
@@ -30,11 +26,13 @@ std::string Part(CURLU* url, CURLUPart part) {
 
 // Of the ways to write a loopback address in IPv6, this one only.
 bool IsLoopback(std::string_view host) {
-  if (EqualIgnoringCase(host, "localhost") || host == "[::1]") return true;
+  if (ascii::EqualIgnoringCase(host, "localhost") || host == "[::1]") return true;
   return !host.starts_with('[') && KindOfLiteral(host) == AddressKind::kLoopback;
 }
 
-bool IsHttps(std::string_view url) { return EqualIgnoringCase(url.substr(0, kScheme.size()), kScheme); }
+bool IsHttps(std::string_view url) {
+  return ascii::EqualIgnoringCase(url.substr(0, kScheme.size()), kScheme);
+}
 
 // What stands between the scheme and the path; `url` has one of our schemes.
 std::string_view WrittenAuthority(std::string_view url) {
@@ -72,7 +70,7 @@ absl::Status CheckFetchUrl(std::string_view url, const FetchRules& rules) {
   if (odd) return absl::InvalidArgumentError("the URL has a character that RFC 3986 does not allow");
   if (url.find('#') != url.npos) return absl::InvalidArgumentError("the URL has a fragment");
 
-  const bool http = EqualIgnoringCase(url.substr(0, kHttpScheme.size()), kHttpScheme);
+  const bool http = ascii::EqualIgnoringCase(url.substr(0, kHttpScheme.size()), kHttpScheme);
   if (!http && !IsHttps(url)) return absl::InvalidArgumentError("the URL is not an https URL");
   const std::string_view authority = WrittenAuthority(url);
   if (authority.find('@') != authority.npos)
@@ -87,7 +85,8 @@ absl::Status CheckFetchUrl(std::string_view url, const FetchRules& rules) {
   // host.
   const std::string host = Part(parsed.get(), CURLUPART_HOST);
   const std::string port = Part(parsed.get(), CURLUPART_PORT);
-  if (host.empty() || port == "0" || !EqualIgnoringCase(authority, port.empty() ? host : host + ":" + port)) {
+  if (host.empty() || port == "0" ||
+      !ascii::EqualIgnoringCase(authority, port.empty() ? host : host + ":" + port)) {
     return absl::InvalidArgumentError("the URL has no plain host, or a bad port");
   }
   return CheckHost(host, http, rules);
