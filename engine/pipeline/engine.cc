@@ -226,9 +226,9 @@ void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& requ
 bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback) {
   const pipeline::WaitFor wait = pipeline::WhatFor(impl_->context, unavailable);
   if (wait.waiters == nullptr) return false;
-  bool ready = false;
-  if (!wait.waiters->Add(wait.who, wait.ticket, INT64_MAX, std::move(callback), &ready)) return false;
-  if (ready) impl_->background.Wake();
+  bool wake = false;
+  if (!wait.waiters->Add(wait.who, wait.ticket, INT64_MAX, std::move(callback), &wake)) return false;
+  if (wake) impl_->background.Wake();
   return true;
 }
 

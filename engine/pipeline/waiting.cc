@@ -36,12 +36,11 @@ class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
     Decide(context_, request_, clock_, &decision_, &principal_);
     const WaitFor wait = WhatFor(context_, decision_);
     if (wait.waiters == nullptr || clock_.Read().mono_ms >= deadline_ms_) return;
-    bool ready = false;
+    bool wake = false;
     // With too many that wait already, this answer is the last.
-    if (wait.waiters->Add(
-            wait.who, wait.ticket, deadline_ms_, [self = shared_from_this()] { self->Run(); }, &ready)) {
-      background_.Wake();  // If it is not ready, its deadline may still be earlier than any other.
-    }
+    wait.waiters->Add(
+        wait.who, wait.ticket, deadline_ms_, [self = shared_from_this()] { self->Run(); }, &wake);
+    if (wake) background_.Wake();
   }
 
  private:
