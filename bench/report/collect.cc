@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "tollgate/version.h"
 
@@ -124,12 +125,28 @@ struct Verdicts {
   }
 };
 
-void JudgeScaling(const json& scaling, Verdicts* verdicts) {
-  for (const json& kind : scaling.at("kinds")) {
-    verdicts->Add(kind.at("outcome"), "two threads, " + kind.at("name").get<std::string>() + ": " +
-                                          Number(kind.at("relative")) + " of what the machine gives, limit " +
-                                          Number(kind.at("limit")) + "; calibration " +
-                                          Number(scaling.at("calibration")));
+// JudgeScaling judges the median of all runs, as of everything else that is measured several times; runs
+// whose calibration says nothing do not count.
+void JudgeScaling(const json& runs, Verdicts* verdicts) {
+  struct Kind {
+    std::vector<double> relatives;
+    double limit = 0;
+  };
+  std::map<std::string, Kind> kinds;
+  for (const json& run : runs) {
+    for (const json& measured : run.at("kinds")) {
+      Kind& kind = kinds[measured.at("name")];
+      kind.limit = measured.at("limit");
+      if (measured.at("outcome") != "inconclusive") kind.relatives.push_back(measured.at("relative"));
+    }
+  }
+  for (const auto& [name, kind] : kinds) {
+    const double median = Median(kind.relatives);
+    verdicts->Add(kind.relatives.empty() ? "inconclusive"
+                  : median >= kind.limit ? "met"
+                                         : "missed",
+                  "two threads, " + name + ": " + Number(median) + " of what the machine gives, limit " +
+                      Number(kind.limit) + ", median of " + std::to_string(kind.relatives.size()));
   }
 }
 
@@ -200,8 +217,8 @@ json Collect(const CollectInput& input) {
     }
     if (!file.contains("scaling") || !file.at("scaling").contains("kinds")) continue;
     scaling.push_back(file.at("scaling"));
-    JudgeScaling(scaling.back(), &verdicts);
   }
+  JudgeScaling(scaling, &verdicts);
   json gates = json::array();
   for (const GateResult& result : EvaluateGates(input.gates, figures)) {
     gates.push_back(ToJson(result));

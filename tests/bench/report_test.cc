@@ -200,7 +200,11 @@ void ExpectJudgedByTime(const std::function<void(CollectInput*)>& spoil) {
 
 TEST(Collect, JudgesThreadsAndLatencyAndSaysWhatIsInconclusive) {
   const auto scaling = [](const char* outcome) {
-    return [outcome](CollectInput* input) { input->micro[1]["scaling"]["kinds"][1]["outcome"] = outcome; };
+    return [outcome](CollectInput* input) {
+      json& kind = input->micro[1]["scaling"]["kinds"][1];
+      kind["outcome"] = outcome;
+      kind["relative"] = 0.5;
+    };
   };
   const auto latency = [](const char* outcome) {
     return [outcome](CollectInput* input) { input->latency[0]["conditions"][3]["outcome"] = outcome; };
@@ -219,6 +223,22 @@ TEST(Collect, JudgesThreadsAndLatencyAndSaysWhatIsInconclusive) {
   CollectInput input = CannedInput("quick");
   latency("not_measured")(&input);
   EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+}
+
+TEST(Collect, JudgesThreadsByTheMedianOfTheRuns) {
+  for (const auto& [bad, passes] : {std::pair(1, true), std::pair(2, false)}) {
+    CollectInput input = CannedInput("full");
+    const json good = input.micro[1];
+    input.micro.insert(input.micro.end(), {good, good});
+    for (int i = 0; i < bad; ++i) {
+      json& kind = input.micro[static_cast<size_t>(1 + i)]["scaling"]["kinds"][0];
+      kind["outcome"] = "missed";
+      kind["relative"] = 0.5;
+    }
+    const json failures = Collect(input)["failures"];
+    const bool missed = failures.dump().find("two threads") != std::string::npos;
+    EXPECT_EQ(missed, !passes) << failures;
+  }
 }
 
 TEST(Collect, TakesTheRepetitionsOfSeveralRunsTogether) {
