@@ -200,7 +200,7 @@ Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit
 }
 
 // FillLong is for a caller who does not fit into a Principal without an allocation.
-TOLLGATE_SLOW bool FillLong(const Context& context, VerdictCache::Found found, uint32_t issuer,
+TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, uint32_t issuer,
                             uint32_t scope_set, Principal* principal) {
   Details details;
   if (!context.cache->ReadDetails(found, &details)) return false;
@@ -249,7 +249,7 @@ std::string Joined(std::span<const std::string_view> words) {
   return all;
 }
 
-TOLLGATE_SLOW void FillFromClaims(const claims::AccessToken& token, Principal* principal) {
+TOLLGATE_MISS void FillFromClaims(const claims::AccessToken& token, Principal* principal) {
   const std::string scope = Joined(token.scopes);
   const std::string roles = Joined(token.roles);
   principal->Assign(std::array<std::string_view, Principal::kFieldCount>{
@@ -305,7 +305,7 @@ TOLLGATE_INLINE void FetchText(std::string_view token) {
 }
 
 // EstablishGood is Establish, and the checks of a token that no tool can change.
-TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scope, const Presented& presented,
+TOLLGATE_MISS Reason EstablishGood(Context& context, const sync::ReadScope& scope, const Presented& presented,
                                    bool known, const Request& request, Now now, Established* established,
                                    Decision* decision) {
   const ResourceId resource = request.resource;
@@ -335,7 +335,7 @@ TOLLGATE_SLOW Reason EstablishGood(Context& context, const sync::ReadScope& scop
 }
 
 // DecideMiss verifies the token and decides from what it says. `known`: see Admission.
-TOLLGATE_SLOW Reason DecideMiss(Context& context, const sync::ReadScope& scope, const Presented& presented,
+TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, const Presented& presented,
                                 bool known, const Request& request, Now now, Decision* decision,
                                 Principal* principal) {
   FetchText(presented.token);
@@ -387,7 +387,7 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
 }
 
 // DecideSlowly is for whatever AllowHit does not allow.
-TOLLGATE_SLOW void DecideSlowly(Context& context, const sync::ReadScope& scope, const Presented& presented,
+TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, const Presented& presented,
                                 const Request& request, Now now, Decision* decision, Principal* principal) {
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();

@@ -49,7 +49,7 @@ std::string_view Joined(std::span<const std::string_view> words) {
 
 }  // namespace
 
-TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token,
+TOLLGATE_MISS Reason Establish(Context& context, const sync::ReadScope& scope, std::string_view token,
                                bool known, ResourceId resource, Now now, Established* established,
                                Decision* decision) {
   Scratch& scratch = ThreadScratch();
@@ -117,7 +117,7 @@ TOLLGATE_SLOW Reason Establish(Context& context, const sync::ReadScope& scope, s
   return Reason::kNone;
 }
 
-TOLLGATE_SLOW bool Remember(Context& context, sync::ThreadBlock& counters,
+TOLLGATE_MISS bool Remember(Context& context, sync::ThreadBlock& counters,
                             const verdicts::VerdictCache::Key& key, Now now, Established* established) {
   if (context.cache->capacity() == 0) return false;
   const claims::AccessToken& token = *established->token;

@@ -124,7 +124,7 @@ Reason Ask(Context& context, sync::ThreadBlock& counters, const Question& questi
 
 }  // namespace
 
-TOLLGATE_SLOW Reason Consult(Context& context, sync::ThreadBlock& counters, uint32_t issuer,
+TOLLGATE_MISS Reason Consult(Context& context, sync::ThreadBlock& counters, uint32_t issuer,
                              std::string_view token, const policy::CompiledTool& tool, Now now,
                              Decision* decision) {
   Question question{.issuer = issuer,
@@ -149,7 +149,7 @@ TOLLGATE_SLOW Reason Consult(Context& context, sync::ThreadBlock& counters, uint
   return Reason::kNone;
 }
 
-TOLLGATE_SLOW Reason EstablishOpaque(Context& context, const sync::ReadScope& scope, std::string_view token,
+TOLLGATE_MISS Reason EstablishOpaque(Context& context, const sync::ReadScope& scope, std::string_view token,
                                      ResourceId resource, const policy::CompiledTool* tool, Now now,
                                      Established* established, Decision* decision) {
   const std::optional<uint32_t> found =

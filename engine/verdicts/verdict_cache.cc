@@ -367,7 +367,7 @@ bool VerdictCache::WorthMoving() {
   return in_vain < kPatience || in_vain % kPatience == 0;
 }
 
-TOLLGATE_SLOW VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
+TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
                                                               int64_t now_s,
                                                               absl::FunctionRef<bool(KeyRef)> is_current) {
   if (num_slots_ == 0) return InsertResult::kDisabled;
