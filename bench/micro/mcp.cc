@@ -1,0 +1,76 @@
+// What a request to an MCP server asks for (BM_McpClassify), beside simdjson's own parse of the same body.
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include <benchmark/benchmark.h>
+#include <simdjson.h>
+#include <nlohmann/json.hpp>
+
+#include "bench/micro/benchmarks.h"
+#include "tollgate/mcp.h"
+
+namespace tollgate::bench {
+namespace {
+
+constexpr char kTool[] = "search_customers";
+
+// A call as a client of the latest revision writes it, whose arguments make up for the rest of its size.
+std::string CallOf(size_t bytes) {
+  nlohmann::json call = {
+      {"jsonrpc", "2.0"},
+      {"id", 17},
+      {"method", "tools/call"},
+      {"params",
+       {{"name", kTool},
+        {"arguments", {{"query", "open invoices"}, {"limit", 50}, {"filters", nlohmann::json::array()}}},
+        {"_meta",
+         {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
+          {"io.modelcontextprotocol/clientInfo", {{"name", "agent"}, {"version", "1.0.0"}}},
+          {"io.modelcontextprotocol/clientCapabilities", nlohmann::json::object()},
+          {"progressToken", "p-17"}}}}}};
+  nlohmann::json& filters = call["params"]["arguments"]["filters"];
+  for (int i = 0; call.dump().size() < bytes; ++i) {
+    filters.push_back({{"field", "field_" + std::to_string(i)}, {"operator", "equals"}, {"value", i * 37}});
+  }
+  return call.dump();
+}
+
+void Classify(benchmark::State& state, const std::string& body) {
+  const McpHeaders headers = {.protocol_version = "2026-07-28", .method = "tools/call", .name = kTool};
+  McpReader reader;
+  bool good = true;
+  for (auto _ : state) {
+    good &= reader.Read(headers, body) == Reason::kNone;
+    benchmark::DoNotOptimize(reader.calls().data());
+  }
+  if (!good || reader.calls().size() != 1 || reader.calls().front().name != kTool)
+    state.SkipWithError("the call was not seen");
+}
+
+void FloorParse(benchmark::State& state, const std::string& body) {
+  const simdjson::padded_string padded(body);
+  simdjson::dom::parser parser;
+  bool good = true;
+  for (auto _ : state) {
+    simdjson::dom::element root;
+    good &= parser.parse(padded).get(root) == simdjson::SUCCESS;
+    benchmark::DoNotOptimize(root);
+  }
+  if (!good) state.SkipWithError("the body was refused");
+}
+
+}  // namespace
+
+void RegisterMcpBenchmarks() {
+  for (const size_t bytes : {size_t{600}, size_t{16'384}}) {
+    const std::string suffix = "/bytes:" + std::to_string(bytes), body = CallOf(bytes);
+    benchmark::RegisterBenchmark(("BM_McpClassify" + suffix).c_str(),
+                                 [body](benchmark::State& state) { Classify(state, body); });
+    benchmark::RegisterBenchmark(("BM_Floor_JsonParse" + suffix).c_str(),
+                                 [body](benchmark::State& state) { FloorParse(state, body); });
+  }
+}
+
+}  // namespace tollgate::bench
