@@ -421,13 +421,38 @@ void AddMcp(Seeds& seeds) {
       {"no-body", none}};
 }
 
+void AddMcpList(Seeds& seeds) {
+  const json tools = {
+      {"jsonrpc", "2.0"},
+      {"id", 1},
+      {"result", {{"tools", {{{"name", "even"}}, {{"name", "odd"}, {"x", 1}}}}, {"nextCursor", "c"}}}};
+  seeds["mcp_list_filter"] = {
+      {"tools", "a" + tools.dump()},
+      {"tools-spaced", "a" + tools.dump(2)},
+      {"prompts", R"(b{"result":{"prompts":[{"name":"ab"},{"name":"a"}]}})"},
+      {"resources", R"(c{"result":{"resources":[{"uri":"ab"},{"uri":"a"}]}})"},
+      {"templates", R"(d{"result":{"resourceTemplates":[{"uriTemplate":"ab"},{"uriTemplate":"a"}]}})"},
+      {"batch", "a[" + tools.dump() + "," + tools.dump() + ",1]"},
+      {"empty-list", R"(a{"result":{"tools":[]}})"},
+      {"no-list", R"(a{"result":{}})"},
+      {"error", R"(a{"error":{"code":-32601}})"},
+      {"no-names",
+       R"(a{"result":{"tools":[1,{},{"name":1},{"name":"ab","name":"a"},{"name":"a","n\u0061me":"ab"}]}})"},
+      {"result-twice", R"(a{"result":{"tools":[]},"result":{"tools":[{"name":"a"}]}})"},
+      {"list-twice", R"(a{"result":{"tools":[],"tools":[{"name":"a"}]}})"},
+      {"trailing", R"(a{"result":{"tools":[]}}x)"},
+      {"cut-off", R"(a{"result":{"tools":[{"name":"ab"})"},
+      {"bad-utf8", "a{\"result\":{\"tools\":[{\"name\":\"\xff\"}]}}"},
+      {"empty", "a"}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add :
-       {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks, AddClaims,
-        AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddMcp, AddCanary}) {
+  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks,
+                         AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag,
+                         AddKeySnapshot, AddMcp, AddMcpList, AddCanary}) {
     add(seeds);
   }
   return seeds;

@@ -1,4 +1,5 @@
-// What a request to an MCP server asks for (BM_McpClassify), beside simdjson's own parse of the same body.
+// What a request to an MCP server asks for (BM_McpClassify), beside simdjson's own parse of the same body;
+// and what a caller may see of a list (BM_McpFilter).
 
 #include <array>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "bench/micro/benchmarks.h"
 #include "tollgate/mcp.h"
+#include "tollgate/mcp_filter.h"
 
 namespace tollgate::bench {
 namespace {
@@ -61,9 +63,47 @@ void FloorParse(benchmark::State& state, const std::string& body) {
   if (!good) state.SkipWithError("the body was refused");
 }
 
+// A list of 1 000 tools, 400 bytes each, as a server answers to tools/list.
+std::string ListOfTools() {
+  nlohmann::json tools = nlohmann::json::array();
+  for (int i = 0; i < 1000; ++i) {
+    nlohmann::json tool = {
+        {"name", "tool_" + std::to_string(i)},
+        {"description", ""},
+        {"inputSchema",
+         {{"type", "object"},
+          {"properties", {{"query", {{"type", "string"}}}, {"limit", {{"type", "integer"}}}}},
+          {"required", {"query"}}}}};
+    const size_t size = tool.dump().size();
+    tool["description"] = std::string(size < 399 ? 399 - size : 0, 'x');
+    tools.push_back(std::move(tool));
+  }
+  return nlohmann::json{{"jsonrpc", "2.0"}, {"id", 17}, {"result", {{"tools", std::move(tools)}}}}.dump();
+}
+
+// Every other tool stays.
+void FilterList(benchmark::State& state) {
+  const std::string body = ListOfTools();
+  McpListFilter filter;
+  std::string out;
+  size_t asked = 0;
+  bool good = true;
+  for (auto _ : state) {
+    out.clear();
+    good &= filter.Filter(
+                "tools/list", body, [&](McpObject, std::string_view) { return ++asked % 2 == 0; }, &out) ==
+            Reason::kNone;
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * body.size()));
+  const bool half = out.size() > body.size() * 2 / 5 && out.size() < body.size() * 3 / 5;
+  if (!good || !half || asked != 1000 * state.iterations()) state.SkipWithError("the list was not filtered");
+}
+
 }  // namespace
 
 void RegisterMcpBenchmarks() {
+  benchmark::RegisterBenchmark("BM_McpFilter/tools:1000", FilterList);
   for (const size_t bytes : {size_t{600}, size_t{16'384}}) {
     const std::string suffix = "/bytes:" + std::to_string(bytes), body = CallOf(bytes);
     benchmark::RegisterBenchmark(("BM_McpClassify" + suffix).c_str(),
