@@ -50,9 +50,9 @@ TEST_F(ArrayFilterTest, LeavesOutWhatDoesNotStayAndKeepsTheRestByteByByte) {
 }
 
 TEST_F(ArrayFilterTest, EveryMessageOfABatch) {
-  EXPECT_EQ(
-      Filtered(R"([{"r":{"a":[{"n":"n"}]}},1,[{"r":{"a":[{"n":"n"}]}}],{"r":{"a":[{"n":"y"},{"n":"n"}]}}])"),
-      R"([{"r":{"a":[]}},1,[{"r":{"a":[{"n":"n"}]}}],{"r":{"a":[{"n":"y"}]}}])");
+  EXPECT_EQ(Filtered(R"([{"r":{"a":[{"n":"n"}]}},1,[{"r":{"a":[{"n":"n"}]}}],)"
+                     R"({"r":{"a":[{"n":"y"},{"n":"n"}]}}])"),
+            R"([{"r":{"a":[]}},1,[{"r":{"a":[{"n":"n"}]}}],{"r":{"a":[{"n":"y"}]}}])");
 }
 
 TEST_F(ArrayFilterTest, OtherTextsAreCopied) {

@@ -143,7 +143,7 @@ TEST_F(McpReaderTest, RefusesWhatIsNoMessage) {
        R"({"jsonrpc":"2.0","result":1})",
        R"({"jsonrpc":"2.0","id":1,"result":1,"error":{}})",
        R"({"jsonrpc":"2.0","id":1,"result":1,"params":{}})",
-       R"({"jsonrpc":"2.0","method":"ping","id":1,"params":{"_meta":{"io.modelcontextprotocol/protocolVersion":1}}})",
+       R"({"jsonrpc":"2.0","method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":1}}})",
        R"([])",
        R"([[]])",
        R"([1])"}) {
