@@ -36,10 +36,9 @@ class ArrayFilterTest : public ::testing::Test {
 };
 
 TEST_F(ArrayFilterTest, LeavesOutWhatDoesNotStayAndKeepsTheRestByteByByte) {
-  EXPECT_EQ(
-      Filtered(
-          R"( { "x" : [ {"n":"q"} ] , "r" : { "a" : [ {"n":"y1", "z" : 1.0 } , {"n":"n1"},{"n":"y2"} ] , "c":2 } } )"),
-      R"( { "x" : [ {"n":"q"} ] , "r" : { "a" : [{"n":"y1", "z" : 1.0 },{"n":"y2"}] , "c":2 } } )");
+  EXPECT_EQ(Filtered(R"( { "x" : [ {"n":"q"} ] , "r" : { "a" : [ {"n":"y1", "z" : 1.0 } , {"n":"n1"},)"
+                     R"({"n":"y2"} ] , "c":2 } } )"),
+            R"( { "x" : [ {"n":"q"} ] , "r" : { "a" : [{"n":"y1", "z" : 1.0 },{"n":"y2"}] , "c":2 } } )");
   EXPECT_THAT(asked_, ElementsAre("0y1", "0n1", "0y2"));
   EXPECT_EQ(Filtered(R"({"r":{"a":[{"n":"n"}],"b":[{"m":"y"},{"m":"n"}]}})"),
             R"({"r":{"a":[],"b":[{"m":"y"}]}})");

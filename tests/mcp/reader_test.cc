@@ -121,32 +121,31 @@ TEST_F(McpReaderTest, AnAnswerHasNoMethodAndNoPlaceInTheLatestRevision) {
 }
 
 TEST_F(McpReaderTest, RefusesWhatIsNoMessage) {
-  for (
-      const char* body :
-      {R"(1)",
-       R"("a")",
-       R"(null)",
-       R"({})",
-       R"({"jsonrpc":"2.0"})",
-       R"({"method":"ping","id":1})",
-       R"({"jsonrpc":"1.0","method":"ping","id":1})",
-       R"({"jsonrpc":2.0,"method":"ping","id":1})",
-       R"({"jsonrpc":"2.0","method":"ping","id":null})",
-       R"({"jsonrpc":"2.0","method":"ping","id":1.0})",
-       R"({"jsonrpc":"2.0","method":"ping","id":18446744073709551615})",
-       R"({"jsonrpc":"2.0","method":"ping","id":{}})",
-       R"({"jsonrpc":"2.0","method":"","id":1})",
-       R"({"jsonrpc":"2.0","method":1,"id":1})",
-       R"({"jsonrpc":"2.0","method":"ping","id":1,"params":[]})",
-       R"({"jsonrpc":"2.0","method":"ping","id":1,"params":"a"})",
-       R"({"jsonrpc":"2.0","method":"ping","id":1,"result":1})",
-       R"({"jsonrpc":"2.0","result":1})",
-       R"({"jsonrpc":"2.0","id":1,"result":1,"error":{}})",
-       R"({"jsonrpc":"2.0","id":1,"result":1,"params":{}})",
-       R"({"jsonrpc":"2.0","method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":1}}})",
-       R"([])",
-       R"([[]])",
-       R"([1])"}) {
+  for (const char* body :
+       {R"(1)",
+        R"("a")",
+        R"(null)",
+        R"({})",
+        R"({"jsonrpc":"2.0"})",
+        R"({"method":"ping","id":1})",
+        R"({"jsonrpc":"1.0","method":"ping","id":1})",
+        R"({"jsonrpc":2.0,"method":"ping","id":1})",
+        R"({"jsonrpc":"2.0","method":"ping","id":null})",
+        R"({"jsonrpc":"2.0","method":"ping","id":1.0})",
+        R"({"jsonrpc":"2.0","method":"ping","id":18446744073709551615})",
+        R"({"jsonrpc":"2.0","method":"ping","id":{}})",
+        R"({"jsonrpc":"2.0","method":"","id":1})",
+        R"({"jsonrpc":"2.0","method":1,"id":1})",
+        R"({"jsonrpc":"2.0","method":"ping","id":1,"params":[]})",
+        R"({"jsonrpc":"2.0","method":"ping","id":1,"params":"a"})",
+        R"({"jsonrpc":"2.0","method":"ping","id":1,"result":1})",
+        R"({"jsonrpc":"2.0","result":1})",
+        R"({"jsonrpc":"2.0","id":1,"result":1,"error":{}})",
+        R"({"jsonrpc":"2.0","id":1,"result":1,"params":{}})",
+        R"({"jsonrpc":"2.0","method":"x","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":1}}})",
+        R"([])",
+        R"([[]])",
+        R"([1])"}) {
     EXPECT_EQ(ReadText({}, body), Reason::kNotJsonRpc) << body;
     EXPECT_THAT(Calls(), IsEmpty()) << body;
   }
