@@ -384,13 +384,75 @@ void AddKeySnapshot(Seeds& seeds) {
        "tollgate key snapshot 1 0\nhmac 46745c1884cb7fa29888de8df744665eb6667fb2aa1e2bbf2c477ebe73a3a4c4\n"}};
 }
 
+void AddMcp(Seeds& seeds) {
+  const json version = {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"}};
+  const auto request = [](std::string_view method, const json& params) {
+    return json{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}}.dump();
+  };
+  const std::string none = "-\t-\t-\n";
+  const json call = {{"name", "admin"}, {"arguments", {{"name", "x"}}}, {"_meta", version}};
+  seeds["mcp_request_readers"] = {
+      {"call", "2026-07-28\ttools/call\tadmin\n" + request("tools/call", call)},
+      {"call-encoded-name", "2026-07-28\ttools/call\t=?base64?YWRtaW4=?=\n" + request("tools/call", call)},
+      {"call-of-another", "2026-07-28\ttools/call\tuser\n" + request("tools/call", call)},
+      {"call-without-field", "2026-07-28\ttools/call\t-\n" + request("tools/call", call)},
+      {"call-of-old", none + request("tools/call", {{"name", "admin"}})},
+      {"version-in-body-alone", none + request("tools/call", call)},
+      {"read", none + request("resources/read", {{"uri", "file:///a"}})},
+      {"prompt", "2025-11-25\tprompts/get\tp\n" + request("prompts/get", {{"name", "p"}})},
+      {"complete", none + request("completion/complete", {{"ref", {{"type", "ref/prompt"}, {"name", "p"}}}})},
+      {"complete-uri",
+       none + request("completion/complete", {{"ref", {{"type", "ref/resource"}, {"uri", "u"}}}})},
+      {"listen", "2026-07-28\tsubscriptions/listen\t-\n" +
+                     request("subscriptions/listen",
+                             {{"notifications", {{"resourceSubscriptions", {"file:///a", "b"}}}}})},
+      {"batch",
+       none + "[" + request("tools/call", {{"name", "a"}}) + "," + request("ping", json::object()) + "]"},
+      {"batch-later", "2025-06-18\t-\t-\n[" + request("ping", json::object()) + "]"},
+      {"notification", none + R"({"jsonrpc":"2.0","method":"notifications/x"})"},
+      {"answer", none + R"({"jsonrpc":"2.0","id":"a","result":{}})"},
+      {"method-twice", none + R"({"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"})"},
+      {"method-of-two-cases", none + R"({"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/list"})"},
+      {"params-with-long-s",
+       none + "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},"
+              "\"param\u017f\":{\"name\":\"b\"}}"},
+      {"unknown-version", "1900-01-01\t-\t-\n" + request("ping", json::object())},
+      {"no-json", none + "{"},
+      {"no-body", none}};
+}
+
+void AddMcpList(Seeds& seeds) {
+  const json tools = {
+      {"jsonrpc", "2.0"},
+      {"id", 1},
+      {"result", {{"tools", {{{"name", "even"}}, {{"name", "odd"}, {"x", 1}}}}, {"nextCursor", "c"}}}};
+  seeds["mcp_list_filter"] = {
+      {"tools", "a" + tools.dump()},
+      {"tools-spaced", "a" + tools.dump(2)},
+      {"prompts", R"(b{"result":{"prompts":[{"name":"ab"},{"name":"a"}]}})"},
+      {"resources", R"(c{"result":{"resources":[{"uri":"ab"},{"uri":"a"}]}})"},
+      {"templates", R"(d{"result":{"resourceTemplates":[{"uriTemplate":"ab"},{"uriTemplate":"a"}]}})"},
+      {"batch", "a[" + tools.dump() + "," + tools.dump() + ",1]"},
+      {"empty-list", R"(a{"result":{"tools":[]}})"},
+      {"no-list", R"(a{"result":{}})"},
+      {"error", R"(a{"error":{"code":-32601}})"},
+      {"no-names",
+       R"(a{"result":{"tools":[1,{},{"name":1},{"name":"ab","name":"a"},{"name":"a","n\u0061me":"ab"}]}})"},
+      {"result-twice", R"(a{"result":{"tools":[]},"result":{"tools":[{"name":"a"}]}})"},
+      {"list-twice", R"(a{"result":{"tools":[],"tools":[{"name":"a"}]}})"},
+      {"trailing", R"(a{"result":{"tools":[]}}x)"},
+      {"cut-off", R"(a{"result":{"tools":[{"name":"ab"})"},
+      {"bad-utf8", "a{\"result\":{\"tools\":[{\"name\":\"\xff\"}]}}"},
+      {"empty", "a"}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add :
-       {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks, AddClaims,
-        AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddCanary}) {
+  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks,
+                         AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag,
+                         AddKeySnapshot, AddMcp, AddMcpList, AddCanary}) {
     add(seeds);
   }
   return seeds;

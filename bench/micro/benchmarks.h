@@ -16,4 +16,8 @@ void RegisterIntrospectionBenchmarks(const TokenPool& pool);
 // RegisterStageBenchmarks registers the parts of a miss, one at a time (BM_Stage_…).
 void RegisterStageBenchmarks(const TokenPool& pool);
 
+// RegisterMcpBenchmarks registers McpReader::Read of calls of two sizes (BM_McpClassify/…), and simdjson's
+// parse of the same bodies (BM_Floor_JsonParse/…), and the filter of a list (BM_McpFilter/…).
+void RegisterMcpBenchmarks();
+
 }  // namespace tollgate::bench

@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   tollgate::bench::RegisterCheckBenchmarks(pool);
   tollgate::bench::RegisterIntrospectionBenchmarks(pool);
   tollgate::bench::RegisterStageBenchmarks(pool);
+  tollgate::bench::RegisterMcpBenchmarks();
   tollgate::bench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
   collector.Print();

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "json/simdjson_error.h"
 
 namespace tollgate::json {
 namespace {
@@ -21,21 +22,6 @@ constexpr uint32_t kPairwiseMembersMax = 24;
 // simdjson counts neither scalars nor empty containers as a level. Its own bound is one looser than ours, and
 // exists so that its stack is bounded; the walk counts exactly.
 constexpr size_t kSimdjsonDepth = limits::kJsonDepthMax + 1;
-
-Reason FromSimdjson(simdjson::error_code error) {
-  switch (error) {
-    case simdjson::SUCCESS:
-      return Reason::kNone;
-    case simdjson::DEPTH_ERROR:
-      return Reason::kTooDeep;
-    case simdjson::UTF8_ERROR:
-      return Reason::kBadUtf8;
-    case simdjson::MEMALLOC:
-      return Reason::kOverloaded;
-    default:
-      return Reason::kBadJson;
-  }
-}
 
 // WordOf is NameWord of a name that simdjson has unescaped: behind its buffer are bytes enough to read eight.
 uint64_t WordOf(std::string_view name) {
@@ -358,8 +344,7 @@ Reason Document::ParseBuffer(size_t size) {
   if (!parser_->ready) return Reason::kOverloaded;
   Buffer()[size] = '\0';
   const std::string_view text(Buffer(), size);
-  // RFC 8259 section 8.1 forbids a byte order mark; newer simdjson skips it.
-  if (text.starts_with("\xEF\xBB\xBF")) return Reason::kBadJson;
+  if (text.starts_with(kByteOrderMark)) return Reason::kBadJson;
   Nodes nodes(&nodes_, &root_first_, &parser_->names);
   if (parser_->IsPlain(text, &nodes)) return Reason::kNone;
   nodes_.clear();

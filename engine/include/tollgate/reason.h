@@ -15,6 +15,17 @@ enum class Reason : uint16_t {
   kNone = 0,       // Allowed.
   kUndecided = 1,  // The value of a Decision that nobody filled in; a denial.
 
+  // The request to an MCP server, before anything is known of who makes it.
+  kBodyTooLong = 50,
+  kBodyNotJson = 51,      // Or nested too deep, or with a number beyond 64 bits.
+  kNotJsonRpc = 52,       // No message of MCP: a member of JSON-RPC 2.0 is missing or of the wrong type.
+  kAmbiguousMember = 53,  // Readers may differ about which member of a message counts.
+  kBatchNotAllowed = 54,  // Several messages in one, which the revision 2025-03-26 alone knows.
+  kInvalidParams = 55,    // The message does not say which tool, prompt or resource it is about.
+  kHeaderMismatch = 56,   // Header fields disagree with the body, or are missing or malformed.
+  kProtocolVersionUnsupported = 57,
+  kTooManyCalls = 58,  // It asks for more at a time than the limit.
+
   // The credential in the request (RFC 6750 section 2.1).
   kNoCredential = 100,            // No Authorization header value.
   kUnsupportedScheme = 101,       // An Authorization scheme other than Bearer.
