@@ -99,7 +99,8 @@ std::optional<int64_t> LargeDocument::Value::int64() const {
 
 bool LargeDocument::Value::ForEachMember(absl::FunctionRef<bool(std::string_view, Value)> visit) const {
   if (!is_object()) return true;
-  for (const auto member : ElementOf({document_, position_}).get_object().value_unsafe()) {
+  const simdjson::dom::object members = ElementOf({document_, position_}).get_object().value_unsafe();
+  for (const auto member : members) {
     Value value;
     value.document_ = ViewOf(member.value).document;
     value.position_ = ViewOf(member.value).position;
@@ -110,7 +111,8 @@ bool LargeDocument::Value::ForEachMember(absl::FunctionRef<bool(std::string_view
 
 bool LargeDocument::Value::ForEachElement(absl::FunctionRef<bool(Value)> visit) const {
   if (!is_array()) return true;
-  for (const element child : ElementOf({document_, position_}).get_array().value_unsafe()) {
+  const simdjson::dom::array children = ElementOf({document_, position_}).get_array().value_unsafe();
+  for (const element child : children) {
     Value value;
     value.document_ = ViewOf(child).document;
     value.position_ = ViewOf(child).position;

@@ -29,7 +29,9 @@ TEST(FieldValue, TakesForPlainWhatLacksAMarker) {
   EXPECT_EQ(Decoded("YQ==?="), "YQ==?=");
   EXPECT_EQ(Decoded("=?BASE64?YQ==?="), "=?BASE64?YQ==?=");
   EXPECT_EQ(Decoded("=?base64?="), "=?base64?=");  // The two markers share a character.
-  EXPECT_EQ(Decoded("=?base64??="), "");
+  EXPECT_EQ(Decoded("=?base64?"
+                    "?="),
+            "");
 }
 
 TEST(FieldValue, RefusesBase64ThatNoEncoderWrites) {
