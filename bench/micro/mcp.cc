@@ -97,7 +97,8 @@ void FilterList(benchmark::State& state) {
   }
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * body.size()));
   const bool half = out.size() > body.size() * 2 / 5 && out.size() < body.size() * 3 / 5;
-  if (!good || !half || asked != 1000 * state.iterations()) state.SkipWithError("the list was not filtered");
+  if (!good || !half || asked != 1000 * static_cast<size_t>(state.iterations()))
+    state.SkipWithError("the list was not filtered");
 }
 
 }  // namespace
