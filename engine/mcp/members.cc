@@ -10,6 +10,13 @@ namespace {
 constexpr std::string_view kLongS = "\u017f";
 constexpr std::string_view kKelvin = "\u212a";
 
+// MayBe: nearly every name that is not `plain` in some case is seen at a glance not to be.
+bool MayBe(std::string_view name, std::string_view plain) {
+  if (name.size() < plain.size()) return false;  // Of what differs in case alone, ASCII is the shortest.
+  const char first = name.front();
+  return ascii::Lower(first) == ascii::Lower(plain.front()) || static_cast<unsigned char>(first) >= 0x80;
+}
+
 // SameButForCase: `plain` is all that remains of `name` without its case.
 bool SameButForCase(std::string_view name, std::string_view plain) {
   for (const char c : plain) {
@@ -35,8 +42,11 @@ bool PickMembers(json::LargeDocument::Value object, std::span<const std::string_
   for (json::LargeDocument::Value& value : found) value = {};
   return object.ForEachMember([&](std::string_view name, json::LargeDocument::Value value) {
     for (size_t i = 0; i < names.size(); ++i) {
-      if (!SameButForCase(name, names[i])) continue;
-      if (name != names[i] || found[i].present()) return false;
+      if (name != names[i]) {
+        if (MayBe(name, names[i]) && SameButForCase(name, names[i])) return false;
+        continue;
+      }
+      if (found[i].present()) return false;
       found[i] = value;
     }
     return true;
