@@ -114,7 +114,7 @@ absl::StatusOr<KeySource> KeySource::Make(const IssuerConfig& config, const tran
   source.more_->jwks_file = config.jwks_file;
   for (const KeyPlace& place : config.fallbacks) {
     if (place.jwks_uri.empty()) continue;
-    const size_t number = static_cast<size_t>(&place - config.fallbacks.data());
+    const auto number = static_cast<size_t>(&place - config.fallbacks.data());
     absl::Status allowed = CheckUrl(absl::StrCat("fallbacks[", number, "].jwks_uri"), place.jwks_uri, rules);
     if (!allowed.ok()) return allowed;
   }
@@ -147,7 +147,7 @@ bool KeySource::ResumeAt(bool discovered, std::string_view place) {
 
 bool KeySource::Resume(bool discovered, std::string_view place) {
   if (!is_signed()) return ResumeAt(discovered, place);
-  // No URL has a blank, and a file's path has one only here, behind which nothing but the two words is.
+  // The last two words are the keys that vouched and the time: see set_place.
   const size_t last = place.rfind(' ');
   if (last == place.npos) return false;
   const std::string_view issued = place.substr(last + 1);
@@ -221,15 +221,13 @@ bool KeySource::NextPlace() {
   return true;
 }
 
-const KeyPlace* KeySource::fallback() const { return place_ == 0 ? nullptr : &more_->fallbacks[place_ - 1]; }
-
 const std::string& KeySource::file() const {
   if (more_ == nullptr) return None();
-  return place_ == 0 ? more_->jwks_file : fallback()->jwks_file;
+  return place_ == 0 ? more_->jwks_file : more_->fallbacks[place_ - 1].jwks_file;
 }
 
 const std::string& KeySource::url() const {
-  if (place_ > 0) return fallback()->jwks_uri;
+  if (place_ > 0) return more_->fallbacks[place_ - 1].jwks_uri;
   return asks_for_keys() ? jwks_uri_ : well_known_[at_];
 }
 

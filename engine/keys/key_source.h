@@ -127,7 +127,6 @@ class KeySource {
   };
 
   KeySource() = default;
-  const KeyPlace* fallback() const;
   bool is_signed() const { return more_ != nullptr && more_->signing.has_value(); }
   bool ResumeAt(bool discovered, std::string_view url_or_file);
 

@@ -76,11 +76,13 @@ TEST(SignedKeySet, IsVouchedForByTheKeysThatAreGiven) {
   EXPECT_EQ(WhyNot(Signed()), "");
   EXPECT_EQ(WhyNot(Signed(Payload(), {{"kid", nullptr}})), "");
   EXPECT_THAT(WhyNot(Signed(Payload(), {{"kid", "other"}})), HasSubstr("unknown_key"));
-  EXPECT_THAT(WhyNot(Signed(Payload(), {}, Voucher(1).WithKid(Voucher().kid()))), HasSubstr("bad_signature"));
+  EXPECT_THAT(WhyNot(Signed(Payload(), json::object(), Voucher(1).WithKid(Voucher().kid()))),
+              HasSubstr("bad_signature"));
   // The set's own key does not vouch for it.
-  EXPECT_THAT(WhyNot(Signed(Payload(), {}, idp::TestKey("ES256").WithKid("a"))), HasSubstr("unknown_key"));
+  EXPECT_THAT(WhyNot(Signed(Payload(), json::object(), idp::TestKey("ES256").WithKid("a"))),
+              HasSubstr("unknown_key"));
   const SignedSetRules both = Rules({Voucher(), Voucher(1)});
-  EXPECT_EQ(WhyNot(Signed(Payload(), {}, Voucher(1)), both), "");
+  EXPECT_EQ(WhyNot(Signed(Payload(), json::object(), Voucher(1)), both), "");
   EXPECT_THAT(WhyNot(Signed(Payload(), {{"kid", nullptr}}), both), HasSubstr("key_ambiguous"));
 }
 
@@ -99,11 +101,11 @@ TEST(SignedKeySet, AlgorithmsAreTheIssuersAndTheKeys) {
   EXPECT_THAT(WhyNot(idp::Base64Url(header) + "." + idp::Base64Url(Payload().dump()) + "."),
               StartsWith("signed JWK Set: "));
   const idp::SigningKey forger = idp::SigningKey::FromSecret("HS256", Voucher().kid(), Voucher().PublicPem());
-  EXPECT_THAT(WhyNot(Signed(Payload(), {}, forger)), HasSubstr("symmetric"));
+  EXPECT_THAT(WhyNot(Signed(Payload(), json::object(), forger)), HasSubstr("symmetric"));
   const idp::SigningKey& rsa = idp::TestKey("RS256");
-  EXPECT_EQ(WhyNot(Signed(Payload(), {}, rsa), Rules({rsa})), "");
+  EXPECT_EQ(WhyNot(Signed(Payload(), json::object(), rsa), Rules({rsa})), "");
   // The key says RS256.
-  EXPECT_THAT(WhyNot(Signed(Payload(), {}, rsa.WithAlg("PS256")), Rules({rsa})),
+  EXPECT_THAT(WhyNot(Signed(Payload(), json::object(), rsa.WithAlg("PS256")), Rules({rsa})),
               HasSubstr("key_algorithm_mismatch"));
 }
 

@@ -96,7 +96,8 @@ INSTANTIATE_TEST_SUITE_P(
                     c.issuers[0].signed_jwks_uri = "https://idp.example/signed";
                   }},
         // Nobody would look at them.
-        BadConfig{"has signed_jwks_keys", [](Config& c) { c.issuers[0].signed_jwks_keys = c.issuers[0].jwks; }},
+        BadConfig{"has signed_jwks_keys",
+                  [](Config& c) { c.issuers[0].signed_jwks_keys = c.issuers[0].jwks; }},
         BadConfig{"issuers[0].signed_jwks_keys",
                   [](Config& c) {
                     c.issuers[0].jwks = "";
@@ -125,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
                   [](Config& c) {
                     c.issuers[0].jwks = "";
                     c.issuers[0].discovery = true;
-                    c.issuers[0].fallbacks = {{.jwks_uri = "https://mirror.example/", .jwks_file = "/jwks.json"}};
+                    c.issuers[0].fallbacks = {{.jwks_uri = "https://mirror.example/", .jwks_file = "/j"}};
                   }},
         BadConfig{"each of its fallbacks must be a file",
                   [](Config& c) {
