@@ -71,8 +71,8 @@ struct alignas(64) Issuer {
   std::string last_error;
   bool from_snapshot = false;
   uint32_t key_place = 0;  // KeySource::place_of_set.
-  // By which the next fetch is planned: the timing of files, if the last one asked for nothing else.
-  const Timing* timing = nullptr;
+  // Which timing plans the next fetch: that of files, if the last one asked for nothing else.
+  const Timing* planned_by = nullptr;
   // When its turn in the line of a host is to come; kNever: it stands in none.
   int64_t turn_ms = ScheduleState::kNever;
 

@@ -54,7 +54,7 @@ void KeyFetcher::Begin(Issuer& issuer) {
   const bool file = issuer.source->begins_with_file();
   {
     const std::lock_guard lock(issuer.mutex);
-    issuer.timing = file ? &file_timing_ : &timing_;
+    issuer.planned_by = file ? &file_timing_ : &timing_;
   }
   if (!file) {
     Plan(issuer);
@@ -72,7 +72,7 @@ void KeyFetcher::Forget(const Issuer& issuer) {
 // Plan takes over when the issuer's schedule says that it is due.
 void KeyFetcher::Plan(Issuer& issuer) {
   const std::lock_guard lock(issuer.mutex);
-  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.timing));
+  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
 }
 
 void KeyFetcher::Hasten(uint32_t position) {
@@ -123,7 +123,7 @@ void KeyFetcher::LineUp(Issuer& issuer, bool goes_on, int64_t now_ms) {
       gate_.Enter(issuer.position, transport::AuthorityOf(source.url()), goes_on, requests, now_ms);
   const std::lock_guard lock(issuer.mutex);
   issuer.turn_ms = turn_ms;
-  issuer.Mirror(*issuer.timing);
+  issuer.Mirror(*issuer.planned_by);
 }
 
 // Ask sends the request whose turn has come: the first of a fetch, which begins with it, or a further one.
@@ -134,7 +134,7 @@ void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
     const std::lock_guard lock(issuer.mutex);
     BeginFetch(issuer, now_ms);
     issuer.turn_ms = ScheduleState::kNever;
-    issuer.Mirror(*issuer.timing);
+    issuer.Mirror(*issuer.planned_by);
   }
   issuer.over_network = true;
   issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
@@ -278,7 +278,7 @@ void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t m
   }
   {
     const std::lock_guard lock(issuer.mutex);
-    issuer.timing = issuer.over_network ? &timing_ : &file_timing_;
+    issuer.planned_by = issuer.over_network ? &timing_ : &file_timing_;
     const Timing timing = issuer.over_network ? timing_ : FileTiming(timing_, num_files_);
     if (!outcome.ok()) {
       issuer.schedule = OnFailure(issuer.schedule, timing, now_ms, NextJitter());
@@ -297,8 +297,8 @@ void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t m
       issuer.key_place = source.place();
     }
     issuer.last_error = issuer.why;
-    issuer.Mirror(*issuer.timing);
-    gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.timing));
+    issuer.Mirror(*issuer.planned_by);
+    gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
   }
   if (on_settled_) on_settled_(issuer.position);
 }

@@ -196,7 +196,7 @@ bool KeyStore::TakeOver(Issuer& old, Issuer& issuer) {
     if (old.recorded != nullptr) old.recorded->text_has_more = true;
   }
   if (old_set != nullptr) issuer.set.Replace(std::make_unique<KeySet>(std::move(keys)), blocks_);
-  issuer.Mirror(*old.timing);
+  issuer.Mirror(*old.planned_by);
   return true;
 }
 
