@@ -3,8 +3,9 @@
 // Functions: keys::ParseIssuerMetadata, WellKnownUrls. Property: what is accepted is strict JSON with exactly
 // the issuer asked for, and every URL taken from it has, as the regular expression of RFC 3986 appendix B
 // sees it, the scheme https (http on loopback, if allowed), no user information, no fragment, and a host and
-// port that are the issuer's or listed; a document whose jwks_uri is plainly such a URL is accepted. Every
-// place where metadata is looked for is on the issuer's host and port.
+// port that are the issuer's or listed; a document whose jwks_uri (or signed_jwks_uri, where that is asked
+// for) is plainly such a URL is accepted. Every place where metadata is looked for is on the issuer's host
+// and port.
 
 #include <algorithm>
 #include <iterator>
@@ -31,6 +32,7 @@ struct Case {
   std::vector<std::string> hosts;
   transport::FetchRules fetch;
   std::vector<HostAndPort> allowed;  // The same, written out.
+  bool signed_keys = false;
 };
 
 const std::vector<Case>& Cases() {
@@ -41,7 +43,8 @@ const std::vector<Case>& Cases() {
                               {},
                               {{"idp.example", "8443"}, {"keys.example", "443"}, {"keys.example", "8443"}}},
                              {"http://127.0.0.1:8080", {}, {.loopback = true}, {{"127.0.0.1", "8080"}}},
-                             {"https://10.0.0.1/", {}, {.reach = Reach::kPrivate}, {{"10.0.0.1", "443"}}}};
+                             {"https://10.0.0.1/", {}, {.reach = Reach::kPrivate}, {{"10.0.0.1", "443"}}},
+                             {"https://signed.example", {}, {}, {{"signed.example", "443"}}, true}};
   return cases;
 }
 
@@ -95,8 +98,10 @@ bool IsPlain(const Case& rules, const std::string& url) {
 }
 
 bool AcceptsFor(const Case& rules, std::string_view input, const std::optional<json>& object) {
-  const auto made = keys::MakeMetadataRules(rules.issuer, rules.hosts, rules.fetch);
+  auto made = keys::MakeMetadataRules(rules.issuer, rules.hosts, rules.fetch);
   Expect(made.ok(), "the case is a configuration");
+  made->signed_keys = rules.signed_keys;
+  const char* const member = rules.signed_keys ? "signed_jwks_uri" : "jwks_uri";
   for (const std::string& url : keys::WellKnownUrls(rules.issuer)) {
     ExpectAllowed(rules, url);
     Expect(See(url).where == See(rules.issuer).where, "metadata is looked for at the issuer's");
@@ -105,8 +110,8 @@ bool AcceptsFor(const Case& rules, std::string_view input, const std::optional<j
   const bool is_its_own =
       object.has_value() && object->contains("issuer") && (*object)["issuer"] == rules.issuer;
   const std::optional<std::string> jwks_uri =
-      is_its_own && object->contains("jwks_uri") && (*object)["jwks_uri"].is_string()
-          ? std::optional((*object)["jwks_uri"].get<std::string>())
+      is_its_own && object->contains(member) && (*object)[member].is_string()
+          ? std::optional((*object)[member].get<std::string>())
           : std::nullopt;
   if (!metadata.ok()) {
     const std::string message(metadata.status().message());
@@ -174,7 +179,9 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   Random random(seed);
   json document = json::parse(data, data + size, nullptr, /*allow_exceptions=*/false);
   if (!document.is_object() || random.OneIn(3)) return MutateJsonInput(0, data, size, max_size, seed);
-  const char* const name = random.OneIn(3) ? "introspection_endpoint" : "jwks_uri";
+  const char* const name = random.OneIn(3)   ? "introspection_endpoint"
+                           : random.OneIn(4) ? "signed_jwks_uri"
+                                             : "jwks_uri";
   document[name] = OddUrl(random);
   if (random.OneIn(4)) document["issuer"] = Cases()[random.Below(Cases().size())].issuer;
   const std::string text = document.dump(-1, ' ', false, json::error_handler_t::replace);

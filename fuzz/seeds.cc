@@ -150,6 +150,14 @@ void AddMetadata(Seeds& seeds) {
       {"listed-host", of("https://idp.example:8443", "https://keys.example/keys")},
       {"loopback", of("http://127.0.0.1:8080", "http://127.0.0.1:8080/jwks")},
       {"private", of("https://10.0.0.1/", "https://10.0.0.1/jwks")},
+      {"signed", With(good, {{"issuer", "https://signed.example"},
+                             {"jwks_uri", nullptr},
+                             {"signed_jwks_uri", "https://signed.example/keys"}})
+                     .dump()},
+      {"signed-elsewhere", With(good, {{"issuer", "https://signed.example"},
+                                       {"jwks_uri", "https://signed.example/keys"},
+                                       {"signed_jwks_uri", "https://evil.example/keys"}})
+                               .dump()},
       {"introspection-elsewhere", With(good, {{"introspection_endpoint", "https://evil.example/"}}).dump()},
       {"other-host", keys_at("https://evil.example/keys")},
       {"other-port", keys_at("https://idp.example:8443/keys")},
@@ -214,6 +222,39 @@ void AddJwks(Seeds& seeds) {
                             {"keys-is-object", R"({"keys":{}})"},
                             {"keys-twice", R"({"keys":[],"keys":[]})"},
                             {"no-json", "<html>"}};
+}
+
+void AddSignedJwks(Seeds& seeds) {
+  const json good = {{"iss", kIssuer},
+                     {"sub", kIssuer},
+                     {"iat", kNow - 10},
+                     {"exp", kNow + 600},
+                     {"keys", json::array({EdKey().PublicJwk()})}};
+  const std::string text = good.dump();
+  const std::string whole = idp::Mint(EdKey(), good, {{"typ", "jwk-set+jwt"}});
+  const auto with = [&](const json& patch) { return "g" + With(good, patch).dump(); };
+  seeds["signed_jwks_model"] = {
+      {"good", "g" + text},
+      {"without-kid", "n" + text},
+      {"without-times", with({{"iat", nullptr}, {"exp", nullptr}})},
+      {"fractions", with({{"iat", kNow + 60.5}, {"exp", kNow - 58.5}})},
+      {"whole", "r" + whole},
+      {"whole-cut", "r" + whole.substr(0, whole.size() - 1)},
+      {"whole-line-break", "r" + whole + "\n"},
+      {"not-signed", "r" + text},
+      {"other-key", "s" + text},
+      {"other-kid", "k" + text},
+      {"access-token", "t" + text},
+      {"no-type", "u" + text},
+      {"over", with({{"exp", kNow - 60}})},
+      {"to-come", with({{"iat", kNow + 61}})},
+      {"exp-string", with({{"exp", "1800000600"}})},
+      {"other-issuer", with({{"iss", kSecondIssuer}})},
+      {"other-subject", with({{"sub", kSecondIssuer}})},
+      {"no-subject", with({{"sub", nullptr}})},
+      {"keys-no-array", with({{"keys", "x"}})},
+      {"array", "g[]"},
+      {"twice", "g{\"iss\":\"https://idp.example\",\"iss\":\"https://idp.example\"}"}};
 }
 
 void AddClaims(Seeds& seeds) {
@@ -451,8 +492,7 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 Seeds All() {
   Seeds seeds;
   for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks,
-                         AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag,
-                         AddKeySnapshot, AddMcp, AddMcpList, AddCanary}) {
+                         AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddMcp, AddMcpList, AddSignedJwks, AddCanary}) {
     add(seeds);
   }
   return seeds;

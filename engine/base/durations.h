@@ -25,6 +25,7 @@ inline constexpr NamedDuration kDurations[] = {
     {"verdict_age_max_ms", &Timing::verdict_age_max_ms},
     {"fetch_timeout_ms", &Timing::fetch_timeout_ms},
     {"metadata_age_max_ms", &Timing::metadata_age_max_ms},
+    {"file_interval_ms", &Timing::file_interval_ms},
     {"introspection_timeout_ms", &Timing::introspection_timeout_ms},
     {"active_age_max_ms", &Timing::active_age_max_ms},
     {"inactive_age_max_ms", &Timing::inactive_age_max_ms},

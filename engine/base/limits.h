@@ -17,6 +17,13 @@ inline constexpr size_t kHeaderBytesMax = 8 * 1024;
 inline constexpr size_t kJsonDepthMax = 32;
 // The JWK Set document: Entra's, with certificate chains, is about 25 KiB.
 inline constexpr size_t kJwksBytesMax = 1 << 20;
+// The same as a JWS, in base64url, which adds a third.
+inline constexpr size_t kSignedJwksBytesMax = 3 << 19;
+// Places of one issuer's keys behind the first: with all of them down, each has a fifth of a fetch's time.
+inline constexpr size_t kFallbacksMax = 4;
+// Keys that have ended, remembered for one issuer with several places: a set that is replaced as a whole, or
+// eight months of a new key a day. Beyond, only the first place is trusted.
+inline constexpr size_t kEndedKeysMax = 256;
 // An issuer's metadata: some dozens of members, of which two are read.
 inline constexpr size_t kMetadataBytesMax = 64 * 1024;
 // An introspection response: as much as the claims of a token, and some more names.

@@ -17,7 +17,8 @@ absl::Status Failed(std::string_view what, int error) {
   std::string message(what);
   message += ": ";
   // A loop is what O_NOFOLLOW calls a symbolic link.
-  message += error == ELOOP ? "is a symbolic link" : std::generic_category().message(error);
+  message +=
+      error == ELOOP ? "is a symbolic link, or one of too many" : std::generic_category().message(error);
   switch (error) {
     case ENOENT:
       return absl::NotFoundError(message);
@@ -52,27 +53,11 @@ class Descriptor {
 class RealFiles final : public FileSystem {
  public:
   absl::StatusOr<FileContent> Read(const std::string& path, size_t bytes_max) override {
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-    if (file.get() < 0) return Failed("open", errno);
-    struct stat about;
-    if (fstat(file.get(), &about) != 0) return Failed("stat", errno);
-    FileContent content;
-    content.regular = S_ISREG(about.st_mode);
-    content.ours = about.st_uid == geteuid() || about.st_uid == 0;
-    content.mode = about.st_mode & 0777;
-    content.size = about.st_size < 0 ? 0 : static_cast<uint64_t>(about.st_size);
-    if (!content.regular || content.size > bytes_max) return content;
-    content.bytes.resize(static_cast<size_t>(content.size));
-    size_t num_read = 0;
-    while (num_read < content.bytes.size()) {
-      const ssize_t n = read(file.get(), content.bytes.data() + num_read, content.bytes.size() - num_read);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return Failed("read", errno);
-      if (n == 0) break;  // It has become shorter.
-      num_read += static_cast<size_t>(n);
-    }
-    content.bytes.resize(num_read);
-    return content;
+    return ReadAs(path, bytes_max, O_NOFOLLOW);
+  }
+
+  absl::StatusOr<FileContent> ReadFollowing(const std::string& path, size_t bytes_max) override {
+    return ReadAs(path, bytes_max, 0);
   }
 
   absl::Status Create(const std::string& path, std::string_view bytes) override {
@@ -105,6 +90,31 @@ class RealFiles final : public FileSystem {
     const Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() < 0) return Failed("open the directory", errno);
     return fsync(directory.get()) == 0 ? absl::OkStatus() : Failed("sync the directory", errno);
+  }
+
+ private:
+  static absl::StatusOr<FileContent> ReadAs(const std::string& path, size_t bytes_max, int flags) {
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags));
+    if (file.get() < 0) return Failed("open", errno);
+    struct stat about;
+    if (fstat(file.get(), &about) != 0) return Failed("stat", errno);
+    FileContent content;
+    content.regular = S_ISREG(about.st_mode);
+    content.ours = about.st_uid == geteuid() || about.st_uid == 0;
+    content.mode = about.st_mode & 0777;
+    content.size = about.st_size < 0 ? 0 : static_cast<uint64_t>(about.st_size);
+    if (!content.regular || content.size > bytes_max) return content;
+    content.bytes.resize(static_cast<size_t>(content.size));
+    size_t num_read = 0;
+    while (num_read < content.bytes.size()) {
+      const ssize_t n = read(file.get(), content.bytes.data() + num_read, content.bytes.size() - num_read);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return Failed("read", errno);
+      if (n == 0) break;  // It has become shorter.
+      num_read += static_cast<size_t>(n);
+    }
+    content.bytes.resize(num_read);
+    return content;
   }
 };
 

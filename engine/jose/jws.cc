@@ -44,12 +44,10 @@ Reason DecodeInto(std::string_view part, size_t bytes_max, json::Document* docum
 constexpr size_t kKnownHeadersMax = 2048;
 constexpr size_t kKnownHeaderBytesMax = 512;
 
-constexpr size_t kPayloadBytesMax = Base64UrlDecodedSize(limits::kTokenBytesMax);
-
 }  // namespace
 
-Reason SplitCompact(std::string_view token, CompactJws* out) {
-  if (token.size() > limits::kTokenBytesMax) return Reason::kTokenTooLong;
+Reason SplitCompact(std::string_view token, CompactJws* out, size_t bytes_max) {
+  if (token.size() > bytes_max) return Reason::kTokenTooLong;
   const size_t first = token.find('.');
   if (first == std::string_view::npos) return Reason::kNotCompactJws;
   const size_t second = token.find('.', first + 1);
@@ -119,10 +117,12 @@ struct ParsedJws::KnownHeader {
   JoseHeader header;
 };
 
-ParsedJws::ParsedJws()
-    : header_document_(limits::kHeaderBytesMax),
+ParsedJws::ParsedJws(size_t bytes_max)
+    : bytes_max_(bytes_max),
+      payload_bytes_max_(Base64UrlDecodedSize(bytes_max)),
+      header_document_(limits::kHeaderBytesMax),
       known_headers_(kKnownHeadersMax),
-      payload_(kPayloadBytesMax) {}
+      payload_(payload_bytes_max_) {}
 ParsedJws::~ParsedJws() = default;
 
 Reason ParsedJws::Parse(std::string_view token) { return ParseAs(token, Payload::kJsonObject); }
@@ -137,7 +137,8 @@ Reason ParsedJws::ParseAs(std::string_view token, Payload payload) {
 
 // A part too long for its buffer is refused in the place of its base64url check, undecoded.
 Reason ParsedJws::ParseParts(std::string_view token, Payload payload) {
-  if (const Reason reason = SplitCompact(token, &compact_); reason != Reason::kNone) return reason;
+  if (const Reason reason = SplitCompact(token, &compact_, bytes_max_); reason != Reason::kNone)
+    return reason;
   if (payload == Payload::kJsonObject && compact_.payload.empty()) return Reason::kNotCompactJws;
   if (const Reason reason = ParseHeader(); reason != Reason::kNone) return reason;
   if (Base64UrlDecodedSize(compact_.signature.size()) > sizeof(signature_))
@@ -148,11 +149,11 @@ Reason ParsedJws::ParseParts(std::string_view token, Payload payload) {
   if (payload == Payload::kAny) {
     // Decoded where its JSON would be, and then forgotten.
     auto* buffer = reinterpret_cast<uint8_t*>(payload_.Buffer());
-    const bool good = Base64UrlDecode(compact_.payload, {buffer, kPayloadBytesMax}).has_value();
+    const bool good = Base64UrlDecode(compact_.payload, {buffer, payload_bytes_max_}).has_value();
     (void)payload_.ParseBuffer(0);
     return good ? Reason::kNone : Reason::kBadBase64Url;
   }
-  if (const Reason reason = DecodeInto(compact_.payload, kPayloadBytesMax, &payload_);
+  if (const Reason reason = DecodeInto(compact_.payload, payload_bytes_max_, &payload_);
       reason != Reason::kNone) {
     return reason;
   }

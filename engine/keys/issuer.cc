@@ -14,6 +14,7 @@ void Issuer::Mirror(const Timing& timing) {
   next_ms.store(NextRequestMs(timing), std::memory_order_relaxed);
   failures.store(schedule.failures, std::memory_order_relaxed);
   in_flight.store(schedule.in_flight, std::memory_order_relaxed);
+  fell_back.store(schedule.fell_back, std::memory_order_relaxed);
   // Ordering: release pairs with the acquire in Seen.
   last_good_ms.store(schedule.last_good_ms, std::memory_order_release);
   // Ordering: release, both, pairs with the acquires in KeyStore::IsFresh.
@@ -28,6 +29,7 @@ ScheduleState Issuer::Seen() const {
   seen.due_ms = due_ms.load(std::memory_order_relaxed);
   seen.failures = failures.load(std::memory_order_relaxed);
   seen.in_flight = in_flight.load(std::memory_order_relaxed);
+  seen.fell_back = fell_back.load(std::memory_order_relaxed);
   return seen;
 }
 

@@ -57,6 +57,7 @@ struct alignas(64) Issuer {
   std::atomic<int64_t> next_ms{ScheduleState::kNever};  // NextRequestMs.
   std::atomic<uint32_t> failures{0};
   std::atomic<bool> in_flight{false};
+  std::atomic<bool> fell_back{false};
   Fresh& fresh;  // The same once more, short and together with the other issuers'.
 
   alignas(64)
@@ -69,21 +70,29 @@ struct alignas(64) Issuer {
   uint32_t num_keys_skipped = 0;
   std::string last_error;
   bool from_snapshot = false;
+  uint32_t key_place = 0;  // KeySource::place_of_set.
+  // Which timing plans the next fetch: that of files, if the last one asked for nothing else.
+  const Timing* planned_by = nullptr;
   // When its turn in the line of a host is to come; kNever: it stands in none.
   int64_t turn_ms = ScheduleState::kNever;
 
   // Background and control side alone.
   std::optional<KeySource> source;  // Of fetched keys.
   Reach reach = Reach::kPublic;
-  uint64_t request = 0;     // The number of the latest one.
-  int64_t deadline_ms = 0;  // Its time limit.
-  int64_t left_ms = 0;      // Of the time of the fetch that has begun, while it waits for its turn.
-  int64_t max_age_s = -1;   // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
+  uint64_t request = 0;       // The number of the latest one.
+  int64_t deadline_ms = 0;    // Its time limit.
+  int64_t left_ms = 0;        // Of the time of the place that is being asked, while it waits for its turn.
+  int64_t later_ms = 0;       // Of the fetch's time, for the places behind it.
+  bool over_network = false;  // The fetch that has begun has sent a request.
+  std::string why;            // What has failed of it so far.
+  int64_t max_age_s = -1;     // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
   std::unique_ptr<Recorded> recorded;  // Null: there is no snapshot, or the keys are configured.
 
   Issuer(uint32_t position_in, std::string_view name_in, Fresh& fresh_in)
       : position(position_in), name(name_in), fresh(fresh_in) {}
 
+  // InSnapshot: not where the first place is a file, which a restart has anyway.
+  bool InSnapshot() const { return fetched && !source->begins_with_file(); }
   // NextRequestMs returns when the next request is to be sent, as far as one can tell: kNever while one is
   // under way. Under the lock.
   int64_t NextRequestMs(const Timing& timing) const;

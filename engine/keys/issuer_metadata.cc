@@ -54,7 +54,7 @@ absl::StatusOr<MetadataRules> MakeMetadataRules(std::string_view issuer, std::sp
     if (const absl::Status fits = transport::CheckFetchUrl(url, fetch); !fits.ok())
       return Refuse("issuer", fits);
   }
-  MetadataRules rules{.issuer = std::string(issuer), .authorities = {}, .fetch = fetch};
+  MetadataRules rules{.issuer = std::string(issuer), .authorities = {}, .fetch = fetch, .signed_keys = false};
   rules.authorities.push_back(transport::AuthorityOf(issuer));
   for (const std::string& host : hosts) {
     const std::string url = "https://" + host;
@@ -86,7 +86,8 @@ absl::StatusOr<IssuerMetadata> ParseIssuerMetadata(std::string_view text, const 
   const std::optional<std::string_view> issuer = root.Member("issuer").string();
   if (!issuer.has_value()) return Refuse("metadata: issuer", "is missing or no string");
   if (*issuer != rules.issuer) return Refuse("metadata: issuer", "is not the one that was asked for");
-  absl::StatusOr<std::string> jwks_uri = ReadUrl(root, "jwks_uri", rules);
+  absl::StatusOr<std::string> jwks_uri =
+      ReadUrl(root, rules.signed_keys ? "signed_jwks_uri" : "jwks_uri", rules);
   if (!jwks_uri.ok()) return absl::InvalidArgumentError(jwks_uri.status().message());
   return IssuerMetadata{.jwks_uri = *std::move(jwks_uri),
                         .introspection_endpoint = ReadUrl(root, "introspection_endpoint", rules)};

@@ -17,6 +17,7 @@ struct MetadataRules {
   // Where URLs of the document may lead, as transport::AuthorityOf writes it: the issuer's own, and others.
   std::vector<std::string> authorities;
   transport::FetchRules fetch;
+  bool signed_keys = false;  // The keys are at the document's `signed_jwks_uri`, and not at its `jwks_uri`.
 };
 
 // MakeMetadataRules checks what a configuration says. `hosts` are further ones beside the issuer's: names or
@@ -37,14 +38,15 @@ std::vector<std::string> WellKnownUrls(std::string_view issuer);
 
 // IssuerMetadata is what tollgate reads of RFC 8414 section 2 or OpenID Connect Discovery 1.0 section 3.
 struct IssuerMetadata {
-  std::string jwks_uri;
+  std::string jwks_uri;  // Or signed_jwks_uri, by the rules.
   // NotFound if the document has none, InvalidArgument if its URL is refused. Keys do not depend on it.
   absl::StatusOr<std::string> introspection_endpoint;
 };
 
 // ParseIssuerMetadata reads a document: strict JSON up to limits::kMetadataBytesMax, whose `issuer` equals
-// the rules' byte by byte (RFC 8414 section 3.3) and whose `jwks_uri` may be fetched and leads to one of the
-// rules' authorities. InvalidArgument otherwise: one line that names the member and repeats nothing of it.
+// the rules' byte by byte (RFC 8414 section 3.3) and whose `jwks_uri` (or `signed_jwks_uri`, if the rules say
+// so) may be fetched and leads to one of the rules' authorities. InvalidArgument otherwise: one line that
+// names the member and repeats nothing of it.
 absl::StatusOr<IssuerMetadata> ParseIssuerMetadata(std::string_view text, const MetadataRules& rules);
 
 }  // namespace tollgate::keys

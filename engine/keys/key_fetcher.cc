@@ -29,13 +29,16 @@ bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& 
 
 KeyFetcher::KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
                        KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
-                       std::function<void(uint32_t issuer)> on_settled)
+                       std::function<void(uint32_t issuer)> on_settled, FileSystem& files, const Clock& clock)
     : timing_(timing),
+      file_timing_(FileTiming(timing, 0)),
       blocks_(blocks),
       generations_(generations),
       issuers_(issuers),
       book_(book),
       on_settled_(std::move(on_settled)),
+      files_(files),
+      clock_(clock),
       jitter_(jitter_seed),
       gate_(timing) {}
 
@@ -47,9 +50,29 @@ uint64_t KeyFetcher::NextJitter() {
   return z ^ (z >> 31);
 }
 
+void KeyFetcher::Begin(Issuer& issuer) {
+  const bool file = issuer.source->begins_with_file();
+  {
+    const std::lock_guard lock(issuer.mutex);
+    issuer.planned_by = file ? &file_timing_ : &timing_;
+  }
+  if (!file) {
+    Plan(issuer);
+    return;
+  }
+  ++num_files_;
+  LineUp(issuer, false, clock_.Read().mono_ms);
+}
+
+void KeyFetcher::Forget(const Issuer& issuer) {
+  if (issuer.fetched && issuer.source->begins_with_file()) --num_files_;
+  gate_.Forget(issuer.position);
+}
+
+// Plan takes over when the issuer's schedule says that it is due.
 void KeyFetcher::Plan(Issuer& issuer) {
   const std::lock_guard lock(issuer.mutex);
-  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, timing_));
+  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
 }
 
 void KeyFetcher::Hasten(uint32_t position) {
@@ -69,33 +92,51 @@ void KeyFetcher::TakeInHastened() {
   }
 }
 
-// LineUp puts an issuer that is due, or whose fetch goes on, into the line of the host that it has to ask.
-// Where a fetch begins is settled here, so that the line is the right one.
+// Share gives each of the places that are still to be asked over the network an equal part of the time, so
+// that one that does not answer leaves some for the others.
+void KeyFetcher::Share(Issuer& issuer, int64_t time_ms) {
+  issuer.left_ms = time_ms / std::max<int64_t>(issuer.source->num_urls_left(), 1);
+  issuer.later_ms = time_ms - issuer.left_ms;
+}
+
+// BeginFetch begins the fetch that has come to its first request, unless it is under way. Under the lock.
+void KeyFetcher::BeginFetch(Issuer& issuer, int64_t now_ms) {
+  if (issuer.schedule.in_flight) return;
+  issuer.schedule = OnBegin(issuer.schedule, now_ms);
+  ++issuer.fetches;
+  issuer.over_network = false;
+  issuer.why.clear();
+  Share(issuer, timing_.fetch_timeout_ms);
+}
+
+// LineUp puts an issuer that is due, or whose fetch goes on, into the line of the host that it has to ask, or
+// reads its file. Where a fetch begins is settled here, so that the line is the right one.
 void KeyFetcher::LineUp(Issuer& issuer, bool goes_on, int64_t now_ms) {
   KeySource& source = *issuer.source;
   if (!goes_on) source.Begin(now_ms);
+  if (!source.file().empty()) {
+    ReadFile(issuer, now_ms);
+    return;
+  }
   const uint32_t requests = source.asks_for_keys() ? 1 : 2;  // The metadata's are seldom more.
   const int64_t turn_ms =
       gate_.Enter(issuer.position, transport::AuthorityOf(source.url()), goes_on, requests, now_ms);
   const std::lock_guard lock(issuer.mutex);
   issuer.turn_ms = turn_ms;
-  issuer.Mirror(timing_);
+  issuer.Mirror(*issuer.planned_by);
 }
 
 // Ask sends the request whose turn has come: the first of a fetch, which begins with it, or a further one.
-// What is left of the fetch's time is this request's. The time in the line is not the host's, and not
+// What is left of its place's time is this request's. The time in the line is not the host's, and not
 // counted.
 void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
   {
     const std::lock_guard lock(issuer.mutex);
-    if (!issuer.schedule.in_flight) {
-      issuer.schedule = OnBegin(issuer.schedule, now_ms);
-      ++issuer.fetches;
-      issuer.left_ms = timing_.fetch_timeout_ms;
-    }
+    BeginFetch(issuer, now_ms);
     issuer.turn_ms = ScheduleState::kNever;
-    issuer.Mirror(timing_);
+    issuer.Mirror(*issuer.planned_by);
   }
+  issuer.over_network = true;
   issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
   FetchRequest request = issuer.source->Next();
   issuer.request = ++requests_;
@@ -104,6 +145,22 @@ void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
   request.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(issuer.left_ms, 1, UINT32_MAX / 2));
   request.reach = issuer.reach;
   transport.Start(std::move(request));
+}
+
+// ReadFile reads the file that a fetch has come to. It takes no turn, and of the fetch's time nothing.
+void KeyFetcher::ReadFile(Issuer& issuer, int64_t now_ms) {
+  {
+    // Nobody sees that a fetch is under way that ends at once.
+    const std::lock_guard lock(issuer.mutex);
+    BeginFetch(issuer, now_ms);
+  }
+  issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
+  const absl::StatusOr<FetchResult> result = ReadKeyFile(*issuer.source, files_);
+  bool changed = false;
+  const absl::Status outcome =
+      result.ok() ? TakeInKeys(issuer, *result, now_ms, &changed)
+                  : absl::UnavailableError(absl::StrCat("the file: ", result.status().message()));
+  EndPlace(issuer, outcome, -1, changed, now_ms);
 }
 
 int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
@@ -116,8 +173,13 @@ int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
 // TakeInSet publishes the keys of a 200 answer and retires those that are gone. An error says why the answer
 // is no good, and then nothing has changed.
 absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed) {
-  auto parsed = jose::ParseJwkSet(result.body);
+  const absl::StatusOr<SignedSet> set = issuer.source->ReadSet(result.body, clock_.Read().wall_s);
+  if (!set.ok()) return set.status();
+  auto parsed = jose::ParseJwkSet(set->jwks);
   if (!parsed.ok()) return parsed.status();
+  const size_t listed = parsed->keys.size();
+  if (absl::Status dropped = issuer.source->DropEnded(&*parsed); !dropped.ok()) return dropped;
+  const bool is_whole = parsed->keys.size() == listed;
   std::vector<KeyRef> gone;
   const KeySet* old_set = nullptr;
   {
@@ -137,12 +199,16 @@ absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, in
     if (!kept) gone.push_back(old.ref);
   }
   // Keys that found no free slot must come again: no "not modified" for those.
-  issuer.source->set_etag(IsEtag(result.etag) && skipped == unusable ? result.etag : "");
+  issuer.source->OnSet(*set, IsEtag(result.etag) && skipped == unusable ? result.etag : "", KeysOf(old_set),
+                       *keys);
   issuer.max_age_s = result.max_age_s;
-  book_.OnSet(
-      issuer,
-      {.jwks = result.body, .changed = *changed, .removes = !gone.empty(), .has_more = skipped != unusable},
-      now_ms);
+  // A restart would take the text without knowing what has ended.
+  book_.OnSet(issuer,
+              {.jwks = is_whole ? std::string_view(set->jwks) : std::string_view(),
+               .changed = *changed,
+               .removes = !gone.empty(),
+               .has_more = skipped != unusable},
+              now_ms);
   if (*changed) {
     issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks_);
     for (const KeyRef ref : gone) generations_.Retire(ref);
@@ -163,9 +229,11 @@ absl::Status KeyFetcher::TakeInKeys(Issuer& issuer, const FetchResult& result, i
   }
   // A 304 is the answer to our own If-None-Match: the set in hand is the issuer's still.
   const bool same = result.outcome == FetchOutcome::kAnswered && result.http_status == 304 &&
-                    !issuer.source->etag().empty();
+                    !issuer.source->if_none_match().empty();
   issuer.source->OnKeys(same);
   if (!same) return absl::UnavailableError(WhyFailed(result));
+  if (issuer.source->SetEndsInS(clock_.Read().wall_s) == 0)
+    return absl::UnavailableError("signed JWK Set: has not changed, and its exp is over");
   book_.OnSame(issuer, now_ms);
   return absl::OkStatus();
 }
@@ -192,23 +260,47 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
     if (outcome.ok())
       outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
   }
+  EndPlace(issuer, outcome, result.max_age_s, changed, now_ms);
+}
+
+// EndPlace ends the requests at one place: the fetch goes on at the next one, or has ended.
+void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t max_age_s, bool changed,
+                          int64_t now_ms) {
+  KeySource& source = *issuer.source;
+  if (!outcome.ok()) {
+    if (source.place() > 0) absl::StrAppend(&issuer.why, "; fallbacks[", source.place() - 1, "]: ");
+    absl::StrAppend(&issuer.why, outcome.message());
+    if (source.NextPlace()) {
+      Share(issuer, saturating::Plus(saturating::Between(now_ms, issuer.deadline_ms), issuer.later_ms));
+      LineUp(issuer, true, now_ms);
+      return;
+    }
+  }
   {
     const std::lock_guard lock(issuer.mutex);
-    if (outcome.ok()) {
-      const int64_t max_age_s = result.max_age_s >= 0 ? result.max_age_s : issuer.max_age_s;
-      issuer.schedule = OnGood(issuer.schedule, timing_, now_ms, max_age_s, NextJitter());
-      if (issuer.absent != nullptr) issuer.absent->OnGood(issuer.fetches, changed);
-      issuer.last_error.clear();
-      issuer.from_snapshot = false;
-    } else {
-      issuer.schedule = OnFailure(issuer.schedule, timing_, now_ms, NextJitter());
+    issuer.planned_by = issuer.over_network ? &timing_ : &file_timing_;
+    const Timing timing = issuer.over_network ? timing_ : FileTiming(timing_, num_files_);
+    if (!outcome.ok()) {
+      issuer.schedule = OnFailure(issuer.schedule, timing, now_ms, NextJitter());
       ++issuer.fetch_failures;
-      issuer.last_error = std::string(outcome.message());
+    } else if (source.place() > 0) {
+      issuer.schedule = OnFallback(issuer.schedule, timing, now_ms, NextJitter());
+    } else {
+      if (max_age_s < 0) max_age_s = issuer.max_age_s;
+      const int64_t ends_in_s = source.SetEndsInS(clock_.Read().wall_s);
+      if (ends_in_s != INT64_MAX) max_age_s = max_age_s < 0 ? ends_in_s : std::min(max_age_s, ends_in_s);
+      issuer.schedule = OnGood(issuer.schedule, timing, now_ms, max_age_s, NextJitter());
+      if (issuer.absent != nullptr) issuer.absent->OnGood(issuer.fetches, changed);
     }
-    issuer.Mirror(timing_);
-    gate_.Plan(position, NextFetchMs(issuer.schedule, timing_));
+    if (outcome.ok()) {
+      issuer.from_snapshot = false;
+      issuer.key_place = source.place();
+    }
+    issuer.last_error = issuer.why;
+    issuer.Mirror(*issuer.planned_by);
+    gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
   }
-  if (on_settled_) on_settled_(position);
+  if (on_settled_) on_settled_(issuer.position);
 }
 
 }  // namespace tollgate::keys

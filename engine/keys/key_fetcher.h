@@ -13,25 +13,28 @@
 #include "keys/key_generations.h"
 #include "keys/snapshot_book.h"
 #include "sync/thread_blocks.h"
+#include "tollgate/clock.h"
 #include "tollgate/config.h"
+#include "tollgate/file_system.h"
 #include "tollgate/transport.h"
 
 namespace tollgate::keys {
 
-// KeyFetcher fetches keys when they are due and their host's turn has come, and publishes what it gets.
-// Hasten is thread-safe; all else is owner thread only.
+// KeyFetcher fetches keys when they are due and their host's turn has come, or reads them from a file when
+// they are due, and publishes what it gets. Hasten is thread-safe; all else is owner thread only.
 class KeyFetcher {
  public:
   // All must outlive the fetcher. `on_settled` is called after each fetch has ended, with the issuer's
   // position.
   KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
              KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
-             std::function<void(uint32_t issuer)> on_settled);
+             std::function<void(uint32_t issuer)> on_settled, FileSystem& files, const Clock& clock);
 
-  // Plan takes over when the issuer's schedule says that it is due.
-  void Plan(Issuer& issuer);
+  // Begin takes an issuer over. A file with which its source begins is read at once; otherwise its fetches
+  // are planned as its schedule says.
+  void Begin(Issuer& issuer);
   // Forget: the issuer goes. An answer that is on its way to it comes to nothing.
-  void Forget(const Issuer& issuer) { gate_.Forget(issuer.position); }
+  void Forget(const Issuer& issuer);
   // Hasten: the schedule of the issuer at this position has moved its next fetch forward.
   void Hasten(uint32_t position);
 
@@ -41,18 +44,27 @@ class KeyFetcher {
 
  private:
   void TakeInHastened();
+  void Plan(Issuer& issuer);
+  void Share(Issuer& issuer, int64_t time_ms);
+  void BeginFetch(Issuer& issuer, int64_t now_ms);
   void LineUp(Issuer& issuer, bool goes_on, int64_t now_ms);
   void Ask(Issuer& issuer, int64_t now_ms, Transport& transport);
+  void ReadFile(Issuer& issuer, int64_t now_ms);
+  void EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t max_age_s, bool changed, int64_t now_ms);
   absl::Status TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed);
   absl::Status TakeInKeys(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed);
   uint64_t NextJitter();
 
   const Timing& timing_;
+  const Timing file_timing_;  // Without regard to how many there are: for cooldowns.
   sync::ThreadBlocks& blocks_;
   KeyGenerations& generations_;
   IssuerTable& issuers_;
   SnapshotBook& book_;
   const std::function<void(uint32_t issuer)> on_settled_;
+  FileSystem& files_;
+  const Clock& clock_;
+  size_t num_files_ = 0;  // Issuers whose source begins with one.
   uint64_t jitter_;
   FetchGate gate_;
   uint64_t requests_ = 0;                    // Sent, so also the number of the latest one.

@@ -14,10 +14,10 @@ namespace tollgate::keys {
 // Forced asks for a fetch through the gate, and wakes the background side if that moves the next one forward.
 void KeyStore::Forced(Issuer& issuer, std::unique_lock<std::mutex> lock) {
   if (issuer.schedule.forced) return;
-  const int64_t planned_ms = NextFetchMs(issuer.schedule, timing_);
+  const int64_t planned_ms = NextFetchMs(issuer.schedule, *issuer.planned_by);
   issuer.schedule.forced = true;
-  issuer.Mirror(timing_);
-  const bool earlier = NextFetchMs(issuer.schedule, timing_) < planned_ms;
+  issuer.Mirror(*issuer.planned_by);
+  const bool earlier = NextFetchMs(issuer.schedule, *issuer.planned_by) < planned_ms;
   lock.unlock();
   if (!earlier) return;
   fetcher_.Hasten(issuer.position);
@@ -75,7 +75,7 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
   const bool settled = at.absent->IsSettled(key_id, at.fetches, now_ms);
   // A settled one asks again only when the gate is open, so that no fetch follows the one that settled it by
   // itself.
-  if (!settled || saturating::Between(at.schedule.last_begin_ms, now_ms) >= timing_.cooldown_ms) {
+  if (!settled || saturating::Between(at.schedule.last_begin_ms, now_ms) >= at.planned_by->cooldown_ms) {
     Forced(at, std::move(lock));
   }
   return settled ? Reason::kKeyUnknown : Reason::kKeyPending;
@@ -112,6 +112,7 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
     health.fetch_failures = issuer->fetch_failures;
     health.last_error = issuer->last_error;
     health.from_snapshot = issuer->from_snapshot;
+    health.key_place = issuer->key_place;
     if (!issuer->fetched) {
       health.freshness = Freshness::kFresh;
       health.keys_age_ms = 0;
@@ -122,7 +123,7 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
         health.keys_age_ms = saturating::Between(schedule.last_good_ms, now_ms);
       }
       health.consecutive_failures = schedule.failures;
-      health.next_fetch_in_ms = saturating::Between(now_ms, issuer->NextRequestMs(timing_));
+      health.next_fetch_in_ms = saturating::Between(now_ms, issuer->NextRequestMs(*issuer->planned_by));
     }
     all.push_back(std::move(health));
   }

@@ -22,19 +22,29 @@
 #include "keys/snapshot_book.h"
 #include "keys/snapshot_keeper.h"
 #include "sync/thread_blocks.h"
+#include "tollgate/clock.h"
 #include "tollgate/config.h"
+#include "tollgate/file_system.h"
 #include "tollgate/metrics.h"
 #include "tollgate/transport.h"
 
 namespace tollgate::keys {
+
+// Outside is what a KeyStore touches beside the network. Null: SystemFiles(), SystemClock(). Both must
+// outlive it.
+struct Outside {
+  FileSystem* files = nullptr;  // Key files.
+  const Clock* clock = nullptr;
+};
 
 // KeyStore holds every issuer's keys: configured ones for ever, fetched ones as long as the staleness bound
 // allows. The request side never waits for the network, nor for any of the other sides; the background side
 // does all fetching; the control side adds, changes and removes issuers. A refused, empty, garbled or
 // truncated answer never shrinks a set; a good answer without a key retires it at once. Where keys are
 // discovered, reading the issuer's metadata and its keys is one fetch: one begin for the gate, one end, one
-// time limit; metadata that cannot be read is a fetch that failed. Every request passes one gate
-// (fetch_gate.h). Thread-safe.
+// time limit; metadata that cannot be read is a fetch that failed. So is trying one place after the other.
+// Every request passes one gate (fetch_gate.h); a file is read without. That a kid is absent is settled by
+// the first place alone: another may lag. Thread-safe.
 //
 // An issuer has a position, by which callers keep what else they know of it. Those of Create have theirs in
 // Config::issuers; a change gives an issuer another one, so that all that is known by position never changes
@@ -45,14 +55,15 @@ class KeyStore {
   static size_t IssuersMax(const Config& config);
   static size_t PositionsMax(const Config& config) { return IssuersMax(config) + 1; }
 
-  // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or a
-  // URL is refused by transport::CheckFetchUrl or MakeMetadataRules) and plans the first fetches at once.
-  // `blocks` must outlive the store. `on_settled` is called, with an issuer's position, on the background
-  // side after each fetch has ended, and on the control side after nobody finds the issuer there any more. It
-  // must not call either side.
+  // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or
+  // what CheckKeyPlaces or KeySource::Make refuses), reads the files with which sources begin, and plans the
+  // first fetches of the others at once. `blocks` must outlive the store. `on_settled` is called, with an
+  // issuer's position, on the background side after each fetch has ended, and on the control side after
+  // nobody finds the issuer there any more. It must not call either side.
   static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
                                                           sync::ThreadBlocks& blocks,
-                                                          std::function<void(uint32_t issuer)> on_settled);
+                                                          std::function<void(uint32_t issuer)> on_settled,
+                                                          Outside outside = {});
   KeyStore(const KeyStore&) = delete;
   KeyStore& operator=(const KeyStore&) = delete;
 
@@ -164,7 +175,7 @@ class KeyStore {
 
  private:
   KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
-           std::function<void(uint32_t issuer)> on_settled);
+           std::function<void(uint32_t issuer)> on_settled, Outside outside);
   absl::StatusOr<std::unique_ptr<Issuer>> Build(const IssuerConfig& config, std::string_view where);
   bool TakeOver(Issuer& old, Issuer& issuer);
   void Retire(const Issuer& issuer);

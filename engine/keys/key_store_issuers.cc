@@ -11,7 +11,6 @@
 #include "base/limits.h"
 #include "crypto/digest.h"
 #include "jose/jwk.h"
-#include "keys/issuer_metadata.h"
 #include "keys/key_adoption.h"
 #include "keys/key_source.h"
 #include "keys/key_store.h"
@@ -40,7 +39,7 @@ size_t KeyStore::IssuersMax(const Config& config) {
 }
 
 KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
-                   std::function<void(uint32_t issuer)> on_settled)
+                   std::function<void(uint32_t issuer)> on_settled, Outside outside)
     : timing_(config.timing),
       loopback_(config.dangerous.dangerous_allow_http_on_loopback),
       issuers_max_(IssuersMax(config)),
@@ -49,16 +48,19 @@ KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlock
       generations_(std::max(kKeySlotsMin, kKeySlotsPerIssuer * issuers_max_)),
       issuers_(issuers_max_, blocks),
       book_(timing_, blocks, generations_, issuers_),
-      fetcher_(timing_, jitter_seed, blocks, generations_, issuers_, book_, on_settled_) {
+      fetcher_(timing_, jitter_seed, blocks, generations_, issuers_, book_, on_settled_,
+               outside.files == nullptr ? SystemFiles() : *outside.files,
+               outside.clock == nullptr ? SystemClock() : *outside.clock) {
   crypto::RandomBytes(absent_kids_secret_);
 }
 
 absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(const Config& config, uint64_t jitter_seed,
                                                            sync::ThreadBlocks& blocks,
-                                                           std::function<void(uint32_t issuer)> on_settled) {
+                                                           std::function<void(uint32_t issuer)> on_settled,
+                                                           Outside outside) {
   if (config.issuers.size() > std::min(IssuersMax(config), limits::kIssuersMax))
     return absl::InvalidArgumentError("issuers: too many");
-  std::unique_ptr<KeyStore> store(new KeyStore(config, jitter_seed, blocks, std::move(on_settled)));
+  std::unique_ptr<KeyStore> store(new KeyStore(config, jitter_seed, blocks, std::move(on_settled), outside));
   absl::flat_hash_set<absl::string_view> names;
   std::vector<std::unique_ptr<Issuer>> issuers;
   for (const IssuerConfig& issuer : config.issuers) {
@@ -69,37 +71,33 @@ absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(const Config& config,
     if (!built.ok()) return built.status();
     issuers.push_back(*std::move(built));
   }
-  for (const auto& issuer : issuers) store->Count(*issuer, 1);
+  for (const auto& issuer : issuers) {
+    store->Count(*issuer, 1);
+    if (issuer->fetched) store->fetcher_.Begin(*issuer);
+  }
   store->issuers_.Publish(issuers);
   return store;
 }
 
-// Build makes an issuer with everything but the keys that are to be fetched, and plans its first fetch. An
-// error begins with `where`, and then nothing is left of it.
+// Build makes an issuer with everything but the keys that are to be fetched. An error begins with `where`,
+// and then nothing is left of it.
 absl::StatusOr<std::unique_ptr<Issuer>> KeyStore::Build(const IssuerConfig& config, std::string_view where) {
   const auto error = [where](std::string_view setting, std::string_view why) {
     return absl::InvalidArgumentError(absl::StrCat(ToAbsl(where), ToAbsl(setting), ": ", ToAbsl(why)));
   };
   if (config.issuer.empty()) return error(".issuer", "is empty");
-  if ((config.jwks_uri.empty() ? 0 : 1) + (config.jwks.empty() ? 0 : 1) + (config.discovery ? 1 : 0) != 1)
-    return error("", "needs exactly one of jwks_uri, jwks and discovery");
+  if (const absl::Status places = CheckKeyPlaces(config); !places.ok())
+    return error("", std::string(places.message()));
 
   std::optional<KeySource> source;
   jose::JwkSet configured;
   const transport::FetchRules rules{.reach = config.private_network ? Reach::kPrivate : Reach::kPublic,
                                     .loopback = loopback_};
-  if (config.discovery) {
-    std::vector<std::string> hosts = config.discovery_hosts;
-    const std::vector<std::string>& usual = config.profile.discovery_hosts;
-    hosts.insert(hosts.end(), usual.begin(), usual.end());
-    auto metadata_rules = MakeMetadataRules(config.issuer, hosts, rules);
-    if (!metadata_rules.ok())
-      return absl::InvalidArgumentError(absl::StrCat(ToAbsl(where), ".", metadata_rules.status().message()));
-    source.emplace(*std::move(metadata_rules), timing_.metadata_age_max_ms);
-  } else if (config.jwks.empty()) {
-    const absl::Status allowed = transport::CheckFetchUrl(config.jwks_uri, rules);
-    if (!allowed.ok()) return error(".jwks_uri", std::string(allowed.message()));
-    source.emplace(config.jwks_uri);
+  if (config.jwks.empty()) {
+    absl::StatusOr<KeySource> made = KeySource::Make(config, rules, timing_.metadata_age_max_ms);
+    if (!made.ok())
+      return absl::InvalidArgumentError(absl::StrCat(ToAbsl(where), ".", made.status().message()));
+    source = *std::move(made);
   } else {
     auto parsed = jose::ParseJwkSet(config.jwks);
     if (!parsed.ok()) return error(".jwks", std::string(parsed.status().message()));
@@ -112,10 +110,7 @@ absl::StatusOr<std::unique_ptr<Issuer>> KeyStore::Build(const IssuerConfig& conf
   issuer->fetched = source.has_value();
   issuer->source = std::move(source);
   issuer->reach = rules.reach;
-  if (issuer->fetched) {
-    fetcher_.Plan(*issuer);
-    return issuer;
-  }
+  if (issuer->fetched) return issuer;
   auto keys =
       AdoptKeys(issuer->position, nullptr, std::move(configured), generations_, &issuer->num_keys_skipped);
   if (!keys) {
@@ -150,6 +145,7 @@ absl::Status KeyStore::AddIssuer(const IssuerConfig& config, Hook prepare) {
     Count(**built, 1);
     book_.OnAdd(**built);
     prepare((*built)->position);
+    if ((*built)->fetched) fetcher_.Begin(**built);
     std::array issuers = {*std::move(built)};
     issuers_.Publish(issuers);
   }
@@ -189,7 +185,8 @@ bool KeyStore::TakeOver(Issuer& old, Issuer& issuer) {
   issuer.last_error = old.last_error;
   issuer.from_snapshot = old.from_snapshot;
   issuer.absent = std::move(old.absent);
-  issuer.source = old.source;
+  issuer.key_place = old.key_place;
+  issuer.source->Continue(*old.source);
   issuer.max_age_s = old.max_age_s;
   issuer.num_keys = static_cast<uint32_t>(keys.size());
   issuer.num_keys_skipped = old.num_keys_skipped + old.num_keys - issuer.num_keys;
@@ -199,7 +196,7 @@ bool KeyStore::TakeOver(Issuer& old, Issuer& issuer) {
     if (old.recorded != nullptr) old.recorded->text_has_more = true;
   }
   if (old_set != nullptr) issuer.set.Replace(std::make_unique<KeySet>(std::move(keys)), blocks_);
-  issuer.Mirror(timing_);
+  issuer.Mirror(*old.planned_by);
   return true;
 }
 
@@ -229,10 +226,10 @@ absl::Status KeyStore::ChangeIssuer(const IssuerConfig& config, Hook prepare, Ho
     if (!built.ok()) return built.status();
     Issuer& issuer = **built;
     book_.OnChange(*old, issuer, TakeOver(*old, issuer));
-    if (issuer.fetched) fetcher_.Plan(issuer);
     Count(*old, -1);
     Count(issuer, 1);
     prepare(issuer.position);
+    if (issuer.fetched) fetcher_.Begin(issuer);
     std::array issuers = {*std::move(built)};
     issuers_.Publish(issuers);
     End(*old, release);

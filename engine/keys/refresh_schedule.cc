@@ -57,6 +57,13 @@ ScheduleState OnGood(ScheduleState state, const Timing& timing, int64_t now_ms, 
   state.last_good_begin_ms = state.last_begin_ms;
   state.failures = 0;
   state.in_flight = false;
+  state.fell_back = false;
+  return state;
+}
+
+ScheduleState OnFallback(ScheduleState state, const Timing& timing, int64_t now_ms, uint64_t random) {
+  state = OnGood(state, timing, now_ms, 0, random);
+  state.fell_back = true;
   return state;
 }
 
@@ -68,6 +75,16 @@ ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_m
   return state;
 }
 
+Timing FileTiming(const Timing& timing, size_t num_files) {
+  constexpr int64_t kEachMs = 1;
+  const int64_t all_ms = Times(static_cast<int64_t>(num_files), kEachMs);
+  Timing files = timing;
+  files.refresh_max_ms = std::min(std::max(timing.file_interval_ms, all_ms), timing.refresh_max_ms);
+  files.refresh_min_ms = files.backoff_min_ms = files.backoff_cap_ms = files.refresh_max_ms;
+  files.cooldown_ms = std::min(timing.cooldown_ms, std::max<int64_t>(timing.file_interval_ms / 5, 1));
+  return files;
+}
+
 ScheduleState OnRestored(int64_t last_good_ms) {
   ScheduleState state;
   state.last_good_ms = last_good_ms;
@@ -77,12 +94,13 @@ ScheduleState OnRestored(int64_t last_good_ms) {
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms) {
   if (state.last_good_ms == ScheduleState::kNever) return Freshness::kUnavailable;
   if (Minus(now_ms, state.last_good_ms) > timing.staleness_bound_ms) return Freshness::kUnavailable;
-  if (state.failures > 0) return Freshness::kDegraded;
+  if (state.failures > 0 || state.fell_back) return Freshness::kDegraded;
   return state.in_flight || now_ms >= state.due_ms ? Freshness::kStale : Freshness::kFresh;
 }
 
 int64_t FreshUntil(const ScheduleState& state, const Timing& timing) {
-  if (state.last_good_ms == ScheduleState::kNever || state.failures > 0 || state.in_flight) return INT64_MIN;
+  if (state.last_good_ms == ScheduleState::kNever || state.failures > 0 || state.in_flight || state.fell_back)
+    return INT64_MIN;
   return std::min(Plus(state.last_good_ms, timing.staleness_bound_ms), Minus(state.due_ms, 1));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "tollgate/config.h"
@@ -19,7 +20,8 @@ struct ScheduleState {
       kNever;             // Begin of the fetch that brought it: where "asked since" counts from.
   uint32_t failures = 0;  // Consecutive.
   bool in_flight = false;
-  bool forced = false;  // Somebody waits for a kid that the set lacks.
+  bool forced = false;     // Somebody waits for a kid that the set lacks.
+  bool fell_back = false;  // The last good answer was not the first place's.
 };
 
 // NextFetchMs returns when the next fetch may begin: never before the jittered plan or, if forced, not before
@@ -35,12 +37,21 @@ ScheduleState OnGood(ScheduleState state, const Timing& timing, int64_t now_ms, 
                      uint64_t random);
 ScheduleState OnFailure(ScheduleState state, const Timing& timing, int64_t now_ms, uint64_t random);
 
+// OnFallback is OnGood where another place than the first has answered: the next fetch is planned at
+// refresh_min, to find out whether the first one is back.
+ScheduleState OnFallback(ScheduleState state, const Timing& timing, int64_t now_ms, uint64_t random);
+
+// FileTiming is the timing of issuers of which nothing but files is asked, if there are `num_files`: another
+// look in every file_interval_ms, failed or not, or sooner for an absent kid; at most a thousand in a second,
+// but for those kids.
+Timing FileTiming(const Timing& timing, size_t num_files);
+
 // OnRestored is the state of keys that an earlier process fetched, whose last good answer was at
 // `last_good_ms`: as good as that answer's age, with a fetch due at once.
 ScheduleState OnRestored(int64_t last_good_ms);
 
 // FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures >
-// 0; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
+// 0 or fell_back; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms);
 
 // FreshUntil returns the last moment at which FreshnessAt is kFresh, unless something happens before;

@@ -26,7 +26,7 @@ void SnapshotBook::Use(SnapshotKeeper& keeper) {
   const bool loaded = keeper.Load(&bytes, &entries, &absent);
   // A file that cannot be read now may be read another time: nobody knows what is in it.
   issuers_.ForEach([&](Issuer& issuer) {
-    if (!issuer.fetched) return;
+    if (!issuer.InSnapshot()) return;
     issuer.recorded = std::make_unique<Recorded>();
     issuer.recorded->file_is_subset = loaded || absent;
   });
@@ -38,7 +38,7 @@ void SnapshotBook::Use(SnapshotKeeper& keeper) {
 SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now& now) {
   using Fate = SnapshotKeeper::Fate;
   Issuer* const found = issuers_.Own(entry.issuer);
-  if (found == nullptr || !found->fetched) return Fate::kSourceChanged;
+  if (found == nullptr || found->recorded == nullptr) return Fate::kSourceChanged;
   Issuer& issuer = *found;
   if (issuer.from_snapshot) return Fate::kUnusable;  // Named twice.
   issuer.recorded->file_is_subset = false;           // Until it is what is published.
@@ -64,13 +64,14 @@ SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now
   issuer.num_keys = num_keys;
   issuer.num_keys_skipped = skipped;
   issuer.from_snapshot = true;
+  issuer.key_place = issuer.source->place_of_set();
   issuer.schedule = OnRestored(last_good_ms);
   issuer.Mirror(timing_);
   return Fate::kRestored;
 }
 
 void SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
-  if (keeper_ == nullptr) return;
+  if (issuer.recorded == nullptr) return;
   issuer.recorded->text_has_more = answer.has_more;
   Record(issuer, answer.jwks, now_ms);
   (answer.changed ? schedule_.changed : schedule_.aged) = true;
@@ -82,7 +83,7 @@ void SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
 }
 
 void SnapshotBook::OnSame(Issuer& issuer, int64_t now_ms) {
-  if (keeper_ == nullptr) return;
+  if (issuer.recorded == nullptr) return;
   issuer.recorded->last_good_ms = now_ms;
   schedule_.aged = true;
 }
@@ -112,15 +113,15 @@ void SnapshotBook::Drop(Issuer& issuer) {
   jwks = std::string();
 }
 
-// Record keeps what the next snapshot is to have of the issuer. What does not fit is left out: a restart then
-// has nothing of it, rather than something older.
+// Record keeps what the next snapshot is to have of the issuer; an empty text: nothing. What does not fit is
+// left out: a restart then has nothing of it, rather than something older.
 void SnapshotBook::Record(Issuer& issuer, std::string_view jwks, int64_t last_good_ms) {
   Drop(issuer);
   Recorded& recorded = *issuer.recorded;
-  recorded.jwks_uri = issuer.source->jwks_uri();
+  recorded.jwks_uri = issuer.source->set_place();
   recorded.etag = issuer.source->etag();
   const size_t bytes = BytesOf(issuer, jwks);
-  if (bytes <= limits::kSnapshotBytesMax - kSnapshotFrameBytesMax - recorded_bytes_) {
+  if (!jwks.empty() && bytes <= limits::kSnapshotBytesMax - kSnapshotFrameBytesMax - recorded_bytes_) {
     recorded.jwks = jwks;
     recorded_bytes_ += bytes;
   }
@@ -128,7 +129,7 @@ void SnapshotBook::Record(Issuer& issuer, std::string_view jwks, int64_t last_go
 }
 
 void SnapshotBook::OnAdd(Issuer& issuer) {
-  if (keeper_ == nullptr || !issuer.fetched) return;
+  if (keeper_ == nullptr || !issuer.InSnapshot()) return;
   issuer.recorded = std::make_unique<Recorded>();
   issuer.recorded->file_is_subset = !outdated_.contains(issuer.name);
 }

@@ -37,7 +37,7 @@ class SnapshotBook {
   // OnSet is told of a good answer with a set before that is published: whether it changes the published one,
   // whether it lacks a key of that, and whether some of its keys found no slot. Writes at once if it must.
   struct Answer {
-    std::string_view jwks;
+    std::string_view jwks;  // Empty: it is not to be kept.
     bool changed = false;
     bool removes = false;
     bool has_more = false;

@@ -8,6 +8,7 @@
 #include "base/durations.h"
 #include "base/limits.h"
 #include "introspection/client.h"
+#include "keys/key_source.h"
 #include "transport/url.h"
 
 namespace tollgate::pipeline {
@@ -114,20 +115,18 @@ absl::Status CheckOpaque(const ResourceConfig& resource,
 }
 
 absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
-  const auto is_path = [](const std::string& path) {
-    return path.starts_with('/') && !path.ends_with('/') && path.find('\0') == path.npos;
-  };
   if (snapshot.path.empty()) {
     if (snapshot.key.empty() && snapshot.key_file.empty()) return absl::OkStatus();
     return Invalid("snapshot", "path", "is empty, though there is a key for it");
   }
-  if (!is_path(snapshot.path)) return Invalid("snapshot", "path", "must be a file's absolute path");
+  if (!keys::IsFilePath(snapshot.path)) return Invalid("snapshot", "path", "must be a file's absolute path");
   if (snapshot.key.empty() == snapshot.key_file.empty())
     return Invalid("snapshot", "key", "exactly one of key and key_file is needed");
   if (!snapshot.key.empty() && snapshot.key.size() < 32)
     return Invalid("snapshot", "key", "must have at least 32 bytes");
   if (snapshot.key_file.empty()) return absl::OkStatus();
-  if (!is_path(snapshot.key_file)) return Invalid("snapshot", "key_file", "must be a file's absolute path");
+  if (!keys::IsFilePath(snapshot.key_file))
+    return Invalid("snapshot", "key_file", "must be a file's absolute path");
   if (snapshot.key_file == snapshot.path) return Invalid("snapshot", "key_file", "must not be path");
   return absl::OkStatus();
 }
@@ -161,8 +160,8 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
   if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
     return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
   }
-  if ((issuer.jwks_uri.empty() ? 0 : 1) + (issuer.jwks.empty() ? 0 : 1) + (issuer.discovery ? 1 : 0) != 1) {
-    return Invalid("issuer", issuer.issuer, "needs exactly one of jwks_uri, jwks and discovery");
+  if (const absl::Status places = keys::CheckKeyPlaces(issuer); !places.ok()) {
+    return Invalid("issuer", issuer.issuer, std::string(places.message()));
   }
   if (!issuer.discovery && !issuer.discovery_hosts.empty()) {
     return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");

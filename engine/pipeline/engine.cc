@@ -178,13 +178,14 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   context.introspector->SetWaker([&background = impl->background] { background.Wake(); });
   for (uint32_t position = 0; position < config.issuers.size(); ++position)
     impl->Put(config.issuers[position], position);
+  FileSystem& files = environment.files == nullptr ? SystemFiles() : *environment.files;
   absl::StatusOr<std::unique_ptr<keys::KeyStore>> keys = keys::KeyStore::Create(
-      config, seed, context.blocks, [&context](uint32_t issuer) { context.waiters.Settle(issuer); });
+      config, seed, context.blocks, [&context](uint32_t issuer) { context.waiters.Settle(issuer); },
+      {.files = &files, .clock = &clock});
   if (!keys.ok()) return keys.status();
   context.keys = *std::move(keys);
   context.keys->SetWaker([&background = impl->background] { background.Wake(); });
   if (!config.snapshot.path.empty()) {
-    FileSystem& files = environment.files == nullptr ? SystemFiles() : *environment.files;
     impl->snapshot = std::make_unique<keys::SnapshotKeeper>(config.snapshot, files, clock);
     context.keys->UseSnapshot(*impl->snapshot);
   }

@@ -71,6 +71,32 @@ TEST_F(SystemFilesTest, FollowsNoSymbolicLink) {
   EXPECT_FALSE(files_.SyncDirectory(At("a")).ok());
 }
 
+// As a Kubernetes volume has them: NAME leads to ..data/NAME, and ..data to a directory, which is exchanged.
+TEST_F(SystemFilesTest, FollowsSymbolicLinksOnlyWhereThatIsAskedFor) {
+  for (const char* version : {"..1", "..2"}) {
+    ASSERT_TRUE(std::filesystem::create_directory(At(version)));
+    ASSERT_TRUE(files_.Create(At(version) + std::string("/keys"), version).ok());
+  }
+  ASSERT_EQ(symlink("..1", At("..data").c_str()), 0);
+  ASSERT_EQ(symlink("..data/keys", At("keys").c_str()), 0);
+  EXPECT_EQ(files_.ReadFollowing(At("keys"), 9)->bytes, "..1");
+  EXPECT_TRUE(absl::IsFailedPrecondition(files_.Read(At("keys"), 9).status()));
+  ASSERT_EQ(symlink("..2", At("..new").c_str()), 0);
+  ASSERT_TRUE(files_.Replace(At("..new"), At("..data")).ok());
+  EXPECT_EQ(files_.ReadFollowing(At("keys"), 9)->bytes, "..2");
+  EXPECT_EQ(files_.ReadFollowing(At("keys"), 2)->bytes, "");
+
+  ASSERT_EQ(symlink("round", At("round").c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(files_.ReadFollowing(At("round"), 9).status()));
+  ASSERT_EQ(symlink("nowhere", At("lost").c_str()), 0);
+  EXPECT_TRUE(absl::IsNotFound(files_.ReadFollowing(At("lost"), 9).status()));
+  ASSERT_EQ(mkfifo(At("pipe").c_str(), 0600), 0);
+  ASSERT_EQ(symlink("pipe", At("to-pipe").c_str()), 0);
+  const absl::StatusOr<FileContent> pipe = files_.ReadFollowing(At("to-pipe"), 9);
+  ASSERT_TRUE(pipe.ok());
+  EXPECT_FALSE(pipe->regular);
+}
+
 // Neither a pipe without a writer nor a directory is waited for or read.
 TEST_F(SystemFilesTest, ReadsNothingButRegularFiles) {
   ASSERT_EQ(mkfifo(At("pipe").c_str(), 0600), 0);

@@ -367,6 +367,19 @@ TEST(Verify, SaysWhyNot) {
   EXPECT_EQ(Verify(jws, KeyOf(idp::TestKey("ES384")).key, &verified), Reason::kKeyAlgorithmMismatch);
 }
 
+TEST(ParsedJws, MayBeMadeForLongerTexts) {
+  const idp::SigningKey& signer = idp::TestKey("EdDSA");
+  const std::string token = idp::MintToSize(signer, {{"sub", "alice"}}, 40'000);
+  EXPECT_EQ(ParsedJws().Parse(token), Reason::kTokenTooLong);
+  EXPECT_EQ(ParsedJws(token.size() - 1).Parse(token), Reason::kTokenTooLong);
+  ParsedJws jws(token.size());
+  ASSERT_EQ(jws.Parse(token), Reason::kNone);
+  std::optional<VerifiedJws> verified;
+  EXPECT_EQ(Verify(jws, KeyOf(signer).key, &verified), Reason::kNone);
+  EXPECT_EQ(jws.Parse(token + "A"), Reason::kTokenTooLong);
+  EXPECT_EQ(ParsedJws(64).Parse("AAAA"), Reason::kNotCompactJws);
+}
+
 // Any change of any character of a token is refused, but for the one that ECDSA itself allows.
 TEST(Verify, NoCharacterOfATokenCanBeChanged) {
   const idp::SigningKey& signer = idp::TestKey("EdDSA");

@@ -14,8 +14,9 @@ namespace tollgate::testing {
 
 // FakeFiles is one directory on a disk that the test is in charge of. Names are as a process sees them, and,
 // in another table, as they are after the power has failed: what happened since the last SyncDirectory is
-// undone. What is done is counted in steps, the writing of a file in three; from step `stop_before` on
-// nothing happens any more, as if the process had been killed. Thread-safe.
+// undone. A symbolic link's bytes are the name that it leads to. What is done is counted in steps, the
+// writing of a file in three; from step `stop_before` on nothing happens any more, as if the process had been
+// killed. Thread-safe.
 class FakeFiles : public FileSystem {
  public:
   struct File {
@@ -31,13 +32,22 @@ class FakeFiles : public FileSystem {
     ++num_reads_;
     if (const absl::Status status = Fault("read", path); !status.ok()) return status;
     const auto found = names_.find(path);
-    if (found == names_.end()) return absl::NotFoundError("no such file");
-    const File& file = *found->second;
-    if (file.link) return absl::FailedPreconditionError("is a symbolic link");
-    FileContent content{.regular = file.regular, .ours = file.ours, .mode = file.mode};
-    content.size = file.bytes.size();
-    if (file.regular && content.size <= bytes_max) content.bytes = file.bytes;
-    return content;
+    if (found != names_.end() && found->second->link)
+      return absl::FailedPreconditionError("is a symbolic link");
+    return Content(path, bytes_max);
+  }
+
+  absl::StatusOr<FileContent> ReadFollowing(const std::string& path, size_t bytes_max) override {
+    const std::lock_guard lock(mutex_);
+    ++num_reads_;
+    if (const absl::Status status = Fault("read", path); !status.ok()) return status;
+    std::string name = path;
+    for (int links = 0; links < 40; ++links) {
+      const auto found = names_.find(name);
+      if (found == names_.end() || !found->second->link) return Content(name, bytes_max);
+      name = found->second->bytes;
+    }
+    return absl::FailedPreconditionError("too many symbolic links");
   }
 
   absl::Status Create(const std::string& path, std::string_view bytes) override {
@@ -158,6 +168,15 @@ class FakeFiles : public FileSystem {
     if (num_steps_ < stop_before_) return true;
     if (auto on_stop = std::exchange(on_stop_, nullptr)) on_stop();
     return false;
+  }
+  absl::StatusOr<FileContent> Content(const std::string& path, size_t bytes_max) const {
+    const auto found = names_.find(path);
+    if (found == names_.end()) return absl::NotFoundError("no such file");
+    const File& file = *found->second;
+    FileContent content{.regular = file.regular, .ours = file.ours, .mode = file.mode};
+    content.size = file.bytes.size();
+    if (file.regular && content.size <= bytes_max) content.bytes = file.bytes;
+    return content;
   }
   static absl::Status Dead() { return absl::UnavailableError("the process is gone"); }
   absl::Status Fault(std::string_view what, const std::string& path) const {

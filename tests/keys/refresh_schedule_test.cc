@@ -298,5 +298,37 @@ TEST(RefreshSchedule, ExtremesDoNotOverflow) {
   }
 }
 
+TEST(RefreshSchedule, AFallbackIsGoodButDegradedAndSoonLeft) {
+  Timing timing;
+  timing.jitter_percent = 0;
+  ScheduleState state = OnFallback(OnBegin(OnFailure({}, timing, kNow, 0), kNow), timing, kNow + 5, 0);
+  EXPECT_EQ(state.last_good_ms, kNow + 5);
+  EXPECT_EQ(state.failures, 0u);
+  EXPECT_EQ(NextFetchMs(state, timing), kNow + 5 + timing.refresh_min_ms);
+  EXPECT_EQ(FreshnessAt(state, timing, kNow + 6), Freshness::kDegraded);
+  EXPECT_EQ(FreshUntil(state, timing), INT64_MIN);
+  EXPECT_EQ(FreshnessAt(state, timing, kNow + 6 + timing.staleness_bound_ms), Freshness::kUnavailable);
+  state = OnGood(OnBegin(state, kNow + 100), timing, kNow + 100, -1, 0);
+  EXPECT_EQ(FreshnessAt(state, timing, kNow + 101), Freshness::kFresh);
+}
+
+TEST(RefreshSchedule, FilesAreLookedAtInShortIntervalsButForTheirNumber) {
+  const Timing timing;
+  const Timing one = FileTiming(timing, 1);
+  for (const int64_t interval_ms :
+       {one.refresh_min_ms, one.refresh_max_ms, one.backoff_min_ms, one.backoff_cap_ms})
+    EXPECT_EQ(interval_ms, timing.file_interval_ms);
+  EXPECT_EQ(one.cooldown_ms, timing.file_interval_ms / 5);
+  EXPECT_EQ(one.staleness_bound_ms, timing.staleness_bound_ms);
+  EXPECT_EQ(FileTiming(timing, 5'000).refresh_max_ms, 5'000);
+  EXPECT_EQ(FileTiming(timing, 100'000).refresh_max_ms, 100'000);
+  // Not less often than anything is refreshed.
+  EXPECT_EQ(FileTiming(timing, 10'000'000).refresh_max_ms, timing.refresh_max_ms);
+  Timing rare = timing;
+  rare.file_interval_ms = INT64_MAX;
+  EXPECT_EQ(FileTiming(rare, 1).refresh_max_ms, timing.refresh_max_ms);
+  EXPECT_EQ(FileTiming(rare, 1).cooldown_ms, timing.cooldown_ms);
+}
+
 }  // namespace
 }  // namespace tollgate::keys

@@ -65,8 +65,8 @@ class StoreTest : public ::testing::Test {
   absl::Status TryOpen(std::vector<IssuerConfig> issuers) {
     config_.issuers = std::move(issuers);
     config_.timing = timing_;
-    auto store =
-        KeyStore::Create(config_, 1, blocks_, [this](uint32_t issuer) { settled_.push_back(issuer); });
+    auto store = KeyStore::Create(
+        config_, 1, blocks_, [this](uint32_t issuer) { settled_.push_back(issuer); }, outside_);
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     store_->SetWaker([this] { ++wakes_; });
@@ -146,6 +146,7 @@ class StoreTest : public ::testing::Test {
 
   Timing timing_;
   Config config_;
+  Outside outside_;
   sync::ThreadBlocks blocks_;
   FakeTransport network_;
   int64_t now_ms_ = 1'000'000;

@@ -18,6 +18,7 @@ TEST(TimingScaled, MultipliesEveryDurationAndNothingElse) {
   EXPECT_EQ(scaled.verdict_age_max_ms, 6'000);
   EXPECT_EQ(scaled.fetch_timeout_ms, 50);
   EXPECT_EQ(scaled.metadata_age_max_ms, 36'000);
+  EXPECT_EQ(scaled.file_interval_ms, 50);
   EXPECT_EQ(scaled.host_interval_ms, 2);
   EXPECT_EQ(scaled.jitter_percent, 20);
   EXPECT_EQ(scaled.host_burst, 5);

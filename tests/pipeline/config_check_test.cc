@@ -1,4 +1,5 @@
 #include <functional>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "tests/pipeline/engine_fixture.h"
@@ -70,6 +71,74 @@ INSTANTIATE_TEST_SUITE_P(
                     c.issuers[0].jwks = "";
                     c.issuers[0].jwks_uri = "https://idp.example/jwks";
                     c.issuers[0].discovery = true;
+                  }},
+        BadConfig{"exactly one", [](Config& c) { c.issuers[0].jwks_file = "/jwks.json"; }},
+        BadConfig{"exactly one",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_file = "/jwks.json";
+                    c.issuers[0].signed_jwks_uri = "https://idp.example/signed";
+                    c.issuers[0].signed_jwks_keys = idp::Jwks({&idp::TestKey("ES256")}).dump();
+                  }},
+        BadConfig{"jwks_file must be",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_file = "jwks.json";
+                  }},
+        BadConfig{"jwks_file must be",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].jwks_file = "/" + std::string(4096, 'x');
+                  }},
+        BadConfig{"but no signed_jwks_keys",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].signed_jwks_uri = "https://idp.example/signed";
+                  }},
+        // Nobody would look at them.
+        BadConfig{"has signed_jwks_keys",
+                  [](Config& c) { c.issuers[0].signed_jwks_keys = c.issuers[0].jwks; }},
+        BadConfig{"issuers[0].signed_jwks_keys",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].signed_jwks_uri = "https://idp.example/signed";
+                    c.issuers[0].signed_jwks_keys = R"({"keys":[{"kty":"oct","k":"c2VjcmV0"}]})";
+                  }},
+        BadConfig{"issuers[0].signed_jwks_uri",
+                  [](Config& c) {
+                    c.issuers[0].signed_jwks_keys = std::exchange(c.issuers[0].jwks, "");
+                    c.issuers[0].signed_jwks_uri = "http://idp.example/signed";
+                  }},
+        BadConfig{"has fallbacks", [](Config& c) { c.issuers[0].fallbacks = {{.jwks_file = "/jwks.json"}}; }},
+        BadConfig{"more than 4 fallbacks",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].fallbacks.assign(5, {.jwks_file = "/jwks.json"});
+                  }},
+        BadConfig{"each of its fallbacks needs exactly one",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].fallbacks.resize(1);
+                  }},
+        BadConfig{"each of its fallbacks needs exactly one",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].fallbacks = {{.jwks_uri = "https://mirror.example/", .jwks_file = "/j"}};
+                  }},
+        BadConfig{"each of its fallbacks must be a file",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].fallbacks = {{.jwks_file = "jwks.json"}};
+                  }},
+        BadConfig{"issuers[0].fallbacks[1].jwks_uri",
+                  [](Config& c) {
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].fallbacks = {{.jwks_file = "/jwks.json"}, {.jwks_uri = "https://10.0.0.1/"}};
                   }},
         BadConfig{"snapshot \"path\"", [](Config& c) { c.snapshot = {.path = "keys", .key = kSnapshotKey}; }},
         BadConfig{"snapshot \"path\"",

@@ -28,6 +28,10 @@ struct TOLLGATE_API Timing {
   int64_t fetch_timeout_ms = 5'000;      // One fetch from an identity provider, metadata and keys in all.
   // Discovered metadata is read again, before the next refresh, after this.
   int64_t metadata_age_max_ms = 3'600'000;
+  // A key file is read again after this (at most refresh_max_ms), or after a fifth of it where a token has a
+  // kid that the set lacks. All of them together a thousand times a second, on average: with more than 5 000
+  // files each is read less often.
+  int64_t file_interval_ms = 5'000;
   int64_t introspection_timeout_ms = 2'000;  // One introspection; and as long at most it waits for its turn.
   // An answer "active" stands in for another one this long, and less where a tool or the answer's own `exp`
   // says so; "inactive" as long as the second says (RFC 7662 section 4).
@@ -96,12 +100,34 @@ struct IntrospectionConfig {
   uint32_t waiting_max = 1024;
 };
 
+// KeyPlace is a further place of an issuer's keys: exactly one of the two, as in IssuerConfig.
+struct KeyPlace {
+  std::string jwks_uri{};
+  std::string jwks_file{};
+
+  friend bool operator==(const KeyPlace&, const KeyPlace&) = default;
+};
+
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
 struct IssuerConfig {
   std::string issuer{};  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
-  // Where its keys come from: exactly one of the three.
+  // Where its keys come from: exactly one of jwks_uri, jwks, jwks_file, signed_jwks_uri and discovery.
   std::string jwks_uri{};  // An https URL; fetched and refreshed in the background.
   std::string jwks{};      // The JWK Set itself, RFC 7517 JSON; never ages.
+  // A file with the JWK Set, by its absolute path. Read by Engine::Create, AddIssuer and ChangeIssuer, so
+  // that the first check is served, and then again and again in the background: see Timing::file_interval_ms.
+  // Symbolic links are followed (a Kubernetes volume has nothing else), and nobody asks whose the file is:
+  // whoever can write it, or a directory on the way to it, says which keys are the issuer's. Replace it as a
+  // whole, by renaming another over it. One that is missing, empty or no JWK Set is a fetch that failed; one
+  // that has not changed is a good answer. Reading it waits for the disk: not for files on a network.
+  std::string jwks_file{};
+  // An https URL of a signed JWK Set (OpenID Federation 1.0: a JWS of type jwk-set+jwt, whose `iss` and `sub`
+  // are the issuer), and the keys that vouch for it, a JWK Set in RFC 7517 JSON, which is needed: their
+  // signature is verified by an algorithm of `algorithms`. A set whose `exp` is over is refused, and so is
+  // one that was issued (`iat`) before the last one that was taken: it could have a key that has ended since.
+  std::string signed_jwks_uri{};
+  // With `discovery`: the metadata's signed_jwks_uri is fetched, and not its jwks_uri.
+  std::string signed_jwks_keys{};
   // From the `jwks_uri` of its metadata, likewise in the background. The metadata is looked for where the MCP
   // authorization specification says (RFC 8414 section 3.1, OpenID Connect Discovery 1.0 section 4): at the
   // first of these places that has a document, whose `issuer` must equal `issuer` exactly.
@@ -109,6 +135,12 @@ struct IssuerConfig {
   // With `discovery`: hosts beside the issuer's own, and those of its profile, to which URLs of the metadata
   // may lead. "keys.example", or "keys.example:8443" where the port is not the scheme's.
   std::vector<std::string> discovery_hosts{};
+  // Up to four places that are tried in this order, within the same fetch and its time limit, when the places
+  // before them bring no good answer; each next fetch begins at the first one again. Their keys are as good,
+  // but the issuer is kDegraded as long as they serve, and IssuerHealth::key_place says so. A place does not
+  // bring back a key that an answer of an earlier one has ended. With signed_jwks_keys, they too have signed
+  // sets. Not with `jwks`, which never fails.
+  std::vector<KeyPlace> fallbacks{};
   // It is in a private network: its hosts may have addresses of one (Reach::kPrivate). Without this, an
   // issuer's keys come from public addresses alone, whatever its names resolve to.
   bool private_network = false;

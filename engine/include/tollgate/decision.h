@@ -22,7 +22,7 @@ enum class Verdict : uint8_t {
 enum class Freshness : uint8_t {
   kFresh,        // Within the refresh interval, or keys that never age (configured inline).
   kStale,        // A refresh is due or under way; nothing has failed.
-  kDegraded,     // Refreshes are failing; the keys in use are within the staleness bound.
+  kDegraded,     // Refreshes fail, or a fallback serves; the keys in use are within the staleness bound.
   kUnavailable,  // Never fetched, or beyond the bound.
 };
 

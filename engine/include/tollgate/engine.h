@@ -33,7 +33,8 @@ struct Environment {
   bool own_thread = true;
   // Seeds the jitter of refreshes and backoff; 0: from the operating system.
   uint64_t jitter_seed = 0;
-  FileSystem* files = nullptr;  // For Config::snapshot. Null: SystemFiles(). Must outlive the engine.
+  // For Config::snapshot and key files. Null: SystemFiles(). Must outlive the engine.
+  FileSystem* files = nullptr;
 };
 
 // Engine decides, for each request, who is calling and whether they may call this tool. Create one for the
@@ -41,10 +42,10 @@ struct Environment {
 // Thread-safe.
 class TOLLGATE_API Engine {
  public:
-  // Create validates `config`, prepares the inline keys, takes over what the snapshot has of the others,
-  // begins to fetch the others in the background and returns without waiting for them: until an issuer's keys
-  // are there its tokens are answered with kUnavailable. Fails with InvalidArgument and one line that names
-  // the offending setting.
+  // Create validates `config`, prepares the inline keys, reads key files, takes over what the snapshot has of
+  // the others, begins to fetch the others in the background and returns without waiting for them: until an
+  // issuer's keys are there its tokens are answered with kUnavailable. Fails with InvalidArgument and one
+  // line that names the offending setting.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Config& config, Environment environment = {});
 
   // The destructor ends the background thread, drops the callbacks of NotifyWhenSettled without calling them

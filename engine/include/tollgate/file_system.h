@@ -20,9 +20,9 @@ struct FileContent {
   std::string bytes{};  // Empty if `size` passes what was asked for.
 };
 
-// FileSystem is the little that the engine does with files, for Config::snapshot alone: at Engine::Create and
-// then on the background thread, one call at a time for each engine. Errors are one line, without path and
-// content. Implementations are thread-safe.
+// FileSystem is the little that the engine does with files, for Config::snapshot and key files: in
+// Engine::Create, AddIssuer and ChangeIssuer, and on the background thread, one call at a time for each
+// engine. Errors are one line, without path and content. Implementations are thread-safe.
 class TOLLGATE_API FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -30,6 +30,11 @@ class TOLLGATE_API FileSystem {
   // Read reads a whole file of at most `bytes_max` bytes. It follows no symbolic link at the end of the path
   // (FailedPrecondition) and waits for no writer of a pipe. NotFound if there is none.
   virtual absl::StatusOr<FileContent> Read(const std::string& path, size_t bytes_max) = 0;
+
+  // ReadFollowing is Read, but follows symbolic links: for key files. By default it is Read.
+  virtual absl::StatusOr<FileContent> ReadFollowing(const std::string& path, size_t bytes_max) {
+    return Read(path, bytes_max);
+  }
 
   // Create makes a new file, mode 0600, with these bytes, and returns when they are on the disk.
   // AlreadyExists if there is anything of this name, be it a symbolic link. A failure may leave a part

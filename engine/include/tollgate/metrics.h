@@ -72,15 +72,18 @@ struct IssuerHealth {
   std::string issuer;
   uint32_t position = 0;  // Decision::issuer of its tokens.
   Freshness freshness = Freshness::kUnavailable;
-  int64_t keys_age_ms = -1;       // Since the last good answer; −1: never had one.
-  bool from_snapshot = false;     // The keys were read from the snapshot; no good answer has come since.
-  uint32_t num_keys = 0;          // Usable keys.
+  int64_t keys_age_ms = -1;    // Since the last good answer; −1: never had one.
+  bool from_snapshot = false;  // The keys were read from the snapshot; no good answer has come since.
+  uint32_t key_place = 0;      // Where they are from: 0 the first place, n IssuerConfig::fallbacks[n − 1].
+  uint32_t num_keys = 0;       // Usable keys.
   uint32_t num_keys_skipped = 0;  // Keys of the last good answer that tollgate cannot use or refuses.
   uint64_t fetches = 0;           // Begun.
   uint64_t fetch_failures = 0;    // Ended without a usable key set.
   uint32_t consecutive_failures = 0;
   int64_t next_fetch_in_ms = -1;  // −1: none is planned.
-  std::string last_error;         // One line about the last failure; empty if the last fetch was good.
+  // One line about the last failure, of each place if there are several; empty if the last fetch was good and
+  // its keys are from the first place.
+  std::string last_error;
   // Tokens that were not verified, by VerificationLimits; and how long those that the cache does not have are
   // refused for what was verified in vain. 0: they are not.
   uint64_t verifications_refused = 0;
