@@ -94,6 +94,8 @@ constexpr Row kRows[] = {
     {Reason::kAudienceMismatch, kReauthenticate, "audience_mismatch", "the token is for another resource"},
     {Reason::kSenderConstrained, kReauthenticate, "sender_constrained",
      "the token is bound to a key that the request did not prove"},
+    {Reason::kTenantMismatch, kReauthenticate, "tenant_mismatch",
+     "the tenant of the token is not that of its issuer"},
 
     {Reason::kKeyRevoked, kReauthenticate, "key_revoked", "the key has been revoked"},
     {Reason::kSubjectRevoked, kReauthenticate, "subject_revoked",

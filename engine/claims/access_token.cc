@@ -214,6 +214,16 @@ Reason CheckLifetime(json::Value payload, const AccessToken& token, const Expect
   return Reason::kLifetimeTooLong;
 }
 
+// CheckTenant holds `tid` against the tenant whose issuer this is.
+Reason CheckTenant(json::Value claims, const Expectations& expectations, bool required) {
+  if (expectations.tenant.empty()) return Reason::kNone;
+  const json::Value tid = claims.Member("tid");
+  if (!tid.present()) return required ? Reason::kTenantMismatch : Reason::kNone;
+  const std::optional<std::string_view> tenant = tid.string();
+  if (!tenant) return Reason::kBadClaim;
+  return *tenant == expectations.tenant ? Reason::kNone : Reason::kTenantMismatch;
+}
+
 }  // namespace
 
 Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer) {
@@ -287,6 +297,8 @@ Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, 
   }
   if (storage->issuer.empty()) return Reason::kIssuerMissing;
   if (storage->issuer != expectations.issuer) return Reason::kIssuerUnknown;
+  if (const Reason reason = CheckTenant(jws.payload(), expectations, true); reason != Reason::kNone)
+    return reason;
   if (const Reason reason = CheckRequired(*storage, has_expiry, expectations); reason != Reason::kNone)
     return reason;
   if (const Reason reason = CheckTimes(TimesOf(*storage), expectations, now_s, evidence);
@@ -326,8 +338,11 @@ Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int6
   if (const Reason reason = ReadClaims(answer, profile, storage, &has_expiry); reason != Reason::kNone)
     return reason;
   if (!has_expiry) storage->expires_at = INT64_MAX;
-  if (storage->issuer.empty()) storage->issuer = expectations.issuer;
+  const bool names_issuer = !storage->issuer.empty();
+  if (!names_issuer) storage->issuer = expectations.issuer;
   if (storage->issuer != expectations.issuer) return Reason::kIssuerUnknown;
+  if (const Reason reason = CheckTenant(answer, expectations, !names_issuer); reason != Reason::kNone)
+    return reason;
   if (expectations.token_age_max_s > 0 && !storage->has_issued_at) return Reason::kIssuedAtMissing;
   if (const json::Value type = answer.Member("token_type"); type.present()) {
     const std::optional<std::string_view> name = type.string();

@@ -42,6 +42,7 @@ Reason PeekIssuer(json::Value unverified_payload, std::string_view* issuer);
 struct Expectations {
   Profile profile;
   std::string issuer;
+  std::string tenant{};  // What `tid` must be; empty: it is not looked at.
   int64_t leeway_s = 60;
   int64_t token_age_max_s = 0;
   int64_t token_lifetime_max_s = 0;
@@ -97,12 +98,12 @@ class ValidatedClaims {
 // (kWrongType); the profile's must_equal marks, and, under any typ but at+jwt, the marks of ID and refresh
 // tokens that Profile::id_tokens names (kNotAnAccessToken); types, ranges and lengths of all claims that are
 // used (kBadClaim; a claim of the wrong type, null too, is never taken as absent); issuer equal
-// (kIssuerMissing, kIssuerUnknown); required claims present (kExpiryMissing, kAudienceMissing, also for an
-// empty array, kIssuedAtMissing, also where a bound on age or lifetime needs it, kSubjectMissing,
-// kClientMissing, kJwtIdMissing); times, and kLifetimeTooLong at exp − iat > token_lifetime_max, both without
-// their fractions (`evidence` filled). claim_values.h says how each value is read.
-// kNone and a proof, or that reason and none; `storage` is then unspecified. RFC 7519 section 4.1, RFC 8725
-// section 3, RFC 9068 sections 2.2 and 4.
+// (kIssuerMissing, kIssuerUnknown), and tenant (kTenantMismatch); required claims present (kExpiryMissing,
+// kAudienceMissing, also for an empty array, kIssuedAtMissing, also where a bound on age or lifetime needs
+// it, kSubjectMissing, kClientMissing, kJwtIdMissing); times, and kLifetimeTooLong at exp − iat >
+// token_lifetime_max, both without their fractions (`evidence` filled). claim_values.h says how each value is
+// read. kNone and a proof, or that reason and none; `storage` is then unspecified. RFC 7519 section 4.1, RFC
+// 8725 section 3, RFC 9068 sections 2.2 and 4.
 Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, int64_t now_s,
                 AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
 
@@ -113,10 +114,11 @@ Expectations ExpectationsOfAnswers(const Expectations& expectations);
 // ValidateAnswer is Validate for an introspection response (RFC 7662 section 2.2) that calls a token active,
 // with the expectations of answers. Its members stand for the token's claims, and all may be absent: `iss` is
 // then the expected issuer, exp is never (INT64_MAX), and the audience is empty, which is for the caller to
-// judge; iat must be there where the issuer's token age is bounded. An issuer may call its refresh tokens
-// active, too: the marks of other tokens that Validate looks for refuse it (kNotAnAccessToken), and so does a
-// mark of the profile's must_equal that is there and different. So does a token_type that is neither Bearer
-// nor DPoP; the latter is a sender constraint (RFC 9449 section 6.2), with `cnf` or without.
+// judge; of a tenant, one of `iss` and `tid` must be there; iat must be there where the issuer's token age is
+// bounded. An issuer may call its refresh tokens active, too: the marks of other tokens that Validate looks
+// for refuse it (kNotAnAccessToken), and so does a mark of the profile's must_equal that is there and
+// different. So does a token_type that is neither Bearer nor DPoP; the latter is a sender constraint (RFC
+// 9449 section 6.2), with `cnf` or without.
 Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int64_t now_s,
                       AccessToken* storage, TimeEvidence* evidence, std::optional<ValidatedClaims>* out);
 

@@ -155,13 +155,21 @@ absl::StatusOr<Jwk> ParseJwk(json::Value jwk) {
   const std::optional<std::string_view> key_id = kid.string();
   if (kid.present() && !key_id) return Refuse("kid is no string");
   if (key_id && key_id->size() > limits::kKeyIdBytesMax) return Refuse("kid is too long");
+  const json::Value iss = jwk.Member("issuer");
+  const std::optional<std::string_view> issuer = iss.string();
+  if (iss.present() && !issuer) return Refuse("issuer is no string");
+  if (issuer && issuer->size() > limits::kIssuerBytesMax) return Refuse("issuer is too long");
   if (absl::Status status = CheckUse(jwk); !status.ok()) return status;
   absl::StatusOr<Material> material = ReadMaterial(jwk);
   if (!material.ok()) return material.status();
   const absl::StatusOr<AlgorithmSet> algorithms = ReadAlgorithms(jwk, material->key);
   if (!algorithms.ok()) return algorithms.status();
-  return Jwk{std::string(key_id.value_or("")), key_id.has_value(), crypto::Sha256(material->thumbprint_input),
-             *algorithms, std::move(material->key)};
+  return Jwk{std::string(key_id.value_or("")),
+             key_id.has_value(),
+             crypto::Sha256(material->thumbprint_input),
+             *algorithms,
+             std::move(material->key),
+             std::string(issuer.value_or(""))};
 }
 
 absl::StatusOr<JwkSet> ParseJwkSet(std::string_view text) {

@@ -22,6 +22,8 @@ struct Jwk {
   // that its `use` or `key_ops` exclude.
   AlgorithmSet algorithms;
   crypto::VerifyKey key;
+  // The member `issuer` of Microsoft's key sets: whose tokens the key may verify. Empty: there is none.
+  std::string issuer{};
 };
 
 // SkippedJwk says why a member of the set is not used. The text names the rule, nothing else.
@@ -37,8 +39,8 @@ struct JwkSet {
 
 // ParseJwk reads one JWK. InvalidArgument with one line for: a missing or mistyped member, an unknown kty or
 // crv, kty "oct", a private key (d, p, q, … present: whoever publishes those has lost them), base64url that
-// is not strict, a `use` other than "sig", key_ops without "verify", an `alg` that does not fit the kty, a
-// key that VerifyKey refuses.
+// is not strict, a `use` other than "sig", key_ops without "verify", an `alg` that does not fit the kty, an
+// `issuer` longer than limits::kIssuerBytesMax, a key that VerifyKey refuses.
 absl::StatusOr<Jwk> ParseJwk(json::Value jwk);
 
 // ParseJwkSet reads an RFC 7517 section 5 document strictly. One odd key is skipped and reported and does not

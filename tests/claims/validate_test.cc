@@ -376,6 +376,17 @@ TEST_F(Validate, TimesComeBeforeTheLifetime) {
   EXPECT_EQ(reader.Read(TokenReader::GoodClaims(), expectations), Reason::kNone) << "0 is no bound";
 }
 
+TEST_F(Validate, TheTenantIsHeldWhereOneIsExpectedAndThereAlone) {
+  EXPECT_EQ(With("tid", 7), Reason::kNone);
+  expectations.tenant = "t-1";
+  EXPECT_EQ(With("tid", "t-1"), Reason::kNone);
+  for (const char* other : {"t-2", "T-1", "t-1 ", "t-", ""})
+    EXPECT_EQ(With("tid", other), Reason::kTenantMismatch) << other;
+  EXPECT_EQ(With("other", "t-1"), Reason::kTenantMismatch);
+  for (const json& mistyped : {json(nullptr), json(1), json::array({"t-1"}), json{{"tid", "t-1"}}})
+    EXPECT_EQ(With("tid", mistyped), Reason::kBadClaim) << mistyped;
+}
+
 TEST_F(Validate, UnknownClaimsAreIgnored) {
   json claims = TokenReader::GoodClaims();
   claims["authorization_details"] = {{{"type", "x"}, {"actions", {"read"}}}};

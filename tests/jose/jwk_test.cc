@@ -192,6 +192,18 @@ TEST(ParseJwk, KeyIdIsAStringWithinTheLimit) {
   EXPECT_EQ(Why(With(jwk, "kid", std::string(limits::kKeyIdBytesMax + 1, 'k'))), "kid is too long");
 }
 
+TEST(ParseJwk, IssuerIsAStringWithinTheLimit) {
+  const json jwk = Public("ES256");
+  EXPECT_EQ(ReadJwk(jwk.dump())->issuer, "");
+  EXPECT_EQ(ReadJwk(With(jwk, "issuer", "https://idp.example/{tenantid}/v2.0").dump())->issuer,
+            "https://idp.example/{tenantid}/v2.0");
+  EXPECT_EQ(ReadJwk(With(jwk, "issuer", std::string(limits::kIssuerBytesMax, 'i')).dump())->issuer.size(),
+            limits::kIssuerBytesMax);
+  EXPECT_THAT(Why(With(jwk, "issuer", std::string(limits::kIssuerBytesMax + 1, 'i'))), HasSubstr("too long"));
+  for (const json& mistyped : {json(nullptr), json(7), json::array({"https://idp.example"}), json::object()})
+    EXPECT_THAT(Why(With(jwk, "issuer", mistyped)), HasSubstr("issuer is no string")) << mistyped;
+}
+
 TEST(ParseJwk, IgnoresWhatItDoesNotKnow) {
   const json jwk = With(With(Public("ES256"), "x5c", {"garbage"}), "https://a.example/x", {{"deep", {1, 2}}});
   EXPECT_EQ(Why(jwk), "");

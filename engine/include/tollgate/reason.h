@@ -64,7 +64,8 @@ enum class Reason : uint16_t {
   kBadSignature = 308,
 
   // The claims (RFC 7519 section 4.1, RFC 9068 section 2.2).
-  kBadClaim = 400,  // A claim of the wrong type, range or length.
+  kBadClaim = 400,        // A claim of the wrong type, range or length.
+  kTenantMismatch = 414,  // `tid` is not the tenant that `iss` names (IssuerConfig::tenants), or absent.
   kExpiryMissing = 401,
   kIssuedAtMissing = 402,
   kSubjectMissing = 403,
