@@ -43,11 +43,13 @@ void Life::Ask(const Question& question) {
 
 // MayAskAgain asks once more when an answer of the issuer has just come, or ceases to count, or when it may
 // be asked again.
-void Life::MayAskAgain(const Question& question, const Answer& answer) {
+void Life::MayAskAgain(Question question, const Answer& answer) {
   if (!script_.introspection || !random_.OneIn(2)) return;
   int64_t after_ms = 0;
   if (answer.reason == Reason::kIntrospectionPending) {
-    after_ms = random_.Between(0, timing_.introspection_timeout_ms);
+    after_ms = random_.Between(0, timing_.introspection_timeout_ms + timing_.backoff_min_ms);
+    // For another class, which may do without the answer.
+    if (random_.OneIn(2)) question.tool = static_cast<int>(random_.Between(kPlainTools, kTools - 1));
   } else if (answer.reason == Reason::kTokenInactive) {
     after_ms = timing_.inactive_age_max_ms - answer.answer_age_ms;
   } else if (answer.retry_after_ms > 0) {

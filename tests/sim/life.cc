@@ -340,7 +340,11 @@ void Life::Act() {
   if (dice < 76) return script_.introspection && random_.OneIn(2) ? FloodOpaque() : Flood();
   if (dice < 81) return StepWall();
   if (dice < 83) return Revoke();
-  if (dice < 85) return Restart();
+  if (dice < 85) {
+    // With somebody who waits.
+    for (int n = random_.Below(4); n > 0; --n) AskAsync(AnyQuestion(random_.Below(num_issuers())));
+    return Restart();
+  }
   if (dice < 87 && script_.snapshot) return disk_.KillBefore(static_cast<uint64_t>(random_.Between(1, 8)));
   Audit();
 }

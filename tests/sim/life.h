@@ -124,7 +124,7 @@ class Life : public Observer {
   void JudgeIntrospected(const Question& question, const Answer& answer);
   void JudgeRetryAfter(const Question& question, const Answer& answer, const Decision& decision);
   bool MayHit(const Question& question);
-  void MayAskAgain(const Question& question, const Answer& answer);
+  void MayAskAgain(Question question, const Answer& answer);
   void MayWait(const Question& question, const Answer& answer, const Decision& decision);
   WaitsFor WhatFor(const Question& question, const Answer& answer) const;
   uint64_t NumEnded(const WaitsFor& what) const;

@@ -83,8 +83,8 @@ struct IdpScript {
   bool etags = false;
   bool odd_key = false;  // One key of the set is not usable.
   // What it says of tokens, where it is asked: a bit for each active account; and what comes of asking.
-  std::vector<Since<uint32_t>> active;
-  std::vector<Since<AskFault>> ask_faults;
+  std::vector<Since<uint32_t>> active{};
+  std::vector<Since<AskFault>> ask_faults{};
   int64_t exp_early_s = 0;  // Its answers about signed tokens end so much before these do.
 
   // QuietSince returns since when nothing has been wrong at `at_ms`; −1: something is. A move of the keys is
