@@ -115,7 +115,7 @@ TEST_F(FetchWatchTest, AKidThatIsBeingFetchedNeedForceNoSecondFetch) {
     EXPECT_EQ(watch_->AskAbsent("x", 60'005), Reason::kKeyPending);
     End(60'010, Served::Meaning::kSet);
     EXPECT_EQ(watch_->EarliestDueMs(), 120'000);
-    EXPECT_EQ(watch_->LatestDueMs(), 960'010);
+    EXPECT_EQ(watch_->LatestDueMs(), 960'011);
     Begin(second_ms);
     EXPECT_EQ(complaint_.text(), "");
   }
@@ -202,6 +202,7 @@ class LineTest : public ::testing::Test {
     script_.idps = {idp, idp, idp};
     script_.idps[2].kind = SourceKind::kDiscovery;
     script_.config.timing = Timing();
+    script_.config.timing.jitter_percent = 0;
     script_.config.timing.host_interval_ms = 1'000;
     script_.config.timing.host_burst = 1;
     hosts_ = std::make_unique<HostWatch>(script_);
