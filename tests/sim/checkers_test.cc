@@ -1,10 +1,11 @@
-// Can the simulation say no? Engines that are wrong in one way, about which it must complain, and fetches
-// that break one rule each.
+// Can the simulation say no? Engines that are wrong in one way, about which it must complain.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,8 +14,6 @@
 
 #include "tests/keys/fake_transport.h"
 #include "tests/pipeline/engine_fixture.h"
-#include "tests/sim/fetch_watch.h"
-#include "tests/sim/oracle.h"
 #include "tests/sim/simulation.h"
 
 namespace tollgate::sim {
@@ -90,6 +89,31 @@ void UnavailableWhileDegraded(Decision* decision, Principal* /*principal*/) {
 }
 TEST(Simulation, SeesWhatIsWronglyUnavailable) {
   EXPECT_THAT(FirstComplaint(Make<Changed<UnavailableWhileDegraded>>), HasSubstr("wrongly unavailable"));
+}
+
+void AllowInactive(Decision* decision, Principal* /*principal*/) {
+  if (decision->reason != Reason::kTokenInactive) return;
+  decision->verdict = Verdict::kAllow;
+  decision->reason = Reason::kNone;
+}
+TEST(Simulation, SeesATokenThatIsNotActive) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<AllowInactive>>), HasSubstr("wrongly allowed"));
+}
+
+void AllowUnasked(Decision* decision, Principal* /*principal*/) {
+  if (decision->reason != Reason::kIntrospectionUnavailable) return;
+  decision->verdict = Verdict::kAllow;
+  decision->reason = Reason::kNone;
+}
+TEST(Simulation, SeesWhatStandsInForAnAnswerUnasked) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<AllowUnasked>>), HasSubstr("wrongly allowed"));
+}
+
+void YoungerAnswer(Decision* decision, Principal* /*principal*/) {
+  if (decision->introspection_age_ms > 0) --decision->introspection_age_ms;
+}
+TEST(Simulation, SeesAnAnswerThatIsOlderThanItSays) {
+  EXPECT_THAT(FirstComplaint(Make<Changed<YoungerAnswer>>), HasSubstr("introspection_age_ms"));
 }
 
 void OneSecondMore(Decision* decision, Principal* /*principal*/) {
@@ -189,6 +213,12 @@ TEST(Simulation, SeesOtherTimingThanConfigured) {
   EXPECT_NE(complaint(&Timing::verdict_age_max_ms, 0.9), "");
   EXPECT_NE(complaint(&Timing::fetch_timeout_ms, 1.1), "");
   EXPECT_NE(complaint(&Timing::metadata_age_max_ms, 2), "");
+  EXPECT_NE(complaint(&Timing::host_interval_ms, 0.5), "");
+  EXPECT_NE(complaint(&Timing::host_interval_ms, 1.5), "");
+  EXPECT_NE(complaint(&Timing::introspection_timeout_ms, 0.9), "");
+  EXPECT_NE(complaint(&Timing::active_age_max_ms, 1.1), "");
+  EXPECT_NE(complaint(&Timing::inactive_age_max_ms, 0.9), "");
+  EXPECT_NE(complaint(&Timing::inactive_age_max_ms, 1.1), "");
 }
 
 TEST(Simulation, SeesAnotherLeeway) {
@@ -247,6 +277,77 @@ TEST(Simulation, SeesASnapshotThatIsMissing) {
               ContainsRegex("wrongly not restored|snapshot"));
 }
 
+// --- Asynchronous checks ---
+
+using Done = std::function<void(const Decision&, const Principal&)>;
+
+// A subject whose CheckAsync does something else with whom it is to call.
+template <void (*Call)(const Done& done, const Decision& decision, const Principal& principal)>
+class Calls : public Subject {
+ public:
+  using Subject::Subject;
+  void CheckAsync(std::chrono::milliseconds wait_max, const Request& request, Done done) override {
+    Subject::CheckAsync(wait_max, request, [done](const Decision& decision, const Principal& principal) {
+      Call(done, decision, principal);
+    });
+  }
+};
+
+void Twice(const Done& done, const Decision& decision, const Principal& principal) {
+  done(decision, principal);
+  done(decision, principal);
+}
+TEST(Simulation, SeesAnAsyncThatIsCalledTwice) {
+  EXPECT_THAT(FirstComplaint(Make<Calls<Twice>>), HasSubstr("back twice"));
+}
+
+void UnlessUnavailable(const Done& done, const Decision& decision, const Principal& principal) {
+  if (decision.verdict != Verdict::kUnavailable) done(decision, principal);
+}
+TEST(Simulation, SeesAnAsyncThatIsNotCalled) {
+  EXPECT_THAT(FirstComplaint(Make<Calls<UnlessUnavailable>>), HasSubstr("CheckAsync"));
+}
+
+class WaitsForNothing : public Subject {
+ public:
+  using Subject::Subject;
+  void CheckAsync(std::chrono::milliseconds /*wait_max*/, const Request& request, Done done) override {
+    Subject::CheckAsync(std::chrono::milliseconds(0), request, std::move(done));
+  }
+};
+TEST(Simulation, SeesAnAsyncThatDoesNotWait) {
+  EXPECT_THAT(FirstComplaint(Make<WaitsForNothing>), HasSubstr("CheckAsync is called back"));
+}
+
+class WaitsTwiceAsLong : public Subject {
+ public:
+  using Subject::Subject;
+  void CheckAsync(std::chrono::milliseconds wait_max, const Request& request, Done done) override {
+    Subject::CheckAsync(2 * wait_max, request, std::move(done));
+  }
+};
+TEST(Simulation, SeesAnAsyncThatIsLate) {
+  EXPECT_THAT(FirstComplaint(Make<WaitsTwiceAsLong>), HasSubstr("not called back"));
+}
+
+class ForgetsAtTheEnd : public Subject {
+ public:
+  using Subject::Subject;
+  ~ForgetsAtTheEnd() override { *ended_ = true; }
+  void CheckAsync(std::chrono::milliseconds wait_max, const Request& request, Done done) override {
+    Subject::CheckAsync(wait_max, request,
+                        [done, ended = ended_](const Decision& decision, const Principal& principal) {
+                          if (!*ended) done(decision, principal);
+                        });
+  }
+
+ private:
+  const std::shared_ptr<bool> ended_ = std::make_shared<bool>(false);
+};
+TEST(Simulation, SeesAnAsyncThatIsForgottenAtTheEnd) {
+  EXPECT_THAT(FirstComplaint(Make<ForgetsAtTheEnd>), HasSubstr("0 times at the end"));
+}
+
 class CallsTwice : public Subject {
  public:
   using Subject::Subject;
@@ -256,174 +357,6 @@ class CallsTwice : public Subject {
 };
 TEST(Simulation, SeesACallbackThatComesTwice) {
   EXPECT_THAT(FirstComplaint(Make<CallsTwice>), HasSubstr("called 2 times"));
-}
-
-// --- Single rules of fetches ---
-
-class FetchWatchTest : public ::testing::Test {
- protected:
-  FetchWatchTest() {
-    script_.idps = {IdpScript{
-        .kind = SourceKind::kJwksUri, .keys = {{0, 1}}, .paths = {{0, 0}}, .faults = {{0, Fault::kNone}}}};
-    script_.config.timing = Timing();
-    script_.config.timing.jitter_percent = 0;
-    watch_ = std::make_unique<FetchWatch>(0, script_, 0, FetchWatch::Known{}, complaint_);
-  }
-  void Begin(int64_t at_ms) {
-    exchange_ = {.place = {.issuer = 0, .keys = true, .number = 0}, .begin_ms = at_ms, .timeout_ms = 5'000};
-    watch_->OnBegin(exchange_, at_ms);
-  }
-  void End(int64_t at_ms, Served::Meaning meaning, KeyMask keys = 1) {
-    watch_->OnEnd(exchange_, {.meaning = meaning, .keys = keys}, at_ms);
-  }
-  // A good fetch from 0 to 10 ms: the next one is due at 900'010 ms.
-  void Good() {
-    Begin(0);
-    End(10, Served::Meaning::kSet);
-    EXPECT_EQ(complaint_.text(), "");
-  }
-
-  Script script_{1};
-  Complaint complaint_;
-  Exchange exchange_;
-  std::unique_ptr<FetchWatch> watch_;
-};
-
-TEST_F(FetchWatchTest, TheFirstFetchIsAtOnce) {
-  Begin(1);
-  EXPECT_THAT(complaint_.text(), HasSubstr("at once"));
-}
-
-TEST_F(FetchWatchTest, RefreshesAreInTheirInterval) {
-  Good();
-  watch_->AfterTurn(900'000);
-  EXPECT_EQ(complaint_.text(), "");
-  Begin(900'010);
-  EXPECT_EQ(complaint_.text(), "");
-}
-
-TEST_F(FetchWatchTest, RefreshesAreNotEarlier) {
-  Good();
-  Begin(900'000);
-  EXPECT_THAT(complaint_.text(), HasSubstr("too early"));
-}
-
-TEST_F(FetchWatchTest, RefreshesAreNotLeftOut) {
-  Good();
-  watch_->AfterTurn(900'020);
-  EXPECT_THAT(complaint_.text(), HasSubstr("does not begin"));
-}
-
-TEST_F(FetchWatchTest, AnAbsentKidForcesOneFetchPerCooldown) {
-  Good();
-  EXPECT_EQ(watch_->AskAbsent("x", 20), Reason::kKeyPending);
-  EXPECT_EQ(watch_->LatestBeginMs(), 60'000);
-  Begin(60'000);
-  // Asked for while the fetch was under way: it does not settle that one.
-  EXPECT_EQ(watch_->AskAbsent("y", 60'005), Reason::kKeyPending);
-  End(60'010, Served::Meaning::kSet);
-  EXPECT_EQ(watch_->AskAbsent("x", 60'020), Reason::kKeyUnknown);
-  EXPECT_EQ(watch_->AskAbsent("y", 60'020), Reason::kKeyPending);
-  EXPECT_EQ(complaint_.text(), "");
-  Begin(119'999);
-  EXPECT_THAT(complaint_.text(), HasSubstr("too early"));
-}
-
-TEST_F(FetchWatchTest, AChangeForgetsWhatWasSettled) {
-  Good();
-  EXPECT_EQ(watch_->AskAbsent("x", 20), Reason::kKeyPending);
-  Begin(60'000);
-  End(60'010, Served::Meaning::kSet);
-  EXPECT_EQ(watch_->AskAbsent("x", 60'020), Reason::kKeyUnknown);
-  EXPECT_EQ(watch_->AskAbsent("x", 120'000), Reason::kKeyUnknown);
-  Begin(120'000);
-  End(120'010, Served::Meaning::kSet, 3);
-  EXPECT_EQ(watch_->AskAbsent("x", 120'020), Reason::kKeyPending);
-}
-
-TEST_F(FetchWatchTest, BackoffsAreShorterThanTheirCeiling) {
-  Begin(0);
-  End(10, Served::Meaning::kFailed);
-  EXPECT_EQ(watch_->LatestBeginMs(), 1'010);
-  Begin(1'010);
-  End(1'020, Served::Meaning::kFailed);
-  EXPECT_EQ(watch_->LatestBeginMs(), 3'020);
-  EXPECT_EQ(complaint_.text(), "");
-}
-
-TEST_F(FetchWatchTest, AnAbsentKidShortensNoBackoff) {
-  Good();
-  Begin(900'010);
-  End(900'020, Served::Meaning::kFailed);
-  watch_->OnPlan(900'900);
-  EXPECT_EQ(watch_->AskAbsent("x", 900'030), Reason::kKeyPending);
-  Begin(900'031);
-  EXPECT_THAT(complaint_.text(), HasSubstr("another time"));
-}
-
-TEST_F(FetchWatchTest, BackoffsAreNotAlwaysShort) {
-  int64_t now_ms = 0;
-  for (int i = 0; i < 30; ++i) {
-    Begin(now_ms);
-    End(now_ms + 10, Served::Meaning::kFailed);
-    now_ms += 11;
-  }
-  EXPECT_THAT(complaint_.text(), HasSubstr("full-jitter"));
-}
-
-TEST_F(FetchWatchTest, AFetchEndsInTime) {
-  Begin(0);
-  End(5'001, Served::Meaning::kFailed);
-  EXPECT_THAT(complaint_.text(), HasSubstr("too long"));
-}
-
-TEST_F(FetchWatchTest, AnUnaskedNotModifiedIsAFailure) {
-  Good();
-  Begin(900'010);
-  End(900'020, Served::Meaning::kNotModified);
-  EXPECT_EQ(watch_->failures(), 1u);
-}
-
-TEST_F(FetchWatchTest, FreshnessFollowsTheFetches) {
-  EXPECT_EQ(watch_->FreshnessAt(0), Freshness::kUnavailable);
-  Good();
-  EXPECT_EQ(watch_->FreshnessAt(20), Freshness::kFresh);
-  Begin(900'010);
-  EXPECT_EQ(watch_->FreshnessAt(900'010), Freshness::kStale);
-  End(900'020, Served::Meaning::kFailed);
-  EXPECT_EQ(watch_->FreshnessAt(900'020), Freshness::kDegraded);
-  EXPECT_EQ(watch_->FreshnessAt(3'600'010), Freshness::kDegraded);
-  EXPECT_EQ(watch_->FreshnessAt(3'600'011), Freshness::kUnavailable);
-}
-
-// --- The oracle ---
-
-TEST_F(FetchWatchTest, TheOracleKnowsEachSecond) {
-  script_.config.issuers.resize(1);
-  script_.config.issuers[0] = {.issuer = std::string(IssuerName(0)), .leeway_s = 60};
-  script_.config.resources = {{.uri = kResourceA}, {.uri = kResourceB}};
-  Good();
-  std::vector<FetchWatch> watches = {*watch_};
-  Oracle oracle(script_, watches);
-  const auto reason = [&](TokenSpec token, int64_t wall_s, int tool = 2, int64_t now_ms = 20) {
-    return oracle.Ask({.token = token, .tool = tool}, now_ms, kWallStart + wall_s).reason;
-  };
-  const TokenSpec brief{.times = 1};  // From −60 to 900 s.
-  EXPECT_EQ(reason(brief, 959), Reason::kNone);
-  EXPECT_EQ(reason(brief, 960), Reason::kExpired);
-  EXPECT_EQ(reason(brief, -120), Reason::kNone);
-  EXPECT_EQ(reason(brief, -121), Reason::kNotYetValid);
-  EXPECT_EQ(reason({.times = 4}, 1'739), Reason::kNotYetValid);
-  EXPECT_EQ(reason({.times = 4}, 1'740), Reason::kNone);
-  EXPECT_EQ(reason({.times = 6}, 0), Reason::kLifetimeTooLong);
-  EXPECT_EQ(reason({.scope = 1}, 7'140, 3), Reason::kNone);
-  EXPECT_EQ(reason({.scope = 1}, 7'141, 3), Reason::kTooOld);
-  EXPECT_EQ(reason({.scope = 1}, 0, 1), Reason::kInsufficientScope);
-  EXPECT_EQ(reason({.audience = 1}, 0), Reason::kAudienceMismatch);
-  EXPECT_EQ(reason({}, 0, 2, 3'600'010), Reason::kNone);
-  EXPECT_EQ(reason({}, 0, 2, 3'600'011), Reason::kKeysTooStale);
-  EXPECT_EQ(reason({.key = 4}, 0), Reason::kBadSignature);  // Its kid is that of key 0.
-  EXPECT_EQ(reason({.key = 2}, 0), Reason::kKeyPending);
 }
 
 // --- Memory ---

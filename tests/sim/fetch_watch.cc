@@ -13,15 +13,18 @@ constexpr int kBackoffsInRow = 16;
 }  // namespace
 
 FetchWatch::FetchWatch(int issuer, const Script& script, int64_t now_ms, const Known& restored,
-                       Complaint& complaint)
+                       HostWatch& hosts, Complaint& complaint)
     : issuer_(issuer),
       idp_(script.idps[static_cast<size_t>(issuer)]),
       timing_(script.config.timing),
+      hosts_(hosts),
       complaint_(complaint),
       start_ms_(now_ms),
       known_(restored),
       kept_(restored),
-      from_snapshot_(restored.any) {
+      from_snapshot_(restored.any),
+      plan_from_ms_(now_ms),
+      plan_to_ms_(now_ms) {
   key_since_ms_.fill(now_ms);
   if (idp_.kind == SourceKind::kJwksUri) known_.path = 0;
 }
@@ -35,34 +38,49 @@ bool FetchWatch::ReadsMetadataFirst(int64_t now_ms) const {
   return metadata_read_ms_ == kNever || suspect_ || now_ms - metadata_read_ms_ >= timing_.metadata_age_max_ms;
 }
 
-// When a fetch may begin because somebody waits for a kid: after the cooldown, which runs from begin to
-// begin, whatever came of it.
-int64_t FetchWatch::ForcedBeginMs() const {
-  if (forced_ms_ == kNever || failures_ > 0) return INT64_MAX;
-  return std::max({forced_ms_, last_begin_ms_ + timing_.cooldown_ms, last_end_ms_});
+// Where a fetch that is due at this moment begins.
+Place FetchWatch::FirstPlace(int64_t due_ms) const {
+  if (ReadsMetadataFirst(due_ms)) return {.issuer = issuer_, .keys = false, .number = 0};
+  return {.issuer = issuer_, .keys = true, .number = known_.path};
 }
 
-int64_t FetchWatch::LatestBeginMs() const {
+// When a fetch is due because somebody has waited for a kid since then: after the cooldown, which runs from
+// begin to begin, whatever came of it.
+int64_t FetchWatch::GateMs(int64_t asked_ms) const {
+  if (asked_ms == kNever || failures_ > 0) return INT64_MAX;
+  return std::max({asked_ms, last_begin_ms_ + timing_.cooldown_ms, last_end_ms_});
+}
+
+int64_t FetchWatch::EarliestDueMs() const {
   if (in_flight_ || idp_.kind == SourceKind::kInline) return INT64_MAX;
   if (begun_ == 0) return start_ms_;
-  return std::min(plan_to_ms_, ForcedBeginMs());
+  return std::min({plan_ms_ == kNever ? plan_from_ms_ : plan_ms_, ForcedMs(), MayForceMs()});
 }
 
-void FetchWatch::CheckBegin(int64_t now_ms) {
-  if (begun_ == 0) {
-    if (now_ms != start_ms_) Complain(now_ms, "the first fetch does not begin at once");
-    return;
+int64_t FetchWatch::LatestDueMs() const {
+  if (in_flight_ || idp_.kind == SourceKind::kInline) return INT64_MAX;
+  if (begun_ == 0) return start_ms_;
+  return std::min(plan_ms_ == kNever ? plan_to_ms_ : plan_ms_, ForcedMs());
+}
+
+// The engine has had its turn: whoever is due and stands in no line has begun.
+bool FetchWatch::WaitsForNobody(int64_t now_ms) const {
+  return now_ms >= hosts_.FreeMs(FirstPlace(EarliestDueMs())) && now_ms >= hosts_.FreeMs(FirstPlace(now_ms));
+}
+
+void FetchWatch::CheckBegin(const Exchange& exchange, int64_t now_ms) {
+  const int64_t latest_ms = LatestDueMs();
+  if (now_ms > std::max(latest_ms, hosts_.FreeMs(exchange.place)))
+    Complain(now_ms, "a fetch begins too late: it was due at " + std::to_string(latest_ms));
+  if (latest_ms != INT64_MAX && now_ms > latest_ms + hosts_.LineMs(exchange.place))
+    Complain(now_ms, "a fetch stood in line for too long: it was due at " + std::to_string(latest_ms));
+  if (begun_ == 0) return;
+  if (now_ms < EarliestDueMs()) {
+    Complain(now_ms, "a fetch begins too early: not before " + std::to_string(EarliestDueMs()) +
+                         (failures_ > 0 ? ", while fetches fail" : "") +
+                         (plan_ms_ != kNever ? ", another time than health said" : ""));
   }
-  const int64_t forced_ms = ForcedBeginMs();
-  if (now_ms > LatestBeginMs()) Complain(now_ms, "a fetch begins too late");
-  if (now_ms != forced_ms && now_ms < plan_from_ms_) {
-    Complain(now_ms, "a fetch begins too early: not before " + std::to_string(plan_from_ms_) +
-                         (failures_ > 0 ? ", while fetches fail" : ""));
-  }
-  if (plan_ms_ != kNever && now_ms != std::min(plan_ms_, forced_ms)) {
-    Complain(now_ms, "a fetch begins at another time than health said: " + std::to_string(plan_ms_));
-  }
-  CheckBackoff(now_ms);
+  CheckBackoff(plan_ms_ == kNever ? now_ms : plan_ms_);
 }
 
 void FetchWatch::CheckBackoff(int64_t now_ms) {
@@ -85,19 +103,26 @@ void FetchWatch::OnBegin(const Exchange& exchange, int64_t now_ms) {
   if (idp_.kind == SourceKind::kInline) return Complain(now_ms, "configured keys are fetched");
   if (exchange_open_) Complain(now_ms, "two exchanges at a time");
   exchange_open_ = true;
-  if (!in_flight_) {
-    CheckBegin(now_ms);
+  if (now_ms < hosts_.FreeMs(exchange.place)) Complain(now_ms, "a host is asked too often");
+  if (in_flight_) {
+    if (now_ms > std::max(next_since_ms_, hosts_.FreeMs(exchange.place)))
+      Complain(now_ms, "a fetch goes on too late");
+  } else {
+    CheckBegin(exchange, now_ms);
+    // Where it begins is settled when it is due, which may have been a while ago.
+    const Place early = FirstPlace(EarliestDueMs());
+    next_ = exchange.place == early ? early : FirstPlace(now_ms);
     in_flight_ = true;
     ++begun_;
     last_begin_ms_ = now_ms;
-    forced_ms_ = kNever;
+    left_ms_ = timing_.fetch_timeout_ms;
+    forced_ms_ = may_force_ms_ = kNever;
     plan_ms_ = kNever;
-    next_ = {.issuer = issuer_, .keys = true, .number = known_.path};
-    if (ReadsMetadataFirst(now_ms)) next_ = {.issuer = issuer_, .keys = false, .number = 0};
   }
+  hosts_.OnRequest(exchange.place, now_ms);
   if (exchange.place != next_) Complain(now_ms, "a fetch asks at another place than it should");
-  if (exchange.timeout_ms < 1 || now_ms + exchange.timeout_ms > last_begin_ms_ + timing_.fetch_timeout_ms)
-    Complain(now_ms, "an exchange may take longer than its fetch");
+  if (exchange.timeout_ms > left_ms_) Complain(now_ms, "an exchange may take longer than its fetch");
+  if (exchange.timeout_ms < left_ms_) Complain(now_ms, "an exchange has less time than its fetch");
   // What is not known cannot have changed, and a tag is of one address.
   if (exchange.if_none_match != (exchange.place.keys ? known_.etag : ""))
     Complain(now_ms, "asks with the entity tag " + exchange.if_none_match + " instead of " + known_.etag);
@@ -105,6 +130,8 @@ void FetchWatch::OnBegin(const Exchange& exchange, int64_t now_ms) {
 
 void FetchWatch::OnEnd(const Exchange& exchange, const Served& served, int64_t now_ms) {
   exchange_open_ = false;
+  left_ms_ -= now_ms - exchange.begin_ms;
+  next_since_ms_ = now_ms;
   using enum Served::Meaning;
   if (!exchange.place.keys) {
     const int num_places = static_cast<int>(MetadataUrls(issuer_).size());
@@ -156,7 +183,7 @@ void FetchWatch::Good(const Served& served, int64_t now_ms) {
 }
 
 void FetchWatch::End(bool good, int64_t now_ms) {
-  if (now_ms > last_begin_ms_ + timing_.fetch_timeout_ms) Complain(now_ms, "a fetch took too long");
+  if (left_ms_ < 0) Complain(now_ms, "a fetch took too long");
   in_flight_ = false;
   ++ended_;
   last_end_ms_ = now_ms;
@@ -179,12 +206,24 @@ void FetchWatch::End(bool good, int64_t now_ms) {
 }
 
 void FetchWatch::AfterTurn(int64_t now_ms) {
-  if (in_flight_ && !exchange_open_) Complain(now_ms, "a fetch does not go on");
-  if (now_ms >= LatestBeginMs()) Complain(now_ms, "a fetch that is due does not begin");
+  if (in_flight_) {
+    if (exchange_open_) return;
+    if (now_ms >= hosts_.FreeMs(next_)) Complain(now_ms, "a fetch does not go on");
+    if (now_ms > next_since_ms_ + hosts_.GoOnMs(next_))
+      Complain(now_ms, "a fetch that goes on stands in line for too long");
+    return;
+  }
+  const int64_t latest_ms = LatestDueMs();
+  if (now_ms < latest_ms) return;
+  const Place place = FirstPlace(now_ms);
+  // Where it stands is certain, unless the metadata has become too old meanwhile.
+  if (!hosts_.SameHost(place, FirstPlace(EarliestDueMs()))) return;
+  if (now_ms >= hosts_.FreeMs(place)) Complain(now_ms, "a fetch that is due does not begin");
+  if (now_ms > latest_ms + hosts_.LineMs(place)) Complain(now_ms, "a fetch stands in line for too long");
 }
 
 void FetchWatch::OnPlan(int64_t next_ms) {
-  if (in_flight_ || (forced_ms_ != kNever && failures_ == 0)) return;
+  if (in_flight_ || ForcedMs() != INT64_MAX || next_ms >= MayForceMs()) return;
   if (next_ms < plan_from_ms_ || next_ms > plan_to_ms_) {
     Complain(last_end_ms_, "the next fetch is planned at " + std::to_string(next_ms) +
                                ", which is not between " + std::to_string(plan_from_ms_) + " and " +
@@ -203,15 +242,18 @@ Reason FetchWatch::AskAbsent(const std::string& kid, int64_t now_ms) {
       return forgotten;
     });
   }
-  bool settled = false;
+  bool settled = false, under_way = false;
   if (const auto found = absent_.find(kid); found != absent_.end()) {
     settled = last_good_fetch_ > found->second.begun;
+    // That fetch may answer it, and need not: whether it is followed by another one is left open.
+    under_way = in_flight_ && begun_ > found->second.begun;
   } else if (absent_.size() < kAbsentMax) {
     absent_[kid] = {.begun = begun_, .since_ms = now_ms};
   }
   // What is settled asks again only when that may be answered at once.
   const bool asks = !settled || now_ms - last_begin_ms_ >= timing_.cooldown_ms;
-  if (asks && forced_ms_ == kNever) forced_ms_ = now_ms;
+  int64_t& since_ms = under_way ? may_force_ms_ : forced_ms_;
+  if (asks && since_ms == kNever) since_ms = now_ms;
   return settled ? Reason::kKeyUnknown : Reason::kKeyPending;
 }
 
@@ -220,8 +262,15 @@ Freshness FetchWatch::FreshnessAt(int64_t now_ms) const {
   if (!known_.any || now_ms - known_.last_good_ms > timing_.staleness_bound_ms)
     return Freshness::kUnavailable;
   if (failures_ > 0) return Freshness::kDegraded;
-  // A plan that has come is a fetch that has begun.
-  return in_flight_ ? Freshness::kStale : Freshness::kFresh;
+  if (in_flight_) return Freshness::kStale;
+  // A plan that has come is a fetch that has begun, or stands in a line.
+  const bool due = now_ms >= (plan_ms_ == kNever ? plan_to_ms_ : plan_ms_);
+  return due && !WaitsForNobody(now_ms) ? Freshness::kStale : Freshness::kFresh;
+}
+
+bool FetchWatch::MayBeDue(int64_t now_ms) const {
+  return FreshnessAt(now_ms) == Freshness::kFresh && !in_flight_ && idp_.kind != SourceKind::kInline &&
+         plan_ms_ == kNever && now_ms >= plan_from_ms_ && !WaitsForNobody(now_ms);
 }
 
 }  // namespace tollgate::sim

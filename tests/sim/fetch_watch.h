@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "tests/sim/host_watch.h"
 #include "tests/sim/network.h"
 #include "tests/sim/script.h"
 #include "tollgate/decision.h"
@@ -26,8 +27,9 @@ class Complaint {
 
 // FetchWatch knows of one issuer what an engine may know of it by the fetches that were seen on the network,
 // and holds these fetches against the contract: tollgate::Timing, docs/conventions.md and the comments of
-// keys/refresh_schedule.h, keys/key_store.h and keys/key_source.h. It has nothing of the engine's code or
-// state. What depends on jitter is not predicted but held between its bounds. Owner thread only.
+// keys/refresh_schedule.h, keys/key_store.h, keys/key_source.h and keys/fetch_gate.h. It has nothing of the
+// engine's code or state. What depends on jitter is not predicted but held between its bounds. A fetch that
+// is due begins when its host may be asked (HostWatch), and not before. Owner thread only.
 class FetchWatch {
  public:
   static constexpr int64_t kNever = INT64_MIN;
@@ -45,7 +47,8 @@ class FetchWatch {
   };
 
   // An engine begins, with what it has from a snapshot.
-  FetchWatch(int issuer, const Script& script, int64_t now_ms, const Known& restored, Complaint& complaint);
+  FetchWatch(int issuer, const Script& script, int64_t now_ms, const Known& restored, HostWatch& hosts,
+             Complaint& complaint);
 
   // On the network's side.
   void OnBegin(const Exchange& exchange, int64_t now_ms);
@@ -58,6 +61,9 @@ class FetchWatch {
   // On the requests' side. AskAbsent is a look for a kid that the set lacks.
   Reason AskAbsent(const std::string& kid, int64_t now_ms);
   Freshness FreshnessAt(int64_t now_ms) const;
+  // MayBeDue: keys that FreshnessAt calls fresh may be stale as well. Their fetch may stand in a line, and
+  // nobody but the jitter knows whether it is due by plan or an absent kid alone has brought it there.
+  bool MayBeDue(int64_t now_ms) const;
   int64_t AgeMs(int64_t now_ms) const { return known_.any ? now_ms - known_.last_good_ms : 0; }
 
   const Known& known() const { return known_; }
@@ -65,6 +71,9 @@ class FetchWatch {
   const Known& kept() const { return kept_; }
   bool from_snapshot() const { return from_snapshot_; }
   bool in_flight() const { return in_flight_; }
+  bool exchange_open() const { return exchange_open_; }
+  // Whether the request that begins now was due before.
+  bool WaitedInLine(int64_t now_ms) const { return now_ms > (in_flight_ ? next_since_ms_ : LatestDueMs()); }
   uint64_t num_begun() const { return begun_; }
   uint64_t num_ended() const { return ended_; }
   uint64_t num_failed() const { return failed_; }
@@ -72,8 +81,10 @@ class FetchWatch {
   int64_t last_end_ms() const { return last_end_ms_; }
   // Since when this key has been in the set without interruption.
   int64_t KeySince(int key) const { return key_since_ms_[static_cast<size_t>(key)]; }
-  // The latest moment at which the next fetch begins; INT64_MAX while one is under way.
-  int64_t LatestBeginMs() const;
+  // Between which moments the next fetch is due: it then begins, or stands in the line of its host. INT64_MAX
+  // while one is under way.
+  int64_t EarliestDueMs() const;
+  int64_t LatestDueMs() const;
 
  private:
   struct Absent {
@@ -81,8 +92,12 @@ class FetchWatch {
     int64_t since_ms = 0;
   };
   bool ReadsMetadataFirst(int64_t now_ms) const;
-  int64_t ForcedBeginMs() const;
-  void CheckBegin(int64_t now_ms);
+  Place FirstPlace(int64_t due_ms) const;
+  int64_t GateMs(int64_t asked_ms) const;
+  int64_t ForcedMs() const { return GateMs(forced_ms_); }
+  int64_t MayForceMs() const { return GateMs(may_force_ms_); }
+  bool WaitsForNobody(int64_t now_ms) const;
+  void CheckBegin(const Exchange& exchange, int64_t now_ms);
   void CheckBackoff(int64_t now_ms);
   void End(bool good, int64_t now_ms);
   void Good(const Served& served, int64_t now_ms);
@@ -92,6 +107,7 @@ class FetchWatch {
   const int issuer_;
   const IdpScript& idp_;
   const Timing timing_;
+  HostWatch& hosts_;
   Complaint& complaint_;
 
   const int64_t start_ms_;
@@ -102,6 +118,8 @@ class FetchWatch {
   bool in_flight_ = false;
   bool exchange_open_ = false;
   Place next_;
+  int64_t next_since_ms_ = kNever;  // Since when it has been due.
+  int64_t left_ms_ = 0;             // Of the time that the fetch may take, without its time in lines.
   int64_t last_begin_ms_ = kNever;
   int64_t last_end_ms_ = kNever;
   uint64_t begun_ = 0, ended_ = 0, failed_ = 0, last_good_fetch_ = 0;
@@ -111,7 +129,8 @@ class FetchWatch {
   // When the next fetch begins if nobody asks for more.
   int64_t plan_from_ms_ = 0, plan_to_ms_ = 0, plan_ms_ = kNever;
   int64_t plan_max_age_s_ = -1;
-  int64_t forced_ms_ = kNever;  // Since when somebody has waited for an absent kid.
+  int64_t forced_ms_ = kNever;     // Since when somebody has waited for an absent kid,
+  int64_t may_force_ms_ = kNever;  // and since when somebody has who may force a fetch, and need not.
   int num_backoffs_ = 0;
   double backoff_ceilings_ = 0;  // How long these took in all, each by its ceiling.
   std::map<std::string, Absent> absent_;

@@ -1,30 +1,123 @@
 #include "tests/sim/life.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
+#include <chrono>
+#include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace tollgate::sim {
 
 // --- Questions and their answers ---
 
+namespace {
+
+Request RequestOf(const Question& question) {
+  return {.authorization = TokenOf(question.token).authorization,
+          .tool = ToolOf(question.tool).tool,
+          .resource = static_cast<ResourceId>(question.resource)};
+}
+
+}  // namespace
+
 void Life::Ask(const Question& question) {
-  const Token& token = TokenOf(question.token);
   Decision decision;
   Principal principal;
-  subject_->Check({.authorization = token.authorization,
-                   .tool = ToolName(question.tool),
-                   .resource = static_cast<ResourceId>(question.resource)},
-                  &decision, &principal);
+  if (random_.OneIn(8)) {
+    // Nobody has time to wait, so that it is Check.
+    subject_->CheckWithin(std::chrono::milliseconds(0), RequestOf(question), &decision, &principal);
+  } else {
+    subject_->Check(RequestOf(question), &decision, &principal);
+  }
   const Answer answer = oracle_.Ask(question, now_ms_, clock_.wall_s());
   Judge(question, answer, decision, &principal);
-  if (answer.keys_seen && answer.key < 0 && random_.OneIn(8)) {
+  if (answer.keys_seen && !answer.opaque && answer.key < 0 && random_.OneIn(8)) {
     // Absent kids may be asked for again soon, and are forgotten after a while.
     const int64_t again_ms = random_.OneIn(2) ? timing_.staleness_bound_ms : timing_.cooldown_ms;
     probes_.emplace(now_ms_ + again_ms + random_.Between(0, 1), Probe{0, question});
   }
+  MayAskAgain(question, answer);
+}
+
+// MayAskAgain asks once more when an answer of the issuer has just come, or ceases to count, or when it may
+// be asked again.
+void Life::MayAskAgain(Question question, const Answer& answer) {
+  if (!script_.introspection || !random_.OneIn(2)) return;
+  int64_t after_ms = 0;
+  if (answer.reason == Reason::kIntrospectionPending) {
+    after_ms = random_.Between(0, timing_.introspection_timeout_ms + timing_.backoff_min_ms);
+    // For another class, which may do without the answer.
+    if (random_.OneIn(2)) question.tool = static_cast<int>(random_.Between(kPlainTools, kTools - 1));
+  } else if (answer.reason == Reason::kTokenInactive) {
+    after_ms = timing_.inactive_age_max_ms - answer.answer_age_ms;
+  } else if (answer.retry_after_ms > 0) {
+    after_ms = answer.retry_after_ms;
+  } else if (answer.introspected) {
+    after_ms = random_.Pick({AnswerAgeMaxMs(script_, question.tool), timing_.active_age_max_ms,
+                             script_.last_known_age_max_s * 1000}) -
+               answer.answer_age_ms;
+  } else {
+    return;
+  }
+  probes_.emplace(now_ms_ + std::max<int64_t>(after_ms, 0) + random_.Between(0, 1), Probe{0, question});
+}
+
+void Life::AskAsync(const Question& question) {
+  const int64_t wait_ms = random_.Pick<int64_t>(
+      {-1, 0, 1, 100, timing_.introspection_timeout_ms, timing_.fetch_timeout_ms, timing_.cooldown_ms});
+  Async async{.question = question,
+              .deadline_ms = now_ms_ + std::max<int64_t>(wait_ms, 0),
+              .called = std::make_shared<Async::Called>()};
+  ++result_.counts.asyncs;
+  subject_->CheckAsync(std::chrono::milliseconds(wait_ms), RequestOf(question),
+                       [this, called = async.called](const Decision& decision, const Principal& principal) {
+                         if (++called->times > 1) Complain("CheckAsync was called back twice");
+                         called->decision = decision;
+                         called->principal = principal;
+                       });
+  if (Look(&async)) return;
+  ++result_.counts.asyncs_waited;
+  asyncs_.push_back(std::move(async));
+}
+
+// Look is for when a CheckAsync looks at this moment, at its begin or because what it has waited for has
+// ended. True: that was its answer, which is that of a Check.
+bool Life::Look(Async* async) {
+  const Question& question = async->question;
+  const Answer answer = oracle_.Ask(question, now_ms_, clock_.wall_s());
+  const bool waits = (answer.waits_for_fetch() || answer.waits_for_answer()) && now_ms_ < async->deadline_ms;
+  if (waits != (async->called->times == 0)) {
+    Complain(Describe(question) + ": CheckAsync is " + (waits ? "" : "not ") +
+             "called back, with the answer " + std::string(ReasonName(answer.reason)));
+    return true;
+  }
+  if (!waits) {
+    Judge(question, answer, async->called->decision, &async->called->principal);
+    return true;
+  }
+  ++unseen_;
+  // Its signature has been verified, if not before.
+  if (answer.token_is_good && !answer.opaque && !MayHit(question))
+    verified_[question.number()] = {now_ms_, answer.key};
+  async->answer = answer;
+  async->what = WhatFor(question, answer);
+  return false;
+}
+
+Life::WaitsFor Life::WhatFor(const Question& question, const Answer& answer) const {
+  WaitsFor what{.issuer = question.token.issuer,
+                .fetch = answer.waits_for_fetch(),
+                .token = question.number(),
+                .num_ended = 0};
+  what.num_ended = NumEnded(what);
+  return what;
+}
+
+uint64_t Life::NumEnded(const WaitsFor& what) const {
+  const auto issuer = static_cast<size_t>(what.issuer);
+  return what.fetch ? watches_[issuer].num_ended() : asks_[issuer].num_settled(what.token);
 }
 
 void Life::Judge(const Question& question, const Answer& answer, const Decision& decision,
@@ -52,29 +145,48 @@ void Life::Judge(const Question& question, const Answer& answer, const Decision&
   const Answer demanded = ambiguous_hit ? oracle_.AskByItsKey(question, now_ms_, clock_.wall_s()) : answer;
   if (const std::string how = Differs(question, demanded, decision, principal); !how.empty())
     Complain(Describe(question) + ": " + how);
-  JudgeCache(question, answer, decision);
-  if (decision.allowed()) JudgeAllow(question, demanded);
+  if (!answer.opaque) JudgeCache(question, answer, decision);
+  if (answer.stood_in) ++stood_in_;
+  if (decision.allowed()) {
+    JudgeAllow(question, demanded);
+    JudgeIntrospected(question, demanded);
+  }
   if (decision.verdict == Verdict::kUnavailable) {
-    JudgeRetryAfter(question, decision);
-    MayWait(decision);
+    JudgeRetryAfter(question, answer, decision);
+    MayWait(question, answer, decision);
   }
 }
 
 // JudgeCache: what was verified is verified again after a while, or when its key has left meanwhile, and not
 // before. An engine without a cache has the same probes, so that its life is the same.
 void Life::JudgeCache(const Question& question, const Answer& answer, const Decision& decision) {
-  const auto found = verified_.find(question.token.number());
-  const bool may_hit = found != verified_.end() &&
-                       now_ms_ - found->second.at_ms <= timing_.verdict_age_max_ms &&
-                       watch(question.token.issuer).KeySince(found->second.key) <= found->second.at_ms;
+  const bool may_hit = MayHit(question);
   if (decision.from_cache && !may_hit) Complain(Describe(question) + ": from the cache for too long");
   if (!decision.from_cache && may_hit && decision.allowed() && options_.cached)
     Complain(Describe(question) + ": verified again");
   if (!answer.token_is_good || may_hit) return;
   if (options_.cached && !decision.was_cached) Complain(Describe(question) + ": not cached");
-  verified_[question.token.number()] = {now_ms_, answer.key};
+  verified_[question.number()] = {now_ms_, answer.key};
   if (random_.OneIn(8))
     probes_.emplace(now_ms_ + timing_.verdict_age_max_ms + random_.Between(0, 1), Probe{0, question});
+}
+
+bool Life::MayHit(const Question& question) {
+  const auto found = verified_.find(question.number());
+  return found != verified_.end() && now_ms_ - found->second.at_ms <= timing_.verdict_age_max_ms &&
+         watch(question.token.issuer).KeySince(found->second.key) <= found->second.at_ms;
+}
+
+// JudgeIntrospected holds an allow that rests on an answer of the issuer against what that says by the script
+// alone, whatever was asked and could be. A signature that stands in for an answer is the oracle's.
+void Life::JudgeIntrospected(const Question& question, const Answer& answer) {
+  if (!answer.introspected) return;
+  const int64_t inactive_ms = idp(question.token.issuer).InactiveSince(question.token.account(), now_ms_);
+  int64_t age_max_ms = AnswerAgeMaxMs(script_, question.tool);
+  if (ToolOf(question.tool).outage == IntrospectionOutage::kLastKnown)
+    age_max_ms = std::max(age_max_ms, script_.last_known_age_max_s * 1000);
+  if (inactive_ms >= 0 && now_ms_ - inactive_ms > age_max_ms)
+    Complain(Describe(question) + ": allowed though its issuer has called it inactive for too long");
 }
 
 // JudgeAllow holds an allow against the script alone, whatever was fetched.
@@ -102,10 +214,16 @@ void Life::JudgeAllow(const Question& question, const Answer& answer) {
     Complain(Describe(question) + ": allowed by a key that was removed more than a refresh ago");
 }
 
-// Nobody is sent away for longer than until the next fetch may begin, or may end if it is under way.
-void Life::JudgeRetryAfter(const Question& question, const Decision& decision) {
+// Nobody is sent away for longer than until the next fetch may begin, or may end if it is under way; nor than
+// until the issuer may be asked about the token.
+void Life::JudgeRetryAfter(const Question& question, const Answer& answer, const Decision& decision) {
   const FetchWatch& seen = watch(question.token.issuer);
-  const int64_t until_ms = seen.in_flight() ? timing_.fetch_timeout_ms : seen.LatestBeginMs() - now_ms_;
+  int64_t until_ms = answer.retry_after_ms;
+  if (until_ms < 0) {
+    until_ms = seen.in_flight() ? timing_.fetch_timeout_ms : seen.LatestDueMs() - now_ms_;
+    if (!seen.exchange_open() && (seen.in_flight() || now_ms_ >= seen.EarliestDueMs()))
+      until_ms = std::max(until_ms, hosts_.FetchMs());
+  }
   if (decision.retry_after_s > std::max<int64_t>((until_ms + 999) / 1000, 1))
     Complain(Describe(question) + ": Retry-After is " + std::to_string(decision.retry_after_s) + " s");
 }
@@ -114,8 +232,8 @@ void Life::JudgeRetryAfter(const Question& question, const Decision& decision) {
 void Life::JudgeMetrics() {
   if (subject_ == nullptr) return;
   const Metrics metrics = subject_->engine().ReadMetrics();
-  const auto expect = [&](const char* what, uint64_t is, uint64_t should) {
-    if (is != should)
+  const auto expect = [&](const char* what, uint64_t is, uint64_t should, uint64_t perhaps = 0) {
+    if (is < should || is > should + perhaps)
       Complain(std::string("metrics: ") + what + " is " + std::to_string(is) + ", should be " +
                std::to_string(should));
   };
@@ -124,19 +242,24 @@ void Life::JudgeMetrics() {
     return static_cast<uint64_t>(
         std::count_if(seen.begin(), seen.end(), [&](const Seen& one) { return one.verdict == verdict; }));
   };
-  expect("checks", metrics.checks, seen.size());
+  expect("checks", metrics.checks, seen.size() + unseen_, perhaps_unseen_);
   expect("allowed", metrics.allowed, count(Verdict::kAllow));
   expect("denied", metrics.denied, count(Verdict::kDeny));
-  expect("unavailable", metrics.unavailable, count(Verdict::kUnavailable));
+  expect("unavailable", metrics.unavailable, count(Verdict::kUnavailable) + unseen_, perhaps_unseen_);
+  expect("introspection_fallbacks", metrics.introspection_fallbacks, stood_in_);
+  result_.counts.stood_in += stood_in_;
   seen_before_ = result_.seen.size();
+  unseen_ = perhaps_unseen_ = stood_in_ = 0;
 }
 
-void Life::MayWait(const Decision& decision) {
-  if (decision.issuer >= script_.idps.size() || !random_.OneIn(4)) return;
-  const int issuer = static_cast<int>(decision.issuer);
+void Life::MayWait(const Question& question, const Answer& answer, const Decision& decision) {
+  if (!random_.OneIn(4)) return;
   auto calls = std::make_shared<int>(0);
-  if (!subject_->NotifyWhenSettled(decision, [calls] { ++*calls; })) return Complain("nothing to wait for");
-  waiting_.push_back({issuer, calls});
+  const bool waits = subject_->NotifyWhenSettled(decision, [calls] { ++*calls; });
+  if (waits != (answer.waits_for_fetch() || answer.waits_for_answer()))
+    return Complain(Describe(question) + ": NotifyWhenSettled finds " + (waits ? "something" : "nothing") +
+                    " to wait for");
+  if (waits) waiting_.push_back({WhatFor(question, answer), calls});
 }
 
 // --- What health says ---
@@ -145,6 +268,7 @@ void Life::Audit() {
   const std::vector<IssuerHealth> health = subject_->ReadHealth();
   for (int issuer = 0; issuer < num_issuers(); ++issuer) {
     AuditIssuer(issuer, health[static_cast<size_t>(issuer)]);
+    AuditAsks(issuer, health[static_cast<size_t>(issuer)]);
     if (is_inline(issuer)) continue;
     AuditRecovery(issuer, health[static_cast<size_t>(issuer)]);
     if (script_.snapshot) AuditFile(issuer);
@@ -159,7 +283,8 @@ void Life::AuditIssuer(int issuer, const IssuerHealth& health) {
     Complain("issuer " + std::to_string(issuer) + ": health says that " + what + " is " + std::to_string(is) +
              ", should be " + std::to_string(should));
   };
-  expect("freshness", static_cast<int>(health.freshness), static_cast<int>(seen.FreshnessAt(now_ms_)));
+  if (!seen.MayBeDue(now_ms_) || health.freshness != Freshness::kStale)
+    expect("freshness", static_cast<int>(health.freshness), static_cast<int>(seen.FreshnessAt(now_ms_)));
   expect("keys_age_ms", health.keys_age_ms, seen.known().any ? seen.AgeMs(now_ms_) : -1);
   expect("num_keys", health.num_keys, std::popcount(seen.known().keys));
   expect("fetches", static_cast<int64_t>(health.fetches), static_cast<int64_t>(seen.num_begun()));
@@ -167,6 +292,21 @@ void Life::AuditIssuer(int issuer, const IssuerHealth& health) {
          static_cast<int64_t>(seen.num_failed()));
   expect("consecutive_failures", health.consecutive_failures, seen.failures());
   expect("from_snapshot", health.from_snapshot, seen.from_snapshot());
+}
+
+void Life::AuditAsks(int issuer, const IssuerHealth& health) {
+  const AskWatch& seen = asks(issuer);
+  const auto expect = [&](const char* what, uint64_t is, uint64_t should) {
+    if (is == should) return;
+    Complain("issuer " + std::to_string(issuer) + ": health says that " + what + " is " + std::to_string(is) +
+             ", should be " + std::to_string(should));
+  };
+  expect("introspections", health.introspections, seen.num_sent());
+  expect("introspection_failures", health.introspection_failures, seen.num_failed());
+  expect("introspections_refused", health.introspections_refused, seen.num_refused());
+  expect("introspections_in_flight", health.introspections_in_flight, seen.in_flight());
+  expect("introspection_paused_for_ms", static_cast<uint64_t>(health.introspection_paused_for_ms),
+         static_cast<uint64_t>(seen.PauseMs(now_ms_)));
 }
 
 // After an outage all is fresh within one jittered interval.

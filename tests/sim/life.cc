@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace tollgate::sim {
@@ -15,8 +16,14 @@ constexpr int64_t kSnapshotSlackMs = 3000;  // Of ages that are kept in whole se
 constexpr size_t kCacheBytes = 1 << 20;     // More than all tokens of one seed twice.
 
 const char* MeaningName(Served::Meaning meaning) {
-  constexpr std::array<const char*, 5> kNames = {"failed", "not there", "metadata", "a set", "not modified"};
+  constexpr std::array<const char*, 8> kNames = {"failed",       "not there", "metadata", "a set",
+                                                 "not modified", "active",    "inactive", "says nothing"};
   return kNames[static_cast<size_t>(meaning)];
+}
+
+std::string DescribeNumber(uint64_t token) {
+  const TokenSpec* const spec = SpecOf(token);
+  return spec == nullptr ? "nobody's token" : Describe(*spec);
 }
 
 }  // namespace
@@ -29,7 +36,8 @@ Life::Life(const Options& options)
       clock_(now_ms_, script_.wall_phase_ms),
       network_(script_, now_ms_, *this),
       disk_([this] { return SnapshotContent(); }),
-      oracle_(script_, watches_) {
+      hosts_(script_),
+      oracle_(script_, watches_, asks_) {
   script_.config.verdict_cache_bytes = options.cached ? kCacheBytes : 0;
   if (script_.snapshot) script_.config.snapshot = {.path = kSnapshotPath, .key = std::string(32, 'k')};
   for (int i = 0; i < kClients; ++i) clients_.push_back(AnyToken());
@@ -37,18 +45,38 @@ Life::Life(const Options& options)
 
 void Life::OnBegin(const Exchange& exchange) {
   const Place& place = exchange.place;
+  if (place.asked) {
+    Log([&] {
+      return "issuer " + std::to_string(place.issuer) + ": is asked about " + DescribeNumber(exchange.token) +
+             ", network: " + AskFaultName(At(idp(place.issuer).ask_faults, now_ms_).value);
+    });
+    return asks(place.issuer).OnBegin(exchange, now_ms_);
+  }
   Log([&] {
     return "issuer " + std::to_string(place.issuer) + ": asks for " + (place.keys ? "keys " : "metadata ") +
            std::to_string(place.number) +
            ", network: " + FaultName(At(idp(place.issuer).faults, now_ms_).value);
   });
+  if (watch(place.issuer).WaitedInLine(now_ms_)) ++result_.counts.in_line;
   watch(place.issuer).OnBegin(exchange, now_ms_);
   // Every issuer has one at the most, and all of them together are fewer than the engine allows itself.
-  if (network_.in_flight() >= script_.idps.size()) Complain("too many exchanges at a time");
+  if (network_.num_fetches() >= script_.idps.size()) Complain("too many exchanges at a time");
 }
 
 void Life::OnEnd(const Exchange& exchange, const Served& served) {
   const int issuer = exchange.place.issuer;
+  if (exchange.place.asked) {
+    Log([&] {
+      return "issuer " + std::to_string(issuer) + ": " + MeaningName(served.meaning) + ", " +
+             DescribeNumber(exchange.token);
+    });
+    ++result_.counts.ask_faults[static_cast<size_t>(served.ask_fault)];
+    ++result_.counts.questions;
+    if (served.meaning == Served::Meaning::kFailed || served.meaning == Served::Meaning::kSaysNothing)
+      ++result_.counts.failed_questions;
+    answered_ = true;
+    return asks(issuer).OnEnd(exchange, served, now_ms_);
+  }
   ++result_.counts.faults[static_cast<size_t>(served.fault)];
   watch(issuer).OnEnd(exchange, served, now_ms_);
   Log([&] {
@@ -79,11 +107,15 @@ void Life::Open() {
   oracle_.Restart();
   verified_.clear();
   watches_.clear();
+  asks_.clear();
+  num_settled_ = 0;
+  hosts_ = HostWatch(script_);
   disk_.SetFault(disk_full_, disk_read_only_, false);
   const std::vector<IssuerHealth> health = subject_->ReadHealth();
   for (int issuer = 0; issuer < num_issuers(); ++issuer) {
     const FetchWatch::Known restored = TakeRestored(issuer, health[static_cast<size_t>(issuer)]);
-    watches_.emplace_back(issuer, script_, now_ms_, restored, complaint_);
+    watches_.emplace_back(issuer, script_, now_ms_, restored, hosts_, complaint_);
+    asks_.emplace_back(issuer, script_, complaint_);
   }
   Turn();
 }
@@ -134,11 +166,30 @@ Disk::Content Life::SnapshotContent() const {
   return content;
 }
 
-void Life::Restart() {
-  ++result_.counts.restarts;
+// Close is the end of an engine: each CheckAsync is called with its answer so far, no other callback is.
+void Life::Close() {
   JudgeMetrics();
   subject_.reset();
+  for (const Async& async : asyncs_) {
+    ++result_.counts.asyncs_at_the_end;
+    if (async.called->times != 1) {
+      Complain("CheckAsync was called back " + std::to_string(async.called->times) + " times at the end");
+      break;
+    }
+    const std::string how =
+        Differs(async.question, async.answer, async.called->decision, &async.called->principal);
+    if (!how.empty()) Complain(Describe(async.question) + ": CheckAsync, at the end: " + how);
+  }
+  for (const Waiting& one : waiting_) {
+    if (*one.calls != 0) Complain("a callback was called by an engine that ends");
+  }
+  asyncs_.clear();
   waiting_.clear();
+}
+
+void Life::Restart() {
+  ++result_.counts.restarts;
+  Close();
   const bool power_failed = random_.OneIn(2);
   disk_.Restart(power_failed);
   const int64_t bound_ms = timing_.staleness_bound_ms;
@@ -168,13 +219,73 @@ void Life::Turn() {
   do {
     if (++turns > kTurnsMax) return Complain("the engine never comes to rest");
     ended_.clear();
+    answered_ = false;
     const int64_t rest_ms = subject_->RunBackgroundMs();
     engine_due_ms_ = rest_ms > INT64_MAX - now_ms_ ? INT64_MAX : now_ms_ + rest_ms;
+    AfterRun();
     if (disk_.killed()) return Restart();
     for (const Ended& ended : ended_) AfterEnd(ended.issuer, ended.whole_set);
   } while (!complaint_.any() &&
            (network_.TakeWake() || network_.NextEndMs() <= now_ms_ || engine_due_ms_ <= now_ms_));
+  AfterTurn();
+}
+
+// AfterTurn: nothing is left undone.
+void Life::AfterTurn() {
   for (FetchWatch& each : watches_) each.AfterTurn(now_ms_);
+  for (AskWatch& each : asks_) each.AfterTurn(now_ms_);
+  for (const Async& async : asyncs_) {
+    if (async.deadline_ms <= now_ms_)
+      Complain(Describe(async.question) + ": CheckAsync is not called back in time");
+  }
+}
+
+// AfterRun is for when the engine has called whoever waited.
+void Life::AfterRun() {
+  if (answered_) AfterAnswers();
+  uint64_t num_settled = 0;
+  for (AskWatch& each : asks_) {
+    each.GiveUp(now_ms_);
+    num_settled += each.num_settled();
+  }
+  const bool any_settled = std::exchange(num_settled_, num_settled) != num_settled;
+  for (const Waiting& one : waiting_) {
+    const bool ended = NumEnded(one.what) != one.what.num_ended;
+    if (*one.calls > 1 || (ended && *one.calls != 1))
+      Complain("a callback was called " + std::to_string(*one.calls) + " times");
+    if (*one.calls == 1 && !ended && (one.what.fetch || !any_settled))
+      Complain("a callback was called before its time");
+    if (*one.calls == 1) ++result_.counts.callbacks;
+  }
+  std::erase_if(waiting_, [](const Waiting& one) { return *one.calls != 0; });
+
+  // In the order in which the engine looks again: those that wait for a fetch come first.
+  std::vector<Async> asyncs = std::exchange(asyncs_, {});
+  std::stable_partition(asyncs.begin(), asyncs.end(), [](const Async& one) { return one.what.fetch; });
+  std::vector<Async> again;
+  for (Async& async : asyncs) {
+    if (async.deadline_ms <= now_ms_ || NumEnded(async.what) != async.what.num_ended) {
+      if (async.deadline_ms <= now_ms_) ++result_.counts.asyncs_out_of_time;
+      if (!Look(&async)) again.push_back(std::move(async));
+      continue;
+    }
+    const bool perhaps = !async.what.fetch && any_settled;
+    if (perhaps) ++perhaps_unseen_;
+    if (async.called->times != 0) {
+      if (!perhaps) Complain(Describe(async.question) + ": CheckAsync is called back for nothing");
+      // Another token's question has ended, and this one's answer has become another one meanwhile.
+      if (Look(&async)) continue;
+    }
+    asyncs_.push_back(std::move(async));
+  }
+  asyncs_.insert(asyncs_.end(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+}
+
+// AfterAnswers is for when questions have ended: a breaker may have opened.
+void Life::AfterAnswers() {
+  const std::vector<IssuerHealth> health = subject_->ReadHealth();
+  for (int issuer = 0; issuer < num_issuers(); ++issuer)
+    asks(issuer).OnPause(health[static_cast<size_t>(issuer)].introspection_paused_for_ms, now_ms_);
 }
 
 // AfterEnd is for when a fetch has ended, and the engine has done with it what it does.
@@ -184,15 +295,6 @@ void Life::AfterEnd(int issuer, bool whole_set) {
   const IssuerHealth health = subject_->ReadHealth()[static_cast<size_t>(issuer)];
   AuditIssuer(issuer, health);
   watch(issuer).OnPlan(now_ms_ + health.next_fetch_in_ms);
-  for (const Waiting& one : waiting_) {
-    if (one.issuer != issuer) continue;
-    ++result_.counts.callbacks;
-    if (*one.calls != 1) Complain("a callback was called " + std::to_string(*one.calls) + " times");
-  }
-  std::erase_if(waiting_, [&](const Waiting& one) { return one.issuer == issuer; });
-  for (const Waiting& one : waiting_) {
-    if (*one.calls != 0) Complain("a callback was called before its time");
-  }
   if (script_.snapshot && whole_set) CheckFileAfterEnd(issuer);
   const int seldom = watch(issuer).failures() == 0 ? 3 : 32;
   if (random_.OneIn(seldom)) probes_.emplace(now_ms_, Probe{issuer, std::nullopt});
@@ -226,7 +328,7 @@ void Life::PlanProbes() {
 }
 
 void Life::DoProbe(const Probe& probe) {
-  if (probe.question) return Ask(*probe.question);
+  if (probe.question) return random_.OneIn(6) ? AskAsync(*probe.question) : Ask(*probe.question);
   Ask(AnyQuestion(probe.issuer));
   Ask(AnyQuestion(probe.issuer));
 }
@@ -235,10 +337,14 @@ void Life::Act() {
   const int dice = random_.Below(100);
   if (dice < 60) return CheckSome();
   if (dice < 70) return CheckMany();
-  if (dice < 76) return Flood();
+  if (dice < 76) return script_.introspection && random_.OneIn(2) ? FloodOpaque() : Flood();
   if (dice < 81) return StepWall();
   if (dice < 83) return Revoke();
-  if (dice < 85) return Restart();
+  if (dice < 85) {
+    // With somebody who waits.
+    for (int n = random_.Below(4); n > 0; --n) AskAsync(AnyQuestion(random_.Below(num_issuers())));
+    return Restart();
+  }
   if (dice < 87 && script_.snapshot) return disk_.KillBefore(static_cast<uint64_t>(random_.Between(1, 8)));
   Audit();
 }
@@ -260,7 +366,12 @@ TokenSpec Life::AnyToken() {
   if (random_.OneIn(6)) {
     token.form =
         random_.Pick({Form::kNoKid, Form::kForged, Form::kOtherAlgorithm, Form::kBound, Form::kGarbage});
+  } else if (script_.introspection && random_.OneIn(5)) {
+    token.form = Form::kOpaque;
   }
+  // One issuer is asked about opaque ones.
+  if (token.opaque()) token.issuer = token.key = 0;
+  if (token.form == Form::kGarbage) return {.form = Form::kGarbage};
   return token;
 }
 
@@ -273,14 +384,25 @@ Question Life::AnyQuestion(int issuer) {
     question.token = clients_[static_cast<size_t>(random_.Below(kClients))];
     if (question.token.issuer == issuer && (!with_key || (keys >> question.token.key & 1) != 0)) break;
   }
-  question.tool = random_.OneIn(2) ? 2 : random_.Below(kTools);
+  question.tool = random_.OneIn(2) ? 2 : random_.Below(kPlainTools);
+  // A hit may answer where a token that is new would be ambiguous: then two engines ask differently.
+  if (script_.introspection && (question.token.opaque() || !question.token.may_be_ambiguous()) &&
+      random_.OneIn(2)) {
+    question.tool = static_cast<int>(random_.Between(kPlainTools, kTools - 1));
+  }
   question.resource = random_.OneIn(6) ? random_.Below(2) : question.token.audience % 2;
   return question;
 }
 
 void Life::CheckSome() {
   const int issuer = random_.Below(num_issuers());
-  for (int n = 1 + random_.Below(3); n > 0; --n) Ask(AnyQuestion(issuer));
+  for (int n = 1 + random_.Below(3); n > 0; --n) {
+    if (random_.OneIn(3)) {
+      AskAsync(AnyQuestion(issuer));
+    } else {
+      Ask(AnyQuestion(issuer));
+    }
+  }
 }
 
 void Life::CheckMany() {
@@ -289,7 +411,7 @@ void Life::CheckMany() {
   for (int n = 1 + random_.Below(8); n > 0; --n) {
     questions.push_back(AnyQuestion(random_.Below(num_issuers())));
     requests.push_back({.authorization = TokenOf(questions.back().token).authorization,
-                        .tool = ToolName(questions.back().tool),
+                        .tool = ToolOf(questions.back().tool).tool,
                         .resource = static_cast<ResourceId>(questions.back().resource)});
   }
   std::vector<Decision> decisions(requests.size());
@@ -313,8 +435,23 @@ void Life::Flood() {
     question.token.issuer = static_cast<uint8_t>(issuer);
     Decision decision;
     Principal principal;
-    subject_->Check({.authorization = authorization, .tool = ToolName(0)}, &decision, &principal);
+    subject_->Check({.authorization = authorization, .tool = ToolOf(0).tool}, &decision, &principal);
     Judge(question, oracle_.AskUnknownKid(issuer, "kid " + kid, now_ms_), decision, &principal);
+  }
+}
+
+// FloodOpaque presents tokens that nobody has issued.
+void Life::FloodOpaque() {
+  for (int n = random_.Below(20); n > 0 && !complaint_.any(); --n) {
+    const bool again = num_nobodys_ > 0 && random_.OneIn(3);
+    const uint64_t number =
+        again ? static_cast<uint64_t>(random_.Below(static_cast<int>(num_nobodys_))) : num_nobodys_++;
+    const std::string authorization = NobodysAuthorization(number);
+    const Question question{.token = {.form = Form::kGarbage}, .tool = 2, .nobodys = NobodysNumber(number)};
+    Decision decision;
+    Principal principal;
+    subject_->Check({.authorization = authorization, .tool = ToolOf(2).tool}, &decision, &principal);
+    Judge(question, oracle_.Ask(question, now_ms_, clock_.wall_s()), decision, &principal);
   }
 }
 
@@ -391,7 +528,7 @@ Result Life::Run() {
     now_ms_ = std::max(next_ms, now_ms_);
     SetDisk();
     if (std::min(network_.NextEndMs(), engine_due_ms_) <= now_ms_) Turn();
-    for (FetchWatch& each : watches_) each.AfterTurn(now_ms_);
+    AfterTurn();
     if (complaint_.any()) break;
     if (probe_ms <= now_ms_) {
       const Probe probe = std::move(probes_.begin()->second);
@@ -403,7 +540,7 @@ Result Life::Run() {
     }
     if (!complaint_.any() && network_.TakeWake()) Turn();
   }
-  JudgeMetrics();
+  Close();
   result_.counts.virtual_ms = static_cast<uint64_t>(now_ms_);
   result_.complaint = complaint_.text();
   return std::move(result_);

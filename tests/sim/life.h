@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/ask_watch.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fetch_watch.h"
+#include "tests/sim/host_watch.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/random.h"
@@ -50,9 +52,29 @@ class Life : public Observer {
     int64_t at_ms;
     int key;
   };
-  struct Waiting {
+  // Whoever waits for the end of a fetch, or of the question about a token: what has ended so far.
+  struct WaitsFor {
     int issuer;
+    bool fetch;
+    uint64_t token;
+    uint64_t num_ended;
+  };
+  struct Waiting {
+    WaitsFor what;
     std::shared_ptr<int> calls;
+  };
+  // One CheckAsync, and what it has been called back with.
+  struct Async {
+    struct Called {
+      int times = 0;
+      Decision decision;
+      Principal principal;
+    };
+    Question question;
+    int64_t deadline_ms;
+    std::shared_ptr<Called> called;
+    Answer answer{};  // Of the engine's last look.
+    WaitsFor what{};
   };
   struct Probe {
     int issuer;
@@ -61,11 +83,15 @@ class Life : public Observer {
 
   // The engine and its time.
   void Open();
+  void Close();
   void Restart();
   FetchWatch::Known TakeRestored(int issuer, const IssuerHealth& health);
   Disk::Content SnapshotContent() const;
   void Turn();
+  void AfterRun();
+  void AfterTurn();
   void AfterEnd(int issuer, bool whole_set);
+  void AfterAnswers();
   void SetDisk();
   void CheckFileAfterEnd(int issuer);
 
@@ -76,10 +102,12 @@ class Life : public Observer {
   void CheckSome();
   void CheckMany();
   void Flood();
+  void FloodOpaque();
   void StepWall();
   void Revoke();
   void Audit();
   void AuditIssuer(int issuer, const IssuerHealth& health);
+  void AuditAsks(int issuer, const IssuerHealth& health);
   void AuditRecovery(int issuer, const IssuerHealth& health);
   void AuditFile(int issuer);
 
@@ -87,21 +115,30 @@ class Life : public Observer {
   TokenSpec AnyToken();
   Question AnyQuestion(int issuer);
   void Ask(const Question& question);
+  void AskAsync(const Question& question);
+  bool Look(Async* async);
   void Judge(const Question& question, const Answer& answer, const Decision& decision,
              const Principal* principal);
   void JudgeCache(const Question& question, const Answer& answer, const Decision& decision);
   void JudgeAllow(const Question& question, const Answer& answer);
-  void JudgeRetryAfter(const Question& question, const Decision& decision);
-  void MayWait(const Decision& decision);
+  void JudgeIntrospected(const Question& question, const Answer& answer);
+  void JudgeRetryAfter(const Question& question, const Answer& answer, const Decision& decision);
+  bool MayHit(const Question& question);
+  void MayAskAgain(Question question, const Answer& answer);
+  void MayWait(const Question& question, const Answer& answer, const Decision& decision);
+  WaitsFor WhatFor(const Question& question, const Answer& answer) const;
+  uint64_t NumEnded(const WaitsFor& what) const;
   void JudgeMetrics();
 
   IdpScript& idp(int issuer) { return script_.idps[static_cast<size_t>(issuer)]; }
   FetchWatch& watch(int issuer) { return watches_[static_cast<size_t>(issuer)]; }
+  AskWatch& asks(int issuer) { return asks_[static_cast<size_t>(issuer)]; }
   int num_issuers() const { return static_cast<int>(script_.idps.size()); }
   bool is_inline(int issuer) { return idp(issuer).kind == SourceKind::kInline; }
+  // With a fetch that fails and the next one, each with its time in lines.
   int64_t LongestRefreshMs() const {
-    return timing_.refresh_max_ms * (100 + timing_.jitter_percent) / 100 + 2 * timing_.fetch_timeout_ms +
-           timing_.backoff_cap_ms + 2;
+    return timing_.refresh_max_ms * (100 + timing_.jitter_percent) / 100 +
+           2 * (timing_.fetch_timeout_ms + hosts_.FetchMs()) + timing_.backoff_cap_ms + 2;
   }
   void Complain(const std::string& what) { complaint_.Add("at " + std::to_string(now_ms_) + " ms: " + what); }
   // Log tells what happens; `what` makes the text, only if somebody listens.
@@ -119,7 +156,9 @@ class Life : public Observer {
   Complaint complaint_;
   Network network_;
   Disk disk_;
+  HostWatch hosts_;
   std::vector<FetchWatch> watches_;
+  std::vector<AskWatch> asks_;
   Oracle oracle_;
   std::unique_ptr<Subject> subject_;
   int64_t opened_ms_ = 0;
@@ -132,11 +171,19 @@ class Life : public Observer {
     bool whole_set;  // With a set, and not with a failure or a 304.
   };
   std::vector<Ended> ended_;  // Fetches, in this turn.
+  bool answered_ = false;     // A question has ended, in this turn.
   std::multimap<int64_t, Probe> probes_;
   std::vector<TokenSpec> clients_;
   std::vector<std::string> unknown_kids_;
   std::map<uint64_t, Verified> verified_;  // By token.
+  size_t num_nobodys_ = 0;
   std::vector<Waiting> waiting_;
+  std::vector<Async> asyncs_;
+  // By this engine: looks of CheckAsync that nobody has seen, all of them unavailable, and those that it may
+  // have taken besides. Tokens share what their waiters are woken by, and nobody outside knows which.
+  uint64_t unseen_ = 0, perhaps_unseen_ = 0;
+  uint64_t num_settled_ = 0;  // Questions, at the last turn.
+  uint64_t stood_in_ = 0;
   size_t seen_before_ = 0;  // By earlier engines.
   Result result_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace tollgate::sim {
@@ -40,6 +41,7 @@ Network::Network(const Script& script, const int64_t& now_ms, Observer& observer
     int number = 0;
     for (const std::string& url : MetadataUrls(issuer))
       places_[url] = {.issuer = issuer, .keys = false, .number = number++};
+    places_[AskUrl(issuer)] = {.issuer = issuer, .asked = true};
   }
 }
 
@@ -60,8 +62,9 @@ void Network::Start(FetchRequest request) {
                     .begin_ms = now_ms_,
                     .timeout_ms = request.timeout_ms,
                     .if_none_match = request.if_none_match};
+  if (!ReadQuestion(request, &exchange)) return;
   observer_.OnBegin(exchange);
-  Answer answer = AnswerTo(exchange);
+  Answer answer = exchange.place.asked ? AnswerAbout(exchange) : AnswerTo(exchange);
   if (answer.after_ms >= exchange.timeout_ms) {
     answer.after_ms = exchange.timeout_ms;
     answer.result = {.outcome = FetchOutcome::kTimedOut};
@@ -70,6 +73,29 @@ void Network::Start(FetchRequest request) {
   answer.result.id = request.id;
   in_flight_.emplace(now_ms_ + answer.after_ms,
                      Pending{std::move(exchange), std::move(answer.served), std::move(answer.result)});
+}
+
+// RFC 7662 section 2.1. False, with a word to the observer, if it is none where there has to be one.
+bool Network::ReadQuestion(const FetchRequest& request, Exchange* exchange) {
+  if (!exchange->place.asked) {
+    if (!request.form.empty() || !request.authorization.empty()) observer_.OnNonsense("a fetch has a secret");
+    return true;
+  }
+  constexpr std::string_view kBegin = "token=", kEnd = "&token_type_hint=access_token";
+  const std::string_view form = request.form;
+  if (!form.starts_with(kBegin) || !form.ends_with(kEnd) || request.authorization != kClientAuthorization) {
+    observer_.OnNonsense("a question that is none");
+    return false;
+  }
+  exchange->token = NumberOf(form.substr(kBegin.size(), form.size() - kBegin.size() - kEnd.size()));
+  if (exchange->token == 0) observer_.OnNonsense("asks about a token that nobody has presented");
+  return exchange->token != 0;
+}
+
+size_t Network::num_fetches() const {
+  return static_cast<size_t>(std::count_if(in_flight_.begin(), in_flight_.end(), [](const auto& item) {
+    return !item.second.exchange.place.asked;
+  }));
 }
 
 // One at a time, so that what an engine does upon an answer is seen before the next one.
@@ -97,6 +123,102 @@ Network::Answer Network::AnswerTo(const Exchange& exchange) const {
   Break(fault, random, &answer);
   Spoil(fault, exchange, random, &answer);
   answer.served.fault = fault;
+  return answer;
+}
+
+// Truth is what a server says of a token, if it has the question at `at_ms`.
+Network::Answer Network::Truth(const Exchange& exchange, Random& random, int64_t at_ms) const {
+  const int issuer = exchange.place.issuer;
+  const IdpScript& idp = script_.idps[static_cast<size_t>(issuer)];
+  Answer answer;
+  answer.result = {
+      .outcome = FetchOutcome::kAnswered, .http_status = 200, .content_type = "application/json"};
+  answer.served.meaning = Served::Meaning::kInactive;
+  answer.result.body = R"({"active":false})";
+  const TokenSpec* const spec = SpecOf(exchange.token);
+  if (spec == nullptr || spec->form == Form::kGarbage || spec->issuer != issuer ||
+      (At(idp.active, at_ms).value >> spec->account() & 1) == 0) {
+    return answer;
+  }
+  answer.served.meaning = Served::Meaning::kActive;
+  const TokenTimes times = TimesOf(spec->times);
+  const int64_t early_s = spec->opaque() ? 0 : idp.exp_early_s;
+  std::string& body = answer.result.body;
+  body = R"({"active":true,"exp":)" + std::to_string(times.expires_at - early_s);
+  body += R"(,"iat":)" + std::to_string(times.issued_at);
+  if (times.not_before != INT64_MIN) body += R"(,"nbf":)" + std::to_string(times.not_before);
+  const auto member = [&body](std::string_view name, std::string_view value) {
+    body += ",\"" + std::string(name) + "\":\"" + std::string(value) + "\"";
+  };
+  if (random.OneIn(2)) member("iss", IssuerName(issuer));
+  if (random.OneIn(2)) member("token_type", "Bearer");
+  member("sub", SubjectName(spec->subject));
+  member("client_id", kClient);
+  if (spec->scope != 0) member("scope", ScopeText(spec->scope));
+  member("aud", AudienceName(spec->audience));
+  member("jti", TokenOf(*spec).jwt_id);
+  body += "}";
+  return answer;
+}
+
+Network::Answer Network::AnswerAbout(const Exchange& exchange) const {
+  const IdpScript& idp = script_.idps[static_cast<size_t>(exchange.place.issuer)];
+  const AskFault fault = At(idp.ask_faults, exchange.begin_ms).value;
+  Random random({script_.seed, 5, static_cast<uint64_t>(exchange.place.issuer),
+                 static_cast<uint64_t>(exchange.begin_ms), exchange.token});
+  const int64_t limit_ms = script_.config.timing.introspection_timeout_ms;
+  const int64_t way_ms = random.Between(1, std::clamp<int64_t>(limit_ms / 8, 1, 40));
+  Answer answer = Truth(exchange, random, exchange.begin_ms + way_ms);
+  answer.after_ms = 2 * way_ms;
+  const auto become = [&answer](Served::Meaning meaning, int status, std::string_view body,
+                                FetchOutcome outcome = FetchOutcome::kAnswered) {
+    answer.served.meaning = meaning;
+    answer.result = {.outcome = outcome, .http_status = status, .body = std::string(body)};
+  };
+  using enum Served::Meaning;
+  switch (fault) {
+    case AskFault::kDown:
+      if (random.OneIn(4)) answer.after_ms = kNever;
+      become(kFailed, 0, "",
+             random.Pick({FetchOutcome::kUnreachable, FetchOutcome::kUnresolved, FetchOutcome::kTlsFailed}));
+      break;
+    case AskFault::kLoss:
+      if (random.OneIn(3)) answer.after_ms = kNever;
+      if (random.OneIn(2)) answer.after_ms += random.Between(1, limit_ms);
+      break;
+    case AskFault::kSlow:
+      answer.after_ms = std::max<int64_t>(limit_ms - random.Between(0, 1), 1);
+      break;
+    case AskFault::kFlaky:
+      if (random.OneIn(2)) become(kFailed, 0, "", FetchOutcome::kUnreachable);
+      break;
+    case AskFault::kErrorStatus:
+      // With the answer, which does not count.
+      become(kFailed, random.Pick({500, 503, 429, 408, 404, 403, 401, 302, 204, 201}), answer.result.body);
+      break;
+    case AskFault::kBadRequest:
+      become(kSaysNothing, random.Pick({400, 413, 422}), R"({"error":"invalid_request"})");
+      break;
+    case AskFault::kUnsupportedType:
+      become(kSaysNothing, 400, R"({"error":"unsupported_token_type"})");
+      break;
+    case AskFault::kGarbage:
+      become(kSaysNothing, 200,
+             random.Pick({"<html>maintenance</html>", "{}", "null", "[true]", R"({"active":"true"})",
+                          R"({"active":1})", R"({"active":true,"active":true})", R"({"active":true})x",
+                          R"({"active":true,"exp":"tomorrow"})"}));
+      if (random.OneIn(8)) become(kSaysNothing, 0, "", FetchOutcome::kTooLarge);
+      break;
+    case AskFault::kEmpty:
+      become(kSaysNothing, 200, "");
+      break;
+    case AskFault::kWrongIssuer:
+      become(kSaysNothing, 200, R"({"active":true,"iss":"https://stranger.example","exp":9999999999})");
+      break;
+    default:
+      break;
+  }
+  answer.served.ask_fault = fault;
   return answer;
 }
 

@@ -16,7 +16,8 @@ namespace tollgate::sim {
 struct Place {
   int issuer = 0;
   bool keys = false;
-  int number = 0;  // Of the path of the keys, or of the place of the metadata.
+  int number = 0;      // Of the path of the keys, or of the place of the metadata.
+  bool asked = false;  // Here it is asked about tokens, and the others do not count.
 
   bool operator==(const Place&) const = default;
 };
@@ -27,6 +28,7 @@ struct Exchange {
   int64_t begin_ms = 0;
   int64_t timeout_ms = 0;
   std::string if_none_match{};
+  uint64_t token = 0;  // About which the issuer is asked: TokenSpec::number and the like.
 };
 
 // Served is what an exchange meant, as the identity provider knows it: nobody has to read a body to judge
@@ -38,13 +40,17 @@ struct Served {
     kMetadata,     // It is, and says `path`.
     kSet,          // The keys are `keys`.
     kNotModified,  // They are still those of the entity tag that was sent along: `keys`.
+    kActive,       // The token is active,
+    kInactive,     // or is not.
+    kSaysNothing,  // Of the token, by the question's fault.
   };
   Meaning meaning = Meaning::kFailed;
   int path = 0;
   KeyMask keys = 0;
   std::string etag{};
   int64_t max_age_s = -1;
-  Fault fault = Fault::kNone;  // What it went through.
+  Fault fault = Fault::kNone;            // What it went through,
+  AskFault ask_fault = AskFault::kNone;  // or this, if it is a question about a token.
 };
 
 // Observer sees what passes between an engine and the network.
@@ -70,7 +76,7 @@ class Network {
   int64_t NextEndMs() const;
   // Whether the engine has asked to be run since the last call.
   bool TakeWake();
-  size_t in_flight() const { return in_flight_.size(); }
+  size_t num_fetches() const;  // Under way.
 
  private:
   class Wire;
@@ -86,10 +92,13 @@ class Network {
   };
   void Start(FetchRequest request);
   void Poll(std::vector<FetchResult>* done);
+  bool ReadQuestion(const FetchRequest& request, Exchange* exchange);
   Answer AnswerTo(const Exchange& exchange) const;
+  Answer AnswerAbout(const Exchange& exchange) const;
   Answer Healthy(const Exchange& exchange, Random& random, int64_t at_ms) const;
   Answer Keys(const Exchange& exchange, Random& random, int64_t at_ms) const;
   Answer Metadata(const Exchange& exchange, int64_t at_ms) const;
+  Answer Truth(const Exchange& exchange, Random& random, int64_t at_ms) const;
   void Delay(Fault fault, const Exchange& exchange, Random& random, Answer* answer) const;
   static void Break(Fault fault, Random& random, Answer* answer);
   void Spoil(Fault fault, const Exchange& exchange, Random& random, Answer* answer) const;

@@ -1,26 +1,12 @@
 #include "tests/sim/oracle.h"
 
 #include <algorithm>
-#include <array>
 
 namespace tollgate::sim {
-namespace {
-
-constexpr int kUnknownTool = 4;
-// What the policy of a script says, by tool: the scope that is needed, and how old a token may be.
-constexpr std::array<int, kTools> kScopeNeeded = {1, 2, 0, 1, 0};
-constexpr std::array<int64_t, kTools> kAgeMaxS = {0, 0, 0, 7'200, 0};
-
-}  // namespace
-
-std::string_view ToolName(int tool) {
-  constexpr std::array<std::string_view, kTools> kNames = {"search", "delete", "ping", "pay", "format-disk"};
-  return kNames[static_cast<size_t>(tool)];
-}
 
 std::string Describe(const Question& question) {
-  return Describe(question.token) + " calls " + std::string(ToolName(question.tool)) + " at resource " +
-         (question.resource == 0 ? "A" : "B");
+  return (question.nobodys != 0 ? "nobody's token" : Describe(question.token)) + " calls " +
+         ToolOf(question.tool).tool + " at resource " + (question.resource == 0 ? "A" : "B");
 }
 
 void Oracle::Restart() {
@@ -45,7 +31,7 @@ Answer Oracle::AskUnknownKid(int issuer, const std::string& kid, int64_t now_ms)
 // The order is that of tollgate/reason.h.
 Reason Oracle::Decide(const Question& question, int64_t now_ms, int64_t wall_s, Answer* answer) {
   const TokenSpec& token = question.token;
-  if (token.form == Form::kGarbage) return Reason::kNotCompactJws;
+  if (token.opaque()) return DecideOpaque(question, now_ms, wall_s, answer);
   const int issuer = token.issuer;
   if (issuer >= static_cast<int>(script_.idps.size())) return Reason::kIssuerUnknown;
   const IssuerConfig& config = script_.config.issuers[token.issuer];
@@ -61,10 +47,10 @@ Reason Oracle::Decide(const Question& question, int64_t now_ms, int64_t wall_s, 
   if (found != Reason::kNone) return found;
   if (answer->key != token.key || token.form == Form::kForged || token.form == Form::kOtherAlgorithm)
     return Reason::kBadSignature;
-  return AfterSignature(question, wall_s, answer);
+  return AfterSignature(question, now_ms, wall_s, answer);
 }
 
-Answer Oracle::AskByItsKey(const Question& question, int64_t now_ms, int64_t wall_s) const {
+Answer Oracle::AskByItsKey(const Question& question, int64_t now_ms, int64_t wall_s) {
   const TokenSpec& token = question.token;
   const FetchWatch& watch = watches_[token.issuer];
   const IdpScript& idp = script_.idps[token.issuer];
@@ -73,20 +59,22 @@ Answer Oracle::AskByItsKey(const Question& question, int64_t now_ms, int64_t wal
   if ((keys >> token.key & 1) == 0) return {.reason = Reason::kKeyUnknown};
   Answer answer{.keys_seen = true,
                 .freshness = watch.FreshnessAt(now_ms),
+                .may_be_stale = watch.MayBeDue(now_ms),
                 .keys_age_ms = is_inline ? 0 : watch.AgeMs(now_ms),
                 .key = token.key};
-  answer.reason = AfterSignature(question, wall_s, &answer);
+  answer.reason = AfterSignature(question, now_ms, wall_s, &answer);
   return answer;
 }
 
-Reason Oracle::AfterSignature(const Question& question, int64_t wall_s, Answer* answer) const {
+Reason Oracle::AfterSignature(const Question& question, int64_t now_ms, int64_t wall_s, Answer* answer) {
   const TokenSpec& token = question.token;
   if (const Reason reason = CheckTimes(question, wall_s, answer); reason != Reason::kNone) return reason;
   if (token.audience != question.resource) return Reason::kAudienceMismatch;
   if (token.form == Form::kBound) return Reason::kSenderConstrained;
   if (const Reason reason = CheckRevocations(question, answer->key); reason != Reason::kNone) return reason;
   answer->token_is_good = true;
-  return CheckTool(question, wall_s);
+  if (const Reason reason = CheckTool(question, wall_s); reason != Reason::kNone) return reason;
+  return Consult(question, now_ms, wall_s, answer);
 }
 
 Reason Oracle::FindKey(int issuer, bool has_kid, const std::string& kid, Algorithm algorithm, int64_t now_ms,
@@ -96,6 +84,7 @@ Reason Oracle::FindKey(int issuer, bool has_kid, const std::string& kid, Algorit
   const bool is_inline = idp.kind == SourceKind::kInline;
   answer->keys_seen = true;
   answer->freshness = watch.FreshnessAt(now_ms);
+  answer->may_be_stale = watch.MayBeDue(now_ms);
   answer->keys_age_ms = is_inline ? 0 : watch.AgeMs(now_ms);
   if (!is_inline && !watch.known().any) return Reason::kKeysNeverFetched;
   if (answer->freshness == Freshness::kUnavailable) return Reason::kKeysTooStale;
@@ -134,7 +123,8 @@ Reason Oracle::CheckTimes(const Question& question, int64_t wall_s, Answer* answ
 
 Reason Oracle::CheckRevocations(const Question& question, int key) const {
   const int issuer = question.token.issuer;
-  if (kids_.contains({issuer, std::string(KeyId(key))}) || thumbprints_.contains({issuer, key}))
+  // An opaque token has no key.
+  if (key >= 0 && (kids_.contains({issuer, std::string(KeyId(key))}) || thumbprints_.contains({issuer, key})))
     return Reason::kKeyRevoked;
   const auto subject = subjects_.find({issuer, question.token.subject});
   if (subject != subjects_.end() && TimesOf(question.token.times).issued_at <= subject->second)
@@ -143,11 +133,104 @@ Reason Oracle::CheckRevocations(const Question& question, int key) const {
 }
 
 Reason Oracle::CheckTool(const Question& question, int64_t wall_s) const {
-  if (question.tool == kUnknownTool) return Reason::kUnknownTool;
-  const auto tool = static_cast<size_t>(question.tool);
+  if (question.tool == kUnknownTool || (question.tool >= kPlainTools && !script_.introspection))
+    return Reason::kUnknownTool;
+  const ToolClass& tool = ToolOf(question.tool);
   const int64_t age_s = std::max<int64_t>(wall_s - TimesOf(question.token.times).issued_at, 0);
-  if (kAgeMaxS[tool] != 0 && age_s > kAgeMaxS[tool]) return Reason::kTooOld;
-  return question.token.scope >= kScopeNeeded[tool] ? Reason::kNone : Reason::kInsufficientScope;
+  if (tool.age_max_s != 0 && age_s > tool.age_max_s) return Reason::kTooOld;
+  return question.token.scope >= tool.scope ? Reason::kNone : Reason::kInsufficientScope;
+}
+
+int64_t AnswerAgeMaxMs(const Script& script, int tool) {
+  const int64_t active_ms = script.config.timing.active_age_max_ms;
+  if (!ToolOf(tool).bounds_answers || script.answer_age_max_s == 0) return active_ms;
+  return std::min(active_ms, script.answer_age_max_s * 1000);
+}
+
+// Introspect holds what the issuer has said of the token, or says, against its bounds; tollgate/policy.h has
+// what stands in for it.
+Reason Oracle::Introspect(const Question& question, IntrospectionOutage outage, int64_t now_ms,
+                          int64_t wall_s, Answer* answer) {
+  using State = AskWatch::Known::State;
+  const TokenSpec& token = question.token;
+  const IssuerConfig& config = script_.config.issuers[token.issuer];
+  const int64_t age_max_ms = AnswerAgeMaxMs(script_, question.tool);
+  const AskWatch::Known known =
+      asks_[token.issuer].Ask(question.number(), !token.opaque(), age_max_ms, now_ms);
+  const auto rely = [&](int64_t for_ms, int64_t exp_s) {
+    answer->valid_until_s = std::min({answer->valid_until_s, wall_s + for_ms / 1000, exp_s});
+  };
+  const int64_t early_s = token.opaque() ? 0 : script_.idps[token.issuer].exp_early_s;
+  const int64_t end_s = TimesOf(token.times).expires_at - early_s + config.leeway_s;
+  const int64_t not_before = TimesOf(token.times).not_before;
+  answer->answer_age_ms = known.age_ms;
+  if (known.state == State::kInactive) return Reason::kTokenInactive;
+  if (known.state == State::kActive) {
+    if (wall_s >= end_s) return Reason::kTokenInactive;
+    if (not_before != INT64_MIN && wall_s < not_before - config.leeway_s) return Reason::kNotYetValid;
+    if (known.age_ms <= age_max_ms) {
+      answer->introspected = true;
+      rely(age_max_ms - known.age_ms, end_s);
+      return Reason::kNone;
+    }
+  }
+  answer->retry_after_ms = known.retry_after_ms;
+  if (known.overloaded) return Reason::kOverloaded;
+  if (known.asked) return Reason::kIntrospectionPending;
+  if (!known.failing) return Reason::kIntrospectionUnavailable;
+  const int64_t last_known_ms = script_.last_known_age_max_s * 1000;
+  if (outage == IntrospectionOutage::kLastKnown && known.state == State::kActive &&
+      known.age_ms <= last_known_ms) {
+    answer->introspected = true;
+    rely(last_known_ms - known.age_ms, end_s);
+  } else if (outage != IntrospectionOutage::kLocalSignature || token.opaque()) {
+    return Reason::kIntrospectionUnavailable;
+  }
+  answer->stood_in = true;
+  answer->freshness = Freshness::kDegraded;
+  answer->may_be_stale = false;
+  rely(script_.config.timing.active_age_max_ms, INT64_MAX);
+  return Reason::kNone;
+}
+
+// Consult is for tokens of a good signature.
+Reason Oracle::Consult(const Question& question, int64_t now_ms, int64_t wall_s, Answer* answer) {
+  const ToolClass& tool = ToolOf(question.tool);
+  if (tool.mode == ValidationMode::kSignature) return Reason::kNone;
+  if (tool.mode == ValidationMode::kIntrospect)
+    return Introspect(question, tool.outage, now_ms, wall_s, answer);
+  // Behind: what the issuer has yet to say, or cannot be asked, changes nothing.
+  const Reason reason = Introspect(question, IntrospectionOutage::kDenyUnavailable, now_ms, wall_s, answer);
+  if (CategoryOf(reason) != Category::kRetryLater) return reason;
+  answer->retry_after_ms = -1;
+  answer->valid_until_s =
+      std::min(answer->valid_until_s, wall_s + script_.config.timing.active_age_max_ms / 1000);
+  if (reason == Reason::kIntrospectionPending) return Reason::kNone;
+  answer->stood_in = true;
+  answer->freshness = Freshness::kDegraded;
+  answer->may_be_stale = false;
+  return Reason::kNone;
+}
+
+// Of an opaque token nothing is known but what its issuer says, which is therefore asked first.
+Reason Oracle::DecideOpaque(const Question& question, int64_t now_ms, int64_t wall_s, Answer* answer) {
+  const ResourceConfig& resource = script_.config.resources[static_cast<size_t>(question.resource)];
+  if (resource.opaque_token_issuer.empty()) return Reason::kNotCompactJws;
+  answer->opaque = true;
+  answer->keys_seen = true;
+  answer->freshness = Freshness::kFresh;
+  answer->valid_until_s = INT64_MAX;
+  if (const Reason reason = Introspect(question, ToolOf(question.tool).outage, now_ms, wall_s, answer);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  const int64_t rely_s = answer->valid_until_s;
+  if (const Reason reason = CheckTimes(question, wall_s, answer); reason != Reason::kNone) return reason;
+  answer->valid_until_s = std::min(answer->valid_until_s, rely_s);
+  if (question.token.audience != question.resource) return Reason::kAudienceMismatch;
+  if (const Reason reason = CheckRevocations(question, -1); reason != Reason::kNone) return reason;
+  answer->token_is_good = true;
+  return CheckTool(question, wall_s);
 }
 
 std::string Differs(const Question& question, const Answer& answer, const Decision& decision,
@@ -164,8 +247,9 @@ std::string Differs(const Question& question, const Answer& answer, const Decisi
                            std::string(ReasonName(answer.reason)));
   }
   // A denial that comes before the key is known says nothing of keys.
-  if (answer.keys_seen && (answer.key >= 0 || answer.verdict() == Verdict::kUnavailable)) {
-    if (decision.freshness != answer.freshness) {
+  if (answer.keys_seen && (answer.key >= 0 || answer.opaque || answer.verdict() == Verdict::kUnavailable)) {
+    const bool stale = answer.may_be_stale && decision.freshness == Freshness::kStale;
+    if (decision.freshness != answer.freshness && !stale) {
       return differs("freshness", std::string(FreshnessName(decision.freshness)),
                      std::string(FreshnessName(answer.freshness)));
     }
@@ -178,8 +262,18 @@ std::string Differs(const Question& question, const Answer& answer, const Decisi
     return differs("valid_until_s", std::to_string(decision.valid_until_s),
                    std::to_string(answer.valid_until_s));
   }
+  if (answer.verdict() == Verdict::kAllow) {
+    if (decision.introspected != answer.introspected)
+      return differs("introspected", std::to_string(decision.introspected),
+                     std::to_string(answer.introspected));
+    const int64_t age_ms = answer.introspected ? answer.answer_age_ms : 0;
+    if (decision.introspection_age_ms != age_ms) {
+      return differs("introspection_age_ms", std::to_string(decision.introspection_age_ms),
+                     std::to_string(age_ms));
+    }
+  }
   if (principal == nullptr) return "";
-  if (!answer.token_is_good)
+  if (!answer.caller_is_known())
     return principal->subject().empty() ? "" : "a caller, though the token is not good";
   const Token& token = TokenOf(question.token);
   if (principal->issuer() != IssuerName(question.token.issuer) || principal->client_id() != kClient ||

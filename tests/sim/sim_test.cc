@@ -44,9 +44,13 @@ constexpr Reason kReasons[] = {
     Reason::kTokenRevoked,
     Reason::kUnknownTool,
     Reason::kInsufficientScope,
+    Reason::kTokenInactive,
     Reason::kKeysNeverFetched,
     Reason::kKeysTooStale,
     Reason::kKeyPending,
+    Reason::kIntrospectionUnavailable,
+    Reason::kOverloaded,
+    Reason::kIntrospectionPending,
 };
 
 bool Live(const char* program, uint64_t seed, bool log, Counts* counts) {
@@ -72,18 +76,35 @@ bool HasSeenAll(const Counts& counts) {
     std::printf("no exchange met the fault: %s\n", FaultName(static_cast<Fault>(fault)));
     all = false;
   }
-  if (counts.restored == 0) std::printf("no restart found keys in a snapshot\n"), all = false;
+  for (size_t fault = 0; fault < counts.ask_faults.size(); ++fault) {
+    if (counts.ask_faults[fault] != 0) continue;
+    std::printf("no question met the fault: %s\n", AskFaultName(static_cast<AskFault>(fault)));
+    all = false;
+  }
+  const auto demand = [&all](uint64_t count, const char* what) {
+    if (count == 0) std::printf("%s\n", what), all = false;
+  };
+  demand(counts.restored, "no restart found keys in a snapshot");
+  demand(counts.in_line, "no fetch waited for its host");
+  demand(counts.stood_in, "nothing stood in for an answer");
+  demand(counts.asyncs_waited, "no CheckAsync waited");
+  demand(counts.asyncs_out_of_time, "no CheckAsync ran out of time");
+  demand(counts.asyncs_at_the_end, "no CheckAsync waited at the end of its engine");
   return all;
 }
 
 void Print(uint64_t num_seeds, const Counts& counts) {
-  std::printf("%" PRIu64 " seeds, %.1f years: %" PRIu64 " checks (%" PRIu64 " from the cache), %" PRIu64
-              " fetches (%" PRIu64 " failed), %" PRIu64 " restarts (%" PRIu64
-              " issuers from a snapshot), %" PRIu64 " steps of the wall clock, %" PRIu64
-              " hits by a key that has become ambiguous\n",
-              num_seeds, static_cast<double>(counts.virtual_ms) / 1000 / 86'400 / 365, counts.checks,
-              counts.hits, counts.fetches, counts.failed_fetches, counts.restarts, counts.restored,
-              counts.wall_steps, counts.ambiguous_hits);
+  std::printf(
+      "%" PRIu64 " seeds, %.1f years: %" PRIu64 " checks (%" PRIu64 " from the cache), %" PRIu64
+      " fetches (%" PRIu64 " failed), %" PRIu64 " restarts (%" PRIu64 " issuers from a snapshot), %" PRIu64
+      " steps of the wall clock, %" PRIu64 " hits by a key that has become ambiguous, %" PRIu64
+      " requests that waited for their host, %" PRIu64 " questions about tokens (%" PRIu64
+      " failed), %" PRIu64 " stand-ins, %" PRIu64 " asynchronous checks (%" PRIu64 " waited, %" PRIu64
+      " ran out of time, %" PRIu64 " ended with their engine)\n",
+      num_seeds, static_cast<double>(counts.virtual_ms) / 1000 / 86'400 / 365, counts.checks, counts.hits,
+      counts.fetches, counts.failed_fetches, counts.restarts, counts.restored, counts.wall_steps,
+      counts.ambiguous_hits, counts.in_line, counts.questions, counts.failed_questions, counts.stood_in,
+      counts.asyncs, counts.asyncs_waited, counts.asyncs_out_of_time, counts.asyncs_at_the_end);
   for (const auto& [reason, count] : counts.reasons)
     std::printf("%10" PRIu64 " %s\n", count, std::string(ReasonName(reason)).c_str());
 }

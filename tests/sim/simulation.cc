@@ -18,8 +18,17 @@ void Counts::Add(const Counts& other) {
   callbacks += other.callbacks;
   wall_steps += other.wall_steps;
   virtual_ms += other.virtual_ms;
+  questions += other.questions;
+  failed_questions += other.failed_questions;
+  stood_in += other.stood_in;
+  asyncs += other.asyncs;
+  asyncs_waited += other.asyncs_waited;
+  asyncs_out_of_time += other.asyncs_out_of_time;
+  asyncs_at_the_end += other.asyncs_at_the_end;
+  in_line += other.in_line;
   for (const auto& [reason, count] : other.reasons) reasons[reason] += count;
   for (size_t i = 0; i < faults.size(); ++i) faults[i] += other.faults[i];
+  for (size_t i = 0; i < ask_faults.size(); ++i) ask_faults[i] += other.ask_faults[i];
 }
 
 Result Simulate(const Options& options) { return Life(options).Run(); }

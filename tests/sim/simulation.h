@@ -1,12 +1,14 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/script.h"
@@ -26,6 +28,14 @@ class Subject {
   }
   virtual void CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) {
     engine_->CheckBatch(requests, decisions);
+  }
+  virtual void CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
+                           Principal* principal) {
+    engine_->CheckWithin(wait_max, request, decision, principal);
+  }
+  virtual void CheckAsync(std::chrono::milliseconds wait_max, const Request& request,
+                          std::function<void(const Decision&, const Principal&)> done) {
+    engine_->CheckAsync(wait_max, request, std::move(done));
   }
   virtual int64_t RunBackgroundMs() { return engine_->RunBackground(std::chrono::milliseconds(0)).count(); }
   virtual bool NotifyWhenSettled(const Decision& decision, std::function<void()> callback) {
@@ -51,8 +61,12 @@ struct Counts {
   uint64_t checks = 0, hits = 0, fetches = 0, failed_fetches = 0, restarts = 0, restored = 0, callbacks = 0;
   uint64_t wall_steps = 0, virtual_ms = 0;
   uint64_t ambiguous_hits = 0;  // By a key beside which a second one has come.
+  uint64_t questions = 0, failed_questions = 0, stood_in = 0;
+  uint64_t asyncs = 0, asyncs_waited = 0, asyncs_out_of_time = 0, asyncs_at_the_end = 0;
+  uint64_t in_line = 0;  // Fetches that waited for their host.
   std::map<Reason, uint64_t> reasons{};
   std::array<uint64_t, static_cast<size_t>(Fault::kCount)> faults{};  // Exchanges that met it.
+  std::array<uint64_t, static_cast<size_t>(AskFault::kCount)> ask_faults{};
 
   void Add(const Counts& other);
 };

@@ -1,6 +1,7 @@
 #include "tests/sim/tokens.h"
 
 #include <array>
+#include <functional>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -26,11 +27,13 @@ const idp::SigningKey& ForgersKey(int key) { return KeyOf(-1, key); }
 
 Token Sign(const TokenSpec& spec) {
   if (spec.form == Form::kGarbage) return {"Bearer not.a-token", ""};
-  constexpr std::array<std::string_view, kAudiences> kNames = {kResourceA, kResourceB,
-                                                               "https://elsewhere.example"};
+  if (spec.form == Form::kOpaque) {
+    const std::string number = std::to_string(spec.number());
+    return {"Bearer opaque-" + number, "opaque-jti-" + number};
+  }
   const TokenTimes times = TimesOf(spec.times);
   idp::json claims =
-      idp::AccessTokenClaims(IssuerName(spec.issuer), kNames[spec.audience], SubjectName(spec.subject),
+      idp::AccessTokenClaims(IssuerName(spec.issuer), AudienceName(spec.audience), SubjectName(spec.subject),
                              kClient, ScopeText(spec.scope), times.issued_at, times.expires_at);
   if (times.not_before != INT64_MIN) claims["nbf"] = times.not_before;
   if (spec.form == Form::kBound) claims["cnf"] = {{"jkt", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}};
@@ -42,12 +45,30 @@ Token Sign(const TokenSpec& spec) {
   return {"Bearer " + idp::Mint(key, claims, header), claims.at("jti").get<std::string>()};
 }
 
+constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kNobodys = "nobodys-";
+
+// All tokens that were made, by their numbers.
+struct Made {
+  Token token;
+  TokenSpec spec;
+};
+std::map<uint64_t, Made>& AllTokens() {
+  static std::map<uint64_t, Made> tokens;
+  return tokens;
+}
+
+std::map<std::string, uint64_t, std::less<>>& NumbersByText() {
+  static std::map<std::string, uint64_t, std::less<>> numbers;
+  return numbers;
+}
+
 }  // namespace
 
 std::string_view IssuerName(int issuer) {
   constexpr std::array<std::string_view, kIssuersMax + 1> kNames = {
-      "https://idp.example", "https://idp-1.example/tenant", "https://shared.example/a",
-      "https://shared.example/b", "https://stranger.example"};
+      "https://idp.example", "https://shared.example/a", "https://shared.example/b",
+      "https://shared.example/c", "https://stranger.example"};
   return kNames[static_cast<size_t>(issuer)];
 }
 
@@ -96,13 +117,36 @@ std::string_view ScopeText(int scope) {
   return kTexts[static_cast<size_t>(scope)];
 }
 
+std::string_view AudienceName(int audience) {
+  constexpr std::array<std::string_view, kAudiences> kNames = {kResourceA, kResourceB,
+                                                               "https://elsewhere.example"};
+  return kNames[static_cast<size_t>(audience)];
+}
+
 std::string_view SubjectName(int subject) { return subject == 0 ? "alice" : "bob"; }
 
 const Token& TokenOf(const TokenSpec& spec) {
-  static std::map<uint64_t, Token> tokens;
-  const auto found = tokens.find(spec.number());
-  if (found != tokens.end()) return found->second;
-  return tokens.emplace(spec.number(), Sign(spec)).first->second;
+  const auto found = AllTokens().find(spec.number());
+  if (found != AllTokens().end()) return found->second.token;
+  const Token& token = AllTokens().emplace(spec.number(), Made{Sign(spec), spec}).first->second.token;
+  NumbersByText().emplace(token.authorization.substr(kBearer.size()), spec.number());
+  return token;
+}
+
+std::string NobodysAuthorization(uint64_t number) {
+  return std::string(kBearer) + std::string(kNobodys) + std::to_string(number);
+}
+
+uint64_t NumberOf(std::string_view text) {
+  if (text.starts_with(kNobodys))
+    return NobodysNumber(std::stoull(std::string(text.substr(kNobodys.size()))));
+  const auto found = NumbersByText().find(text);
+  return found == NumbersByText().end() ? 0 : found->second;
+}
+
+const TokenSpec* SpecOf(uint64_t number) {
+  const auto found = AllTokens().find(number);
+  return found == AllTokens().end() ? nullptr : &found->second.spec;
 }
 
 std::string UnknownKidAuthorization(int issuer, std::string_view kid) {
@@ -123,8 +167,8 @@ std::string_view HeaderKid(const TokenSpec& spec) {
 }
 
 std::string Describe(const TokenSpec& spec) {
-  constexpr std::array<const char*, 6> kForms = {"plain",     "no kid", "forged",
-                                                 "other alg", "bound",  "garbage"};
+  constexpr std::array<const char*, 7> kForms = {"plain", "no kid",  "forged", "other alg",
+                                                 "bound", "garbage", "opaque"};
   return "token(issuer " + std::to_string(spec.issuer) + ", key " + std::to_string(spec.key) + ", times " +
          std::to_string(spec.times) + ", scope " + std::to_string(spec.scope) + ", audience " +
          std::to_string(spec.audience) + ", subject " + std::to_string(spec.subject) + ", " +

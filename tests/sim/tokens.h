@@ -19,7 +19,7 @@ inline constexpr int64_t kWallStart = 1'800'000'000;
 constexpr char kResourceA[] = "https://a.example/mcp";
 constexpr char kResourceB[] = "https://b.example/mcp";
 
-// IssuerName returns the `iss` of an issuer's tokens. Two of them share a host.
+// IssuerName returns the `iss` of an issuer's tokens. All but the first share a host.
 std::string_view IssuerName(int issuer);
 
 // Each issuer has these keys. Key 4 is new material under the kid of key 0, and key 5 shares its kid with key
@@ -43,7 +43,8 @@ enum class Form : uint8_t {
   kForged,          // Signed by somebody else.
   kOtherAlgorithm,  // The header's `alg` is not the key's.
   kBound,           // `cnf` binds it to a key.
-  kGarbage,         // Not a token at all.
+  kGarbage,         // Not a token at all: or an opaque one of which nobody knows.
+  kOpaque,          // Says nothing by itself; its issuer knows what the others' claims say.
 };
 
 // The times that a token may have, in seconds of the wall clock. INT64_MIN: absent.
@@ -58,9 +59,13 @@ TokenTimes TimesOf(int times);
 inline constexpr int kScopes = 3;  // None; read; read and write.
 std::string_view ScopeText(int scope);
 inline constexpr int kAudiences = 3;  // Resource A; resource B; somebody else's.
+std::string_view AudienceName(int audience);
 inline constexpr int kSubjects = 2;
 std::string_view SubjectName(int subject);
 inline constexpr char kClient[] = "agent-1";
+
+// Accounts are what an issuer calls active or not: the tokens of a subject with the same scope.
+inline constexpr int kAccounts = kSubjects * kScopes;
 
 // TokenSpec names one token.
 struct TokenSpec {
@@ -73,6 +78,10 @@ struct TokenSpec {
   Form form = Form::kPlain;
 
   bool operator==(const TokenSpec&) const = default;
+  int account() const { return subject * kScopes + scope; }
+  bool opaque() const { return form == Form::kGarbage || form == Form::kOpaque; }
+  // There may be two keys by which it could be verified.
+  bool may_be_ambiguous() const { return form == Form::kNoKid || key == 0 || key == 4; }
   uint64_t number() const {
     uint64_t all = 0;
     for (const uint8_t part : {issuer, key, times, scope, audience, subject, static_cast<uint8_t>(form)})
@@ -88,6 +97,16 @@ struct Token {
 
 // TokenOf returns the token, signed on the first call. Static storage.
 const Token& TokenOf(const TokenSpec& spec);
+
+// NobodysAuthorization is an opaque token of which no issuer knows; NobodysNumber its number, beside those of
+// TokenSpec.
+std::string NobodysAuthorization(uint64_t number);
+constexpr uint64_t NobodysNumber(uint64_t number) { return uint64_t{1} << 63 | number; }
+
+// NumberOf returns the number of the token with this text, 0 if it is not of this simulation. SpecOf returns
+// which one has a number; null: nobody's.
+uint64_t NumberOf(std::string_view text);
+const TokenSpec* SpecOf(uint64_t number);
 
 // UnknownKidAuthorization is a token of `issuer` with a kid that no set has. Its signature is no signature:
 // nobody gets as far as that.
