@@ -187,8 +187,9 @@ TEST(Results, ManyIssuersHaveTheirMemoryAndTheirStartBounded) {
   Outcome outcome = Good();
   outcome.others.held.tenants_to_allow = 1;
   const auto missed = [&](double start_s, size_t bytes) {
-    const json results = ResultsOf(outcome, scenario, Timing(), true,
-                                   {.start_s = start_s, .issuer_bytes = 5, .resident_bytes_max = bytes});
+    const json results =
+        ResultsOf(outcome, scenario, Timing(), true,
+                  {.tokens = "", .start_s = start_s, .issuer_bytes = 5, .resident_bytes_max = bytes});
     EXPECT_EQ(results.at("issuers").at("count"), 1000);
     EXPECT_EQ(results.at("issuers").at("issuer_bytes"), 5);
     Names names;

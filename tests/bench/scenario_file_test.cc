@@ -98,9 +98,7 @@ TEST(ScenarioFile, ReadsWhatIsAskedAboutTokens) {
   EXPECT_TRUE(read->phases[0].revoke);
   EXPECT_FALSE(read->phases[1].revoke);
   const absl::StatusOr<Scenario> slow =
-      ParseScenario(std::string(kIntrospection) + "phase 1s slow
-fault introspection slow 1s 2s
-", "file");
+      ParseScenario(std::string(kIntrospection) + "phase 1s slow\nfault introspection slow 1s 2s\n", "file");
   ASSERT_TRUE(slow.ok()) << slow.status();
   EXPECT_EQ(slow->phases[2].fault.delay_max_s, 2);
   EXPECT_TRUE(slow->phases[2].fault.introspection);
