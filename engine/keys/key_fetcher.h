@@ -4,10 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "keys/fetch_gate.h"
 #include "keys/issuer_table.h"
 #include "keys/key_generations.h"
@@ -18,6 +21,9 @@
 
 namespace tollgate::keys {
 
+// OnMetadata is told, by an issuer's position, what IssuerMetadata::introspection_endpoint is.
+using OnMetadata = std::function<void(uint32_t issuer, const absl::StatusOr<std::string>& endpoint)>;
+
 // KeyFetcher fetches keys when they are due and their host's turn has come, and publishes what it gets.
 // Hasten is thread-safe; all else is owner thread only.
 class KeyFetcher {
@@ -27,6 +33,10 @@ class KeyFetcher {
   KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
              KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
              std::function<void(uint32_t issuer)> on_settled);
+
+  // SetOnMetadata: see KeyStore. TellMetadata calls it, if any of the issuer's has been read.
+  void SetOnMetadata(OnMetadata on_metadata) { on_metadata_ = std::move(on_metadata); }
+  void TellMetadata(const Issuer& issuer) const;
 
   // Plan takes over when the issuer's schedule says that it is due.
   void Plan(Issuer& issuer);
@@ -53,6 +63,7 @@ class KeyFetcher {
   IssuerTable& issuers_;
   SnapshotBook& book_;
   const std::function<void(uint32_t issuer)> on_settled_;
+  OnMetadata on_metadata_;
   uint64_t jitter_;
   FetchGate gate_;
   uint64_t requests_ = 0;                    // Sent, so also the number of the latest one.

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "keys/issuer_metadata.h"
 #include "tollgate/transport.h"
 
@@ -35,6 +37,10 @@ class KeySource {
   // Where the keys are, if that is known.
   const std::string& jwks_uri() const { return jwks_uri_; }
   bool discovers() const { return !well_known_.empty(); }
+  // What the metadata that was read last says of tokens (IssuerMetadata); nothing as long as none was.
+  const std::optional<absl::StatusOr<std::string>>& introspection_endpoint() const {
+    return introspection_endpoint_;
+  }
 
   // Begin begins a fetch.
   void Begin(int64_t now_ms);
@@ -64,6 +70,7 @@ class KeySource {
   int64_t age_max_ms_ = 0;
   size_t at_ = 0;  // The place that is asked; behind the last of them: the keys.
   std::string jwks_uri_;
+  std::optional<absl::StatusOr<std::string>> introspection_endpoint_;
   std::string etag_;
   int64_t due_ms_ = INT64_MIN;  // When the metadata is too old.
   bool suspect_ = false;

@@ -233,6 +233,7 @@ absl::Status KeyStore::ChangeIssuer(const IssuerConfig& config, Hook prepare, Ho
     Count(*old, -1);
     Count(issuer, 1);
     prepare(issuer.position);
+    fetcher_.TellMetadata(issuer);
     std::array issuers = {*std::move(built)};
     issuers_.Publish(issuers);
     End(*old, release);
