@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/limits.h"
+#include "fuzz/world.h"
 #include "tests/json/strict_oracle.h"
 #include "tools/idp/mint.h"
 

@@ -233,8 +233,11 @@ TOLLGATE_SLOW Reason VerifyAnswer(Context& context, std::string_view issuer, con
       reason != Reason::kNone) {
     return reason;
   }
-  if (const Reason reason = context.revocations.Covers(
-          {.issuer = issuer, .key_id = key->jwk->key_id, .key_thumbprint = key->thumbprint});
+  if (const Reason reason = context.revocations.Covers({.issuer = issuer,
+                                                        .key_id = key->jwk->key_id,
+                                                        .key_thumbprint = key->thumbprint,
+                                                        .subject = "",
+                                                        .jwt_id = ""});
       reason != Reason::kNone) {
     return reason;
   }
