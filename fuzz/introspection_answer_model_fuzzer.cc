@@ -6,7 +6,6 @@
 // are NumericDates; with the same values. "Cannot tell" is exactly a 400 with unsupported_token_type, and
 // only statuses that find no fault with the question count against the endpoint. One line says why not.
 
-#include <cmath>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -23,29 +22,6 @@ namespace {
 
 constexpr int kStatuses[] = {200, 400, 401, 302, 500, 422};
 
-// False if it is there and no NumericDate.
-bool ReadDate(const nlohmann::json& object, const char* name, int64_t* seconds) {
-  if (!object.contains(name)) return true;
-  const nlohmann::json& value = object[name];
-  if (!value.is_number()) return false;
-  const auto number = value.get<double>();
-  if (!(number >= 0 && number <= 253402300799.0)) return false;
-  *seconds = static_cast<int64_t>(std::ceil(number));
-  return true;
-}
-
-std::optional<introspection::Answer> ReadModel(int status, const std::optional<nlohmann::json>& object) {
-  if (status != 200 || !object.has_value()) return std::nullopt;
-  if (!object->contains("active") || !(*object)["active"].is_boolean()) return std::nullopt;
-  if (object->contains("iss") && (*object)["iss"] != kIssuer) return std::nullopt;
-  introspection::Answer answer;
-  if ((*object)["active"] == false) return answer;
-  answer.active = true;
-  if (!ReadDate(*object, "exp", &answer.expires_at) || !ReadDate(*object, "nbf", &answer.not_before))
-    return std::nullopt;
-  return answer;
-}
-
 }  // namespace
 
 bool Accepts(std::string_view input) {
@@ -58,7 +34,8 @@ bool Accepts(std::string_view input) {
       result.body.size() > limits::kIntrospectionBytesMax ? std::nullopt : ParseObject(result.body);
 
   const absl::StatusOr<introspection::Answer> answer = introspection::ReadAnswer(result, kIssuer);
-  const std::optional<introspection::Answer> model = ReadModel(result.http_status, object);
+  const std::optional<ModelAnswer> model =
+      result.http_status == 200 && object.has_value() ? ReadModelAnswer(*object) : std::nullopt;
   Expect(answer.ok() == model.has_value(), "the model agrees");
   if (!answer.ok()) {
     const std::string why(answer.status().message());

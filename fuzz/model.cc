@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/limits.h"
+#include "fuzz/world.h"
 #include "tests/json/strict_oracle.h"
 #include "tools/idp/mint.h"
 
@@ -291,6 +292,27 @@ std::optional<ModelClaims> ReadModelClaims(const std::optional<std::string>& typ
   } catch (const Malformed&) {
     return std::nullopt;
   }
+}
+
+bool ReadModelDate(const json& object, const char* name, int64_t* seconds) {
+  if (!object.contains(name)) return true;
+  const json& value = object[name];
+  if (!value.is_number()) return false;
+  const auto number = value.get<double>();
+  if (!(number >= 0 && number <= 253402300799.0)) return false;
+  *seconds = static_cast<int64_t>(std::ceil(number));
+  return true;
+}
+
+std::optional<ModelAnswer> ReadModelAnswer(const json& object) {
+  if (!object.contains("active") || !object["active"].is_boolean()) return std::nullopt;
+  if (object.contains("iss") && object["iss"] != kIssuer) return std::nullopt;
+  ModelAnswer answer;
+  if (object["active"] == false) return answer;
+  answer.active = true;
+  if (!ReadModelDate(object, "exp", &answer.expires_at) || !ReadModelDate(object, "nbf", &answer.not_before))
+    return std::nullopt;
+  return answer;
 }
 
 }  // namespace tollgate::fuzz

@@ -52,6 +52,18 @@ std::optional<ModelClaims> ReadModelClaims(const std::optional<std::string>& typ
                                            const nlohmann::json& payload,
                                            const claims::Expectations& expectations, int64_t now_s);
 
+// ModelAnswer is an introspection response about a token of kIssuer, by the rules of introspection::Answer.
+struct ModelAnswer {
+  bool active = false;
+  int64_t expires_at = INT64_MAX;
+  int64_t not_before = INT64_MIN;
+};
+std::optional<ModelAnswer> ReadModelAnswer(const nlohmann::json& object);
+
+// ReadModelDate reads a member that may be absent and is a NumericDate otherwise, rounded up. False if it is
+// none.
+bool ReadModelDate(const nlohmann::json& object, const char* name, int64_t* seconds);
+
 // InTime judges the times of one moment alone; the lifetime is no matter of the moment.
 bool InTime(const ModelClaims& claims, const claims::Expectations& expectations, int64_t now_s);
 

@@ -203,6 +203,50 @@ void AddIntrospection(Seeds& seeds) {
                                          {"empty", "a"}};
 }
 
+void AddSignedAnswers(Seeds& seeds) {
+  const json members = {{"active", true}, {"sub", "alice"}, {"jti", "id-1"}, {"exp", kNow + 600}};
+  const json good = {
+      {"iss", kIssuer}, {"aud", "client"}, {"iat", kNow - 1}, {"token_introspection", members}};
+  const auto of = [&](const json& patch, const json& header = json::object(),
+                      const idp::SigningKey& key = EdKey()) {
+    json all = {{"typ", "token-introspection+jwt"}};
+    all.update(header);
+    return "a" + idp::Mint(key, With(good, patch), all);
+  };
+  const auto about = [&](const json& patch) { return of({{"token_introspection", patch}}); };
+  const std::string active = of({});
+  seeds["introspection_answer_signed"] = {
+      {"active", active},
+      {"inactive", about({{"active", false}})},
+      {"no-jti", about({{"jti", nullptr}})},
+      {"audiences", of({{"aud", {"another", "client"}}})},
+      {"whole-type",
+       "b" + of({}, {{"typ", "application/Token-Introspection+jwt"}, {"alg", "Ed25519"}}).substr(1)},
+      {"oldest", of({{"iat", kNow - 62}})},
+      {"newest", of({{"iat", kNow + 60.5}, {"exp", kNow - 59}, {"nbf", kNow + 60}})},
+      {"replayed", of({{"iat", kNow - 63}})},
+      {"future", of({{"iat", kNow + 61}})},
+      {"no-iat", of({{"iat", nullptr}})},
+      {"expired", of({{"exp", kNow - 60}})},
+      {"not-yet", of({{"nbf", kNow + 61}})},
+      {"other-audience", of({{"aud", "another"}})},
+      {"other-issuer", of({{"iss", kSecondIssuer}})},
+      {"about-another-issuer", about({{"iss", kSecondIssuer}})},
+      {"about-another-token", about({{"jti", "id-2"}})},
+      {"active-string", about({{"active", "true"}})},
+      {"no-member", of({{"token_introspection", nullptr}, {"active", true}})},
+      {"access-token", "a" + Token()},
+      {"no-type", of({}, {{"typ", nullptr}})},
+      {"other-key", of({}, json::object(), SecondEdKey())},
+      {"other-alg", of({}, {{"alg", "RS256"}})},
+      {"none", of({}, {{"alg", "none"}})},
+      {"encrypted", "aeyJhbGciOiJkaXIifQ..AA.AA.AA"},
+      {"plain-type", "c" + active.substr(1)},
+      {"plain", R"(c{"active":true})"},
+      {"unsigned", R"(a{"active":true})"},
+      {"empty", "a"}};
+}
+
 void AddJwks(Seeds& seeds) {
   json ec = EcKey().PublicJwk(), ed = EdKey().PublicJwk();
   const json rsa = With(RsaPublicJwk(), {{"use", "sig"}, {"key_ops", {"verify"}}});
@@ -491,8 +535,7 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks,
-                         AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddMcp, AddMcpList, AddSignedJwks, AddCanary}) {
+                         AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks, AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddMcp, AddMcpList, AddSignedJwks, AddSignedAnswers, AddCanary}) {
     add(seeds);
   }
   return seeds;

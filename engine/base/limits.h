@@ -26,7 +26,8 @@ inline constexpr size_t kFallbacksMax = 4;
 inline constexpr size_t kEndedKeysMax = 256;
 // An issuer's metadata: some dozens of members, of which two are read.
 inline constexpr size_t kMetadataBytesMax = 64 * 1024;
-// An introspection response: as much as the claims of a token, and some more names.
+// An introspection response: as much as the claims of a token, and some more names. A signed one is bounded
+// like a token.
 inline constexpr size_t kIntrospectionBytesMax = 32 * 1024;
 // Half of it has to hold the longest answer.
 inline constexpr size_t kIntrospectionCacheBytesMin = 128 * 1024;

@@ -56,21 +56,17 @@ bool ReadDate(json::Value root, std::string_view name, int64_t* seconds) {
 
 }  // namespace
 
-absl::StatusOr<Answer> ReadAnswer(const FetchResult& result, std::string_view issuer) {
+absl::Status CheckResponse(const FetchResult& result) {
   if (result.outcome != FetchOutcome::kAnswered) return WhyNone(result.outcome);
-  const std::string_view text = result.body;
-  if (result.http_status == 400 && SaysUnsupportedTokenType(text))
+  if (result.http_status == 200) return absl::OkStatus();
+  if (result.http_status == 400 && SaysUnsupportedTokenType(result.body))
     return absl::NotFoundError("the endpoint cannot tell for tokens of this kind");
-  if (result.http_status != 200) {
-    const std::string why = absl::StrCat("the endpoint answered with status ", result.http_status);
-    if (IsAboutTheQuestion(result.http_status)) return absl::InvalidArgumentError(why);
-    return absl::UnavailableError(why);
-  }
-  if (text.size() > limits::kIntrospectionBytesMax) return Refuse("is too long");
-  json::Document document(text.size());
-  if (const Reason reason = document.Parse(text); reason != Reason::kNone)
-    return Refuse("is not strict JSON: " + std::string(ReasonName(reason)));
-  const json::Value root = document.root();
+  const std::string why = absl::StrCat("the endpoint answered with status ", result.http_status);
+  if (IsAboutTheQuestion(result.http_status)) return absl::InvalidArgumentError(why);
+  return absl::UnavailableError(why);
+}
+
+absl::StatusOr<Answer> ReadMembers(json::Value root, std::string_view issuer) {
   if (!root.is_object()) return Refuse("is no JSON object");
   const std::optional<bool> active = root.Member("active").boolean();
   if (!active.has_value()) return Refuse("has no boolean `active`");
@@ -82,7 +78,18 @@ absl::StatusOr<Answer> ReadAnswer(const FetchResult& result, std::string_view is
   if (!ReadDate(root, "exp", &answer.expires_at)) return Refuse("has no NumericDate for `exp`");
   if (!ReadDate(root, "nbf", &answer.not_before)) return Refuse("has no NumericDate for `nbf`");
   answer.active = true;
-  answer.text = text;
+  return answer;
+}
+
+absl::StatusOr<Answer> ReadAnswer(const FetchResult& result, std::string_view issuer) {
+  if (absl::Status response = CheckResponse(result); !response.ok()) return response;
+  const std::string_view text = result.body;
+  if (text.size() > limits::kIntrospectionBytesMax) return Refuse("is too long");
+  json::Document document(text.size());
+  if (const Reason reason = document.Parse(text); reason != Reason::kNone)
+    return Refuse("is not strict JSON: " + std::string(ReasonName(reason)));
+  absl::StatusOr<Answer> answer = ReadMembers(document.root(), issuer);
+  if (answer.ok() && answer->active) answer->text = text;
   return answer;
 }
 

@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "json/document.h"
 #include "tollgate/transport.h"
 
 namespace tollgate::introspection {
@@ -17,6 +19,7 @@ struct Answer {
   int64_t expires_at = INT64_MAX;
   int64_t not_before = INT64_MIN;
   // The answer itself, of active tokens: a JSON text that json::Document takes, for claims::ValidateAnswer.
+  // Of a signed one (signed_answer.h), all that is signed: the answer is its member `token_introspection`.
   std::string text{};
 };
 
@@ -28,5 +31,10 @@ struct Answer {
 // one, exp or nbf present and no NumericDate. NotFound: the endpoint cannot tell for tokens of this kind (400
 // with the error unsupported_token_type), which is no failure of the endpoint either.
 absl::StatusOr<Answer> ReadAnswer(const FetchResult& result, std::string_view issuer);
+
+// What ReadAnswer consists of: OK if there is a body to be read, and what the object of the answer says,
+// without its text.
+absl::Status CheckResponse(const FetchResult& result);
+absl::StatusOr<Answer> ReadMembers(json::Value root, std::string_view issuer);
 
 }  // namespace tollgate::introspection

@@ -18,7 +18,8 @@ namespace tollgate::introspection {
 using Fingerprint = std::array<uint8_t, 32>;
 
 // AnswerKey is all that an answer depends on, but for the configuration, which an engine has one of: the
-// issuer by position, who has one endpoint and one client, and the token.
+// issuer by position, who has one client and one endpoint at a time (Introspector::SetEndpoint), and the
+// token.
 struct AnswerKey {
   uint32_t issuer = 0;
   Fingerprint token{};

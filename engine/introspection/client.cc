@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "claims/authorization_header.h"
+#include "introspection/signed_answer.h"
 #include "jose/base64url.h"
 
 namespace tollgate::introspection {
@@ -31,8 +32,14 @@ absl::Status Refuse(std::string_view member, std::string_view why) {
 }  // namespace
 
 absl::Status CheckIntrospectionConfig(const IntrospectionConfig& config, const transport::FetchRules& rules) {
-  if (const absl::Status allowed = transport::CheckFetchUrl(config.endpoint, rules); !allowed.ok())
-    return Refuse("endpoint", std::string(allowed.message()));
+  if (config.discovery) {
+    if (!config.endpoint.empty()) return Refuse("endpoint", "is there, though discovery is to find it");
+  } else {
+    if (const absl::Status allowed = transport::CheckFetchUrl(config.endpoint, rules); !allowed.ok())
+      return Refuse("endpoint", std::string(allowed.message()));
+    if (const absl::Status usable = CheckEndpoint(config, config.endpoint); !usable.ok())
+      return Refuse("endpoint", std::string(usable.message()));
+  }
   if (config.authentication != ClientAuthentication::kBearer && config.client_id.empty())
     return Refuse("client_id", "is missing");
   switch (config.authentication) {
@@ -46,23 +53,36 @@ absl::Status CheckIntrospectionConfig(const IntrospectionConfig& config, const t
       if (!config.client_certificate_file.starts_with('/'))
         return Refuse("client_certificate_file", "is no absolute path");
       if (!config.client_key_file.starts_with('/')) return Refuse("client_key_file", "is no absolute path");
-      if (!config.endpoint.starts_with("https:")) return Refuse("endpoint", "has no TLS for a certificate");
       break;
     case ClientAuthentication::kClientSecretBasic:
     case ClientAuthentication::kClientSecretPost:
       if (config.client_secret.empty()) return Refuse("client_secret", "is missing");
   }
+  if (config.signed_response && AudienceOf(config).empty())
+    return Refuse("response_audience", "is missing, and there is no client_id");
+  if (!config.signed_response && !config.response_audience.empty())
+    return Refuse("response_audience", "is there, though no signed_response is wanted");
   if (config.in_flight_max < 1 || config.in_flight_max > limits::kIntrospectionsInFlightMax)
     return Refuse("in_flight_max", "is out of range");
   if (config.waiting_max > limits::kIntrospectionsWaitingMax) return Refuse("waiting_max", "is out of range");
   return absl::OkStatus();
 }
 
+absl::Status CheckEndpoint(const IntrospectionConfig& config, std::string_view endpoint) {
+  const bool needs_tls = config.authentication == ClientAuthentication::kTlsClientAuth;
+  if (needs_tls && !endpoint.starts_with("https:"))
+    return absl::InvalidArgumentError("has no TLS for a certificate");
+  return absl::OkStatus();
+}
+
 FetchRequest MakeRequest(const IntrospectionConfig& config, std::string_view token) {
   FetchRequest request;
-  request.url = config.endpoint;
   request.form = "token=" + FormEncode(token) + "&token_type_hint=access_token";
   request.body_bytes_max = limits::kIntrospectionBytesMax;
+  if (config.signed_response) {
+    request.accept = kSignedAnswerType;
+    request.body_bytes_max = limits::kTokenBytesMax;
+  }
   switch (config.authentication) {
     case ClientAuthentication::kClientSecretBasic:
       request.authorization =

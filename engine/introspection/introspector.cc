@@ -44,6 +44,7 @@ struct Question {
 // Exchange is one that was sent, and has its place until the transport has ended it.
 struct Exchange {
   Fingerprint token{};
+  std::string presented;  // The token itself, where its answer is held against it.
   Queue queue = kUnproven;
   bool verified = false;
   bool given_up = false;  // Its question has ended.
@@ -55,6 +56,11 @@ struct Issuer {
   IntrospectionConfig config;
   std::string name;
   Reach reach = Reach::kPublic;
+  int64_t leeway_s = 0;
+
+  std::string endpoint;     // Empty: it is not known,
+  std::string why_nowhere;  // and why.
+  bool metadata_was_read = false;
 
   // By token; those that wait for their turn are in `waiting`, too, in the order in which they came and so of
   // their deadlines. A token has one question at a time, but may have exchanges whose questions were given
@@ -97,6 +103,7 @@ struct Issuer {
 struct Sending {
   std::shared_ptr<const Issuer> issuer;  // Its configuration.
   uint64_t id;
+  std::string endpoint;
   std::string token;
 };
 using Settled = std::vector<uint32_t>;  // Channels.
@@ -112,7 +119,10 @@ struct Introspector::State {
 
   void EndQuestion(Issuer& issuer, const Fingerprint& token, Settled* settled) const;
   void EndWaiting(Issuer& issuer, Queue queue, Settled* settled) const;
+  void MoveTo(Issuer& issuer, std::string endpoint, Settled* settled) const;
   void NoteUnanswered(Issuer& issuer, const Fingerprint& token, int64_t now_ms) const;
+  absl::StatusOr<Answer> Read(const Issuer& issuer, const FetchResult& result, std::string_view presented,
+                              int64_t sent_ms, Now now);
   void Failed(Issuer& issuer, uint64_t id, const absl::Status& why, int64_t now_ms, Settled* settled);
   void GiveUp(Issuer& issuer, int64_t now_ms, Settled* settled);
   void Send(uint32_t position, int64_t now_ms, std::vector<Sending>* sending);
@@ -128,11 +138,14 @@ struct Introspector::State {
   const Timing timing;
   const std::function<void(uint32_t channel)> on_settled;
   std::function<void()> waker;
+  VerifyAnswer verify;
+  // The background side's, for signed answers. Null: none has come yet.
+  std::unique_ptr<jose::ParsedJws> jws;
   Fingerprint secret;           // Of fingerprints, of opaque tokens
   Fingerprint verified_secret;  // and of verified ones.
 
   mutable std::mutex mutex;  // Guards what follows. Never held over a callback or a parse.
-  // By position; null without an endpoint. What is being sent shares them; their configuration never changes.
+  // By position; null: not to be asked. What is being sent shares them; their configuration never changes.
   std::vector<std::shared_ptr<Issuer>> issuers;
   size_t num_served = 0;
   std::set<uint32_t> busy;  // Those with questions or exchanges, in order: no chance in what is sent first.
@@ -151,6 +164,21 @@ void Introspector::State::EndWaiting(Issuer& issuer, Queue queue, Settled* settl
   ++issuer.num_refused;
   EndQuestion(issuer, issuer.waiting[queue].front(), settled);
   issuer.waiting[queue].pop_front();
+}
+
+// Nobody is told any more what the old endpoint will say. The transport may have its exchanges a while
+// longer.
+void Introspector::State::MoveTo(Issuer& issuer, std::string endpoint, Settled* settled) const {
+  for (const auto& [token, question] : issuer.questions) settled->push_back(ChannelOf(token));
+  if (!issuer.exchanges.empty()) issuer.last_error = "the endpoint has changed";
+  issuer.num_failed += issuer.exchanges.size();
+  issuer.num_refused += issuer.waiting[kProven].size() + issuer.waiting[kUnproven].size();
+  issuer.questions.clear();
+  issuer.waiting = {};
+  issuer.exchanges.clear();
+  issuer.in_flight = {};
+  issuer.breaker = {};
+  issuer.endpoint = std::move(endpoint);
 }
 
 void Introspector::State::NoteUnanswered(Issuer& issuer, const Fingerprint& token, int64_t now_ms) const {
@@ -205,13 +233,20 @@ void Introspector::State::Send(uint32_t position, int64_t now_ms, std::vector<Se
     const uint64_t id = kIdBit | (++num_exchanges << kPositionBits | position);
     // All of the time, however long it has waited: an endpoint that is given less would seem to fail.
     question.deadline_ms = Plus(now_ms, timing.introspection_timeout_ms);
-    issuer.exchanges.emplace(
-        id, Exchange{.token = token, .queue = queue, .sent_ms = now_ms, .deadline_ms = question.deadline_ms});
+    const bool binds = issuer.config.signed_response && question.verified;
+    issuer.exchanges.emplace(id, Exchange{.token = token,
+                                          .presented = binds ? question.token : std::string(),
+                                          .queue = queue,
+                                          .sent_ms = now_ms,
+                                          .deadline_ms = question.deadline_ms});
     ++issuer.in_flight[queue];
     ++issuer.num_sent;
     issuer.breaker = OnAsk(issuer.breaker, now_ms);
     if (issuer.breaker.probing) issuer.probe = id;
-    sending->push_back({.issuer = issuers[position], .id = id, .token = std::exchange(question.token, {})});
+    sending->push_back({.issuer = issuers[position],
+                        .id = id,
+                        .endpoint = issuer.endpoint,
+                        .token = std::exchange(question.token, {})});
   }
 }
 
@@ -259,15 +294,34 @@ void Introspector::SetIssuer(uint32_t position, const IssuerConfig* config) {
       state.busy.erase(position);
       --state.num_served;
     }
-    if (config != nullptr && !config->introspection.endpoint.empty()) {
+    if (config != nullptr && IsAsked(config->introspection)) {
       if (position >= state.issuers.size()) state.issuers.resize(position + 1);
       auto issuer = std::make_shared<Issuer>();
       issuer->config = config->introspection;
       issuer->name = config->issuer;
       issuer->reach = config->private_network ? Reach::kPrivate : Reach::kPublic;
+      issuer->leeway_s = config->leeway_s;
+      issuer->endpoint = config->introspection.endpoint;
+      issuer->why_nowhere = "the issuer's metadata, which may name the endpoint, has not been read yet";
       state.issuers[position] = std::move(issuer);
       ++state.num_served;
     }
+  }
+  state.Tell(settled);
+}
+
+void Introspector::SetEndpoint(uint32_t position, const absl::StatusOr<std::string>& endpoint) {
+  State& state = *state_;
+  Settled settled;
+  {
+    const std::lock_guard lock(state.mutex);
+    Issuer* const issuer = state.Find(position);
+    if (issuer == nullptr || !issuer->config.discovery) return;
+    const absl::Status usable = endpoint.ok() ? CheckEndpoint(issuer->config, *endpoint) : endpoint.status();
+    issuer->metadata_was_read = true;
+    issuer->why_nowhere = "no endpoint: " + std::string(usable.message());
+    std::string next = usable.ok() ? *endpoint : std::string();
+    if (next != issuer->endpoint) state.MoveTo(*issuer, std::move(next), &settled);
   }
   state.Tell(settled);
 }
@@ -309,6 +363,10 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
       }
       if (fresh) return known;
     }
+    if (at.endpoint.empty()) {
+      known.endpoint = at.metadata_was_read ? Known::Endpoint::kNone : Known::Endpoint::kNotReadYet;
+      return known;
+    }
     if (const auto found = at.questions.find(name); found != at.questions.end()) {
       found->second.verified |= verified;
       known.asked = true;
@@ -343,6 +401,8 @@ Introspector::Known Introspector::Ask(uint32_t issuer, std::string_view token, c
 
 void Introspector::SetWaker(std::function<void()> waker) { state_->waker = std::move(waker); }
 
+void Introspector::SetVerifier(VerifyAnswer verify) { state_->verify = std::move(verify); }
+
 void Introspector::FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* health) const {
   const std::lock_guard lock(state_->mutex);
   const Issuer* const found = state_->Find(issuer);
@@ -353,7 +413,8 @@ void Introspector::FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* hea
   health->introspections_refused = at.num_refused;
   health->introspections_in_flight = static_cast<uint32_t>(at.exchanges.size());
   health->introspection_paused_for_ms = Between(now_ms, at.breaker.open_until_ms);
-  health->last_introspection_error = at.last_error;
+  health->introspection_endpoint_known = !at.endpoint.empty();
+  health->last_introspection_error = at.endpoint.empty() ? at.why_nowhere : at.last_error;
 }
 
 size_t Introspector::cache_bytes() const {
@@ -379,6 +440,7 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
   }
   for (const Sending& sending : all) {
     FetchRequest request = MakeRequest(sending.issuer->config, sending.token);
+    request.url = sending.endpoint;
     request.id = sending.id;
     request.timeout_ms =
         static_cast<uint32_t>(std::clamp<int64_t>(state.timing.introspection_timeout_ms, 1, UINT32_MAX / 2));
@@ -389,17 +451,41 @@ int64_t Introspector::RunDue(int64_t now_ms, Transport& transport) {
   return next_ms;
 }
 
-void Introspector::TakeIn(FetchResult result, int64_t now_ms) {
+// Read takes an answer as the issuer's configuration demands it. `presented`: see Exchange.
+absl::StatusOr<Answer> Introspector::State::Read(const Issuer& issuer, const FetchResult& result,
+                                                 std::string_view presented, int64_t sent_ms, Now now) {
+  if (!issuer.config.signed_response) return ReadAnswer(result, issuer.name);
+  if (!verify) return absl::InternalError("nobody verifies signed answers");
+  if (jws == nullptr) jws = std::make_unique<jose::ParsedJws>();
+  const std::string jwt_id = JwtIdOf(presented, jws.get());
+  // Rounded up: an answer that came within the second of its question is not older.
+  const int64_t under_way_s = Plus(Between(sent_ms, now.mono_ms), 999) / 1000;
+  return ReadSignedAnswer(result,
+                          {.issuer = issuer.name,
+                           .audience = AudienceOf(issuer.config),
+                           .leeway_s = issuer.leeway_s,
+                           .asked_s = saturating::Minus(now.wall_s, under_way_s),
+                           .jwt_id = jwt_id},
+                          now, verify, jws.get());
+}
+
+void Introspector::TakeIn(FetchResult result, Now now) {
   State& state = *state_;
   const auto position = static_cast<uint32_t>(result.id & ((1 << kPositionBits) - 1));
   std::shared_ptr<Issuer> shared;
+  std::string presented;
+  int64_t sent_ms = 0;
   {
     const std::lock_guard lock(state.mutex);
     if (state.Find(position) == nullptr) return;
     shared = state.issuers[position];
+    const auto found = shared->exchanges.find(result.id);
+    if (found == shared->exchanges.end()) return;
+    presented = std::move(found->second.presented);
+    sent_ms = found->second.sent_ms;
   }
   Issuer& issuer = *shared;
-  absl::StatusOr<Answer> answer = ReadAnswer(result, issuer.name);
+  absl::StatusOr<Answer> answer = state.Read(issuer, result, presented, sent_ms, now);
   Settled settled;
   {
     const std::lock_guard lock(state.mutex);
@@ -422,8 +508,8 @@ void Introspector::TakeIn(FetchResult result, int64_t now_ms) {
       issuer.unanswered.erase(exchange.token);
       issuer.last_error.clear();
     } else {
-      if (!exchange.given_up) state.NoteUnanswered(issuer, exchange.token, now_ms);
-      state.Failed(issuer, result.id, answer.status(), now_ms, &settled);
+      if (!exchange.given_up) state.NoteUnanswered(issuer, exchange.token, now.mono_ms);
+      state.Failed(issuer, result.id, answer.status(), now.mono_ms, &settled);
     }
   }
   state.Tell(settled);

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "introspection/answer_cache.h"
+#include "introspection/signed_answer.h"
 #include "tollgate/clock.h"
 #include "tollgate/config.h"
 #include "tollgate/metrics.h"
@@ -29,14 +31,14 @@ class Introspector {
   // Whoever waits for an answer waits for one of so many channels: the token's ChannelOf.
   static constexpr uint32_t kChannels = 256;
 
-  // Begins with Config::issuers, by position; those without an endpoint are never asked about.
+  // Begins with Config::issuers, by position; those that are not to be asked (IsAsked) never are.
   // `on_settled` is called on the background side, without a lock, when a question has ended in whatever way.
   Introspector(const Config& config, uint64_t jitter_seed, std::function<void(uint32_t channel)> on_settled);
   ~Introspector();
 
   // --- Request side ---
 
-  bool Serves(uint32_t issuer) const;  // It has an endpoint.
+  bool Serves(uint32_t issuer) const;  // It is to be asked, whether or not it is known yet where.
 
   // NameToken hashes: about half a microsecond for a token of 800 bytes. One whose signature is good goes by
   // what is signed: with another signature under the same key, which ECDSA lets anybody make, it is no other
@@ -51,8 +53,14 @@ class Introspector {
       kActive,
       kInactive,
     };
+    enum class Endpoint : uint8_t {
+      kKnown,
+      kNotReadYet,  // The metadata that may name it.
+      kNone,        // The metadata names none that may be asked.
+    };
     State state = State::kUnknown;
-    int64_t age_ms = 0;          // Of that answer.
+    Endpoint endpoint = Endpoint::kKnown;  // Not known: no question is left.
+    int64_t age_ms = 0;                    // Of that answer.
     bool asked = false;          // Not answered well enough; a question is under way or waits its turn.
     bool failing = false;        // The endpoint did not answer the last question that ended, of any token.
     bool overloaded = false;     // There was no room for the question.
@@ -73,9 +81,20 @@ class Introspector {
   // SetWaker: called, on request threads, when the background side has something to send.
   void SetWaker(std::function<void()> waker);
 
-  // SetIssuer puts another issuer at a position, or none (null, or one without an endpoint): what was
+  // SetVerifier: called on the background side, without a lock, for each signed answer. Without one there are
+  // no good ones. Once, before anybody asks.
+  void SetVerifier(VerifyAnswer verify);
+
+  // SetIssuer puts another issuer at a position, or none (null, or one that is not to be asked): what was
   // answered about the one before is forgotten, its questions have ended. Thread-safe.
   void SetIssuer(uint32_t position, const IssuerConfig* config);
+
+  // SetEndpoint says what the issuer's metadata, which has just been read, names as the endpoint, or why
+  // there is none that may be asked; of an issuer whose endpoint is configured it changes nothing. If it is
+  // another one than before, the questions that have been left have ended without an answer, and the breaker
+  // begins anew; but answers stay: they are the issuer's, wherever it gave them, and forgetting them would
+  // forget what it has called inactive. Thread-safe.
+  void SetEndpoint(uint32_t position, const absl::StatusOr<std::string>& endpoint);
 
   void FillHealth(uint32_t issuer, int64_t now_ms, IssuerHealth* health) const;
   size_t cache_bytes() const;
@@ -86,7 +105,7 @@ class Introspector {
   // again (INT64_MAX: when something is asked).
   int64_t RunDue(int64_t now_ms, Transport& transport);
   // TakeIn digests the answer to one of this room's requests.
-  void TakeIn(FetchResult result, int64_t now_ms);
+  void TakeIn(FetchResult result, Now now);
 
  private:
   struct State;

@@ -238,6 +238,11 @@ absl::Status KeyFetcher::TakeInKeys(Issuer& issuer, const FetchResult& result, i
   return absl::OkStatus();
 }
 
+void KeyFetcher::TellMetadata(const Issuer& issuer) const {
+  if (on_metadata_ && issuer.source && issuer.source->introspection_endpoint())
+    on_metadata_(issuer.position, *issuer.source->introspection_endpoint());
+}
+
 void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
   if (under_way_.erase(result.id) == 0) return;
   gate_.Done();
@@ -252,6 +257,7 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
     outcome = TakeInKeys(issuer, result, now_ms, &changed);
   } else {
     outcome = issuer.source->OnMetadata(result, now_ms);
+    if (outcome.ok()) TellMetadata(issuer);
     if (outcome.ok() && now_ms < issuer.deadline_ms) {
       issuer.left_ms = saturating::Minus(issuer.deadline_ms, now_ms);
       LineUp(issuer, true, now_ms);

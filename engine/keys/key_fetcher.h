@@ -4,10 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "keys/fetch_gate.h"
 #include "keys/issuer_table.h"
 #include "keys/key_generations.h"
@@ -19,6 +22,9 @@
 #include "tollgate/transport.h"
 
 namespace tollgate::keys {
+
+// OnMetadata is told, by an issuer's position, what IssuerMetadata::introspection_endpoint is.
+using OnMetadata = std::function<void(uint32_t issuer, const absl::StatusOr<std::string>& endpoint)>;
 
 // KeyFetcher fetches keys when they are due and their host's turn has come, or reads them from a file when
 // they are due, and publishes what it gets. Hasten is thread-safe; all else is owner thread only.
@@ -33,6 +39,10 @@ class KeyFetcher {
   // Begin takes an issuer over. A file with which its source begins is read at once; otherwise its fetches
   // are planned as its schedule says.
   void Begin(Issuer& issuer);
+
+  // SetOnMetadata: see KeyStore. TellMetadata calls it, if any of the issuer's has been read.
+  void SetOnMetadata(OnMetadata on_metadata) { on_metadata_ = std::move(on_metadata); }
+  void TellMetadata(const Issuer& issuer) const;
   // Forget: the issuer goes. An answer that is on its way to it comes to nothing.
   void Forget(const Issuer& issuer);
   // Hasten: the schedule of the issuer at this position has moved its next fetch forward.
@@ -65,6 +75,7 @@ class KeyFetcher {
   FileSystem& files_;
   const Clock& clock_;
   size_t num_files_ = 0;  // Issuers whose source begins with one.
+  OnMetadata on_metadata_;
   uint64_t jitter_;
   FetchGate gate_;
   uint64_t requests_ = 0;                    // Sent, so also the number of the latest one.

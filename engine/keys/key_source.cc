@@ -270,6 +270,7 @@ absl::Status KeySource::OnMetadata(const FetchResult& result, int64_t now_ms) {
   jwks_uri_ = std::move(metadata->jwks_uri);
   if (__builtin_add_overflow(now_ms, age_max_ms_, &due_ms_)) due_ms_ = INT64_MAX;
   at_ = well_known_.size();
+  introspection_endpoint_ = std::move(metadata->introspection_endpoint);
   return absl::OkStatus();
 }
 

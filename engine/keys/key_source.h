@@ -57,6 +57,10 @@ class KeySource {
   bool discovers() const { return !well_known_.empty(); }
   // Whether the first place is a file: then others are asked only if that brings nothing.
   bool begins_with_file() const { return more_ != nullptr && !more_->jwks_file.empty(); }
+  // What the metadata that was read last says of tokens (IssuerMetadata); nothing as long as none was.
+  const std::optional<absl::StatusOr<std::string>>& introspection_endpoint() const {
+    return introspection_endpoint_;
+  }
 
   // Begin begins a fetch, at the first place.
   void Begin(int64_t now_ms);
@@ -137,6 +141,7 @@ class KeySource {
   uint32_t place_ = 0;
   uint32_t place_of_set_ = 0;
   std::string jwks_uri_;  // Of the first place, if it is one and known.
+  std::optional<absl::StatusOr<std::string>> introspection_endpoint_;
   std::string etag_;
   int64_t due_ms_ = INT64_MIN;  // When the metadata is too old.
   bool suspect_ = false;

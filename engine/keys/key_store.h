@@ -134,6 +134,10 @@ class KeyStore {
   // SetWaker: called, on request threads, when the background side has something to do earlier than it
   // planned.
   void SetWaker(std::function<void()> waker);
+  // SetOnMetadata: called on the background side whenever metadata has been read, and on the control side of
+  // an issuer that takes over what was read before it. It must not call either side. Once, before anybody
+  // else has the store.
+  void SetOnMetadata(OnMetadata on_metadata) { fetcher_.SetOnMetadata(std::move(on_metadata)); }
 
   // --- Control side: any thread, one after the other; waits for a turn of the background side that is in
   // progress, and for readers, so that no Find or Check that begins afterwards has the old state. ---

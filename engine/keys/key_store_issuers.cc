@@ -230,6 +230,7 @@ absl::Status KeyStore::ChangeIssuer(const IssuerConfig& config, Hook prepare, Ho
     Count(issuer, 1);
     prepare(issuer.position);
     if (issuer.fetched) fetcher_.Begin(issuer);
+    fetcher_.TellMetadata(issuer);
     std::array issuers = {*std::move(built)};
     issuers_.Publish(issuers);
     End(*old, release);

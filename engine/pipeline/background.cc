@@ -49,7 +49,7 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   const Now after = clock_.Read();
   for (FetchResult& result : done_) {
     if ((result.id & introspection::Introspector::kIdBit) != 0) {
-      context_.introspector->TakeIn(std::move(result), after.mono_ms);
+      context_.introspector->TakeIn(std::move(result), after);
     } else {
       context_.keys->TakeIn(std::move(result), after.mono_ms);
     }

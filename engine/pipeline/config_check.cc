@@ -167,14 +167,16 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
     return Invalid("issuer", issuer.issuer, "has discovery_hosts, which are for discovery alone");
   }
   if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
-  if (!issuer.introspection.endpoint.empty()) {
+  if (issuer.introspection.discovery && !issuer.discovery)
+    return Invalid("issuer", issuer.issuer, "introspection.discovery needs discovery");
+  if (introspection::IsAsked(issuer.introspection)) {
     const transport::FetchRules rules{.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic,
                                       .loopback = dangerous.dangerous_allow_http_on_loopback};
     const absl::Status status = introspection::CheckIntrospectionConfig(issuer.introspection, rules);
     if (!status.ok())
       return Invalid("issuer", issuer.issuer, absl::StrCat("introspection.", status.message()));
   }
-  if (must_introspect && issuer.introspection.endpoint.empty()) {
+  if (must_introspect && !introspection::IsAsked(issuer.introspection)) {
     return Invalid("issuer", issuer.issuer,
                    "has no introspection endpoint, which the class of a tool demands of every issuer");
   }
@@ -221,7 +223,7 @@ absl::Status CheckConfig(const Config& config) {
     absl::Status status = CheckIssuer(issuer, config.dangerous, config.resources, must_introspect);
     if (!status.ok()) return status;
     issuers.insert(issuer.issuer);
-    if (!issuer.introspection.endpoint.empty()) introspecting.insert(issuer.issuer);
+    if (introspection::IsAsked(issuer.introspection)) introspecting.insert(issuer.issuer);
   }
   if (config.resources.empty() || config.resources.size() > limits::kResourcesMax) {
     return absl::InvalidArgumentError(absl::StrCat("resources: between 1 and ", limits::kResourcesMax,

@@ -50,8 +50,9 @@ static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
 struct IssuerRules {
   claims::Expectations expectations;
   AlgorithmSet algorithms;
-  // Of issuers with an introspection endpoint alone.
+  // Of issuers that are asked about tokens alone.
   std::shared_ptr<const claims::Expectations> answers{};
+  bool answers_are_signed = false;  // IntrospectionConfig::signed_response.
   bool answers_are_for_us = false;  // IntrospectionConfig::introspection_scoped_to_us.
 };
 
@@ -69,6 +70,10 @@ inline uint64_t AnswerTicket(uint32_t channel, uint64_t count) {
   static_assert(introspection::Introspector::kChannels == 256);
   return uint64_t{channel} << 56 | (count & ((uint64_t{1} << 56) - 1));
 }
+// Where nobody can be asked, it is 0, which waits for nothing; or, as long as the issuer's metadata has not
+// been read, that of the issuer's fetches.
+inline uint64_t MetadataTicket(uint64_t count) { return count + 1; }
+inline uint64_t MetadataCount(uint64_t ticket) { return ticket - 1; }
 inline uint32_t AnswerChannel(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 56); }
 inline uint64_t AnswerCount(uint64_t ticket) { return ticket << 8 >> 8; }
 

@@ -8,11 +8,13 @@
 #include <utility>
 
 #include "crypto/digest.h"
+#include "introspection/client.h"
 #include "keys/snapshot_keeper.h"
 #include "pipeline/background.h"
 #include "pipeline/config_check.h"
 #include "pipeline/context.h"
 #include "pipeline/decide.h"
+#include "pipeline/introspect.h"
 #include "pipeline/waiting.h"
 #include "transport/curl_transport.h"
 
@@ -74,9 +76,10 @@ pipeline::IssuerRules RulesOf(const IssuerConfig& issuer) {
                        .token_age_max_s = issuer.token_age_max_s,
                        .token_lifetime_max_s = issuer.token_lifetime_max_s},
       .algorithms = issuer.algorithms,
+      .answers_are_signed = issuer.introspection.signed_response,
       .answers_are_for_us = issuer.introspection.introspection_scoped_to_us,
   };
-  if (!issuer.introspection.endpoint.empty()) {
+  if (introspection::IsAsked(issuer.introspection)) {
     rules.answers =
         std::make_shared<const claims::Expectations>(claims::ExpectationsOfAnswers(rules.expectations));
   }
@@ -185,6 +188,13 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   if (!keys.ok()) return keys.status();
   context.keys = *std::move(keys);
   context.keys->SetWaker([&background = impl->background] { background.Wake(); });
+  context.keys->SetOnMetadata([&context](uint32_t issuer, const absl::StatusOr<std::string>& endpoint) {
+    context.introspector->SetEndpoint(issuer, endpoint);
+  });
+  context.introspector->SetVerifier([&context](std::string_view issuer, const jose::ParsedJws& answer,
+                                               Now now, std::optional<jose::VerifiedJws>* verified) {
+    return pipeline::VerifyAnswer(context, issuer, answer, now, verified);
+  });
   if (!config.snapshot.path.empty()) {
     impl->snapshot = std::make_unique<keys::SnapshotKeeper>(config.snapshot, files, clock);
     context.keys->UseSnapshot(*impl->snapshot);

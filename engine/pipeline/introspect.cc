@@ -60,8 +60,9 @@ void RelyFor(int64_t ms, Now now, Decision* decision) {
   RelyAtMost(saturating::Plus(now.wall_s, ms / 1000), decision);
 }
 
-// Unavailable says when asking again may help.
+// Unavailable says when asking again may help. But for an answer that is on its way, nobody is told when.
 Reason Unavailable(Reason reason, const Known& known, Decision* decision) {
+  if (reason != Reason::kIntrospectionPending) decision->ticket = 0;
   decision->retry_after_s =
       static_cast<uint32_t>(std::clamp<int64_t>((known.retry_after_ms + 999) / 1000, 1, 86'400));
   return reason;
@@ -88,7 +89,8 @@ Reason Ask(Context& context, sync::ThreadBlock& counters, const Question& questi
            Decision* decision, std::string* text) {
   Introspector& introspector = *context.introspector;
   const introspection::Fingerprint name = introspector.NameToken(question.token, question.verified);
-  // The ticket is taken before the look: an answer that comes in between is not missed.
+  // Tickets are taken before the look: what comes in between is not missed.
+  const uint64_t fetches = context.waiters.Ticket(question.issuer);
   const uint32_t channel = Introspector::ChannelOf(name);
   decision->ticket = AnswerTicket(channel, context.answers.Ticket(channel));
   const Known known = introspector.Ask(question.issuer, question.token, name, question.verified,
@@ -102,6 +104,12 @@ Reason Ask(Context& context, sync::ThreadBlock& counters, const Question& questi
       Rely(known, question.age_max_ms, leeway_s, now, decision);
       return Reason::kNone;
     }
+  }
+  if (known.endpoint != Known::Endpoint::kKnown) {
+    // Nothing stands in for what was never there; FinishUnavailable says when the issuer is asked for it.
+    const bool may_come = known.endpoint == Known::Endpoint::kNotReadYet;
+    decision->ticket = may_come ? MetadataTicket(fetches) : 0;
+    return Reason::kIntrospectionUnavailable;
   }
   // Whoever could bring about an overload must not choose what stands in for an answer.
   if (known.overloaded) return Unavailable(Reason::kOverloaded, known, decision);
@@ -185,8 +193,10 @@ TOLLGATE_MISS Reason EstablishOpaque(Context& context, const sync::ReadScope& sc
   if (const Reason reason = scratch.document.Parse(scratch.text); reason != Reason::kNone) return reason;
   claims::TimeEvidence evidence;
   std::optional<claims::ValidatedClaims> validated;
-  const Reason reason = claims::ValidateAnswer(scratch.document.root(), *rules.answers, now.wall_s,
-                                               &scratch.token, &evidence, &validated);
+  json::Value answer = scratch.document.root();
+  if (rules.answers_are_signed) answer = answer.Member("token_introspection");
+  const Reason reason =
+      claims::ValidateAnswer(answer, *rules.answers, now.wall_s, &scratch.token, &evidence, &validated);
   decision->evidence_actual = evidence.actual;
   decision->evidence_bound = evidence.bound;
   if (reason != Reason::kNone) return reason;
@@ -207,6 +217,31 @@ TOLLGATE_MISS Reason EstablishOpaque(Context& context, const sync::ReadScope& sc
     return Reason::kAudienceMissing;
   }
   return Reason::kNone;
+}
+
+TOLLGATE_SLOW Reason VerifyAnswer(Context& context, std::string_view issuer, const jose::ParsedJws& answer,
+                                  Now now, std::optional<jose::VerifiedJws>* verified) {
+  verified->reset();
+  const sync::ReadScope scope(context.blocks);
+  const std::optional<uint32_t> found = context.keys->FindIssuer(scope, issuer);
+  if (!found.has_value()) return Reason::kIssuerUnknown;
+  const jose::JoseHeader& header = answer.header();
+  if (!context.issuers[*found]->algorithms.Contains(header.algorithm)) return Reason::kAlgorithmNotAllowed;
+  const keys::IssuerKey* key = nullptr;
+  if (const Reason reason = context.keys->Find(scope, *found, header.has_key_id, header.key_id,
+                                               header.algorithm, now.mono_ms, &key);
+      reason != Reason::kNone) {
+    return reason;
+  }
+  if (const Reason reason = context.revocations.Covers({.issuer = issuer,
+                                                        .key_id = key->jwk->key_id,
+                                                        .key_thumbprint = key->thumbprint,
+                                                        .subject = "",
+                                                        .jwt_id = ""});
+      reason != Reason::kNone) {
+    return reason;
+  }
+  return jose::Verify(answer, key->jwk->key, verified);
 }
 
 }  // namespace tollgate::pipeline

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
+#include "jose/jws.h"
 #include "pipeline/context.h"
 #include "pipeline/establish.h"
 #include "policy/compiled_policy.h"
@@ -26,5 +29,10 @@ Reason Consult(Context& context, sync::ThreadBlock& counters, uint32_t issuer, s
 Reason EstablishOpaque(Context& context, const sync::ReadScope& scope, std::string_view token,
                        ResourceId resource, const policy::CompiledTool* tool, Now now,
                        Established* established, Decision* decision);
+
+// VerifyAnswer is introspection::VerifyAnswer: by the keys of the issuer of this name, which are found as for
+// a token, so that an absent one is fetched through the same gate; and not by one that has been revoked.
+Reason VerifyAnswer(Context& context, std::string_view issuer, const jose::ParsedJws& answer, Now now,
+                    std::optional<jose::VerifiedJws>* verified);
 
 }  // namespace tollgate::pipeline

@@ -63,6 +63,9 @@ WaitFor WhatFor(Context& context, const Decision& decision) {
   switch (decision.reason) {
     case Reason::kIntrospectionPending:
       return {&context.answers, AnswerChannel(decision.ticket), AnswerCount(decision.ticket)};
+    case Reason::kIntrospectionUnavailable:
+      if (decision.ticket == 0) return {};
+      return {&context.waiters, decision.issuer, MetadataCount(decision.ticket)};
     case Reason::kKeysNeverFetched:
     case Reason::kKeysTooStale:
     case Reason::kKeyPending:

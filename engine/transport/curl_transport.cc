@@ -202,7 +202,7 @@ class CurlTransport final : public Transport {
         CheckFetchUrl(exchange->request.url,
                       {.reach = exchange->request.reach, .loopback = options_.allow_http_on_loopback});
     if (!allowed.ok() || !IsHeaderValue(exchange->request.if_none_match) ||
-        !IsHeaderValue(exchange->request.authorization)) {
+        !IsHeaderValue(exchange->request.authorization) || !IsHeaderValue(exchange->request.accept)) {
       exchange->result.outcome =
           absl::IsPermissionDenied(allowed) ? FetchOutcome::kAddressRefused : FetchOutcome::kNotAllowed;
       failed_.push_back(std::move(exchange->result));
@@ -345,10 +345,13 @@ class CurlTransport final : public Transport {
     const FetchRequest& request = exchange->request;
     const std::string& etag = request.if_none_match;
     const bool post = !request.form.empty();
+    const std::string accept = !request.accept.empty() ? request.accept
+                               : post                  ? "application/json"
+                                                       : "application/jwk-set+json, application/json";
     const std::string agent = "tollgate/" + std::string(Version());
     // An empty "Expect" is none: nobody waits for leave to send a few hundred bytes.
-    return add(post ? "Accept: application/json" : "Accept: application/jwk-set+json, application/json") &&
-           (!post || add("Expect:")) && (etag.empty() || add("If-None-Match: " + etag)) &&
+    return add("Accept: " + accept) && (!post || add("Expect:")) &&
+           (etag.empty() || add("If-None-Match: " + etag)) &&
            (request.authorization.empty() || add("Authorization: " + request.authorization)) &&
            Set(*exchange, CURLOPT_USERAGENT, agent.c_str()) &&
            Set(*exchange, CURLOPT_HTTPHEADER, exchange->headers.get());

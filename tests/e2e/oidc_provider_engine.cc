@@ -1,8 +1,9 @@
 // An engine that knows its issuer by name alone. It is told by lines on standard input to check the tokens of
 // a directory, and answers in one line each: "N allowed, N verified, FRESHNESS". The orders `fresh` and
 // `degraded` wait, up to a minute, until the issuer's keys are in that state.
-// The order `opaque` is about the tokens of another directory, about which the issuer is asked (RFC 7662),
-// and is answered "N allowed, N inactive".
+// The order `opaque` is about the tokens of another directory, about which the issuer is asked (RFC 7662)
+// where its metadata says, signed answers alone (RFC 9701) being taken, and is answered "N allowed, N
+// inactive".
 //
 //   oidc_provider_engine ISSUER TOKEN_DIR OPAQUE_TOKEN_DIR
 
@@ -35,9 +36,10 @@ Config MakeConfig(const std::string& issuer) {
   Config config;
   config.issuers.push_back({.issuer = issuer, .discovery = true});
   // The provider writes no audience for tokens that name no resource.
-  config.issuers[0].introspection = {.endpoint = issuer + "/token/introspection",
+  config.issuers[0].introspection = {.discovery = true,
                                      .client_id = "resource-server",
                                      .client_secret = "resource-server-secret",
+                                     .signed_response = true,
                                      .introspection_scoped_to_us = true};
   config.resources.push_back({.uri = "https://mcp.example/mcp", .opaque_token_issuer = issuer});
   config.policy = *policy.Build();

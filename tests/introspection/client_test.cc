@@ -47,7 +47,6 @@ TEST(FormEncode, DecodesToTheSameBytes) {
 TEST(MakeRequest, AsksByPostWithTheTokenInTheForm) {
   const FetchRequest request =
       MakeRequest(Config(ClientAuthentication::kClientSecretBasic, "client", "secret"), "a.b-c_d+e/f==&x=y");
-  EXPECT_EQ(request.url, "https://idp.example/introspect");
   EXPECT_EQ(request.form, "token=a.b-c_d%2Be%2Ff%3D%3D%26x%3Dy&token_type_hint=access_token");
   EXPECT_EQ(request.if_none_match, "");
   EXPECT_EQ(request.body_bytes_max, limits::kIntrospectionBytesMax);
@@ -98,6 +97,14 @@ TEST(MakeRequest, MutualTlsNamesTheClientBesideItsCertificate) {
   EXPECT_EQ(request.form, "token=t&token_type_hint=access_token&client_id=ab");
   EXPECT_EQ(request.client_certificate_file, "/etc/client.pem");
   EXPECT_EQ(request.client_key_file, "/etc/client.key");
+}
+
+TEST(MakeRequest, AsksForASignedAnswerWhereOneIsDemanded) {
+  IntrospectionConfig config = Config(ClientAuthentication::kClientSecretBasic, "a", "b");
+  EXPECT_EQ(MakeRequest(config, "t").accept, "");
+  config.signed_response = true;
+  EXPECT_EQ(MakeRequest(config, "t").accept, "application/token-introspection+jwt");
+  EXPECT_EQ(MakeRequest(config, "t").body_bytes_max, limits::kTokenBytesMax);
 }
 
 void ExpectRefused(const IntrospectionConfig& config, std::string_view member,
@@ -157,6 +164,35 @@ TEST(CheckIntrospectionConfig, NamesTheMemberThatIsWrong) {
   ExpectRefused(config, "waiting_max");
   config.waiting_max = 0;
   EXPECT_TRUE(CheckIntrospectionConfig(config, {}).ok());
+}
+
+TEST(CheckIntrospectionConfig, AnEndpointIsConfiguredOrDiscovered) {
+  IntrospectionConfig config = Config(ClientAuthentication::kClientSecretBasic, "a", "hidden");
+  config.discovery = true;
+  ExpectRefused(config, "endpoint");
+  config.endpoint.clear();
+  EXPECT_TRUE(CheckIntrospectionConfig(config, {}).ok());
+  EXPECT_TRUE(IsAsked(config));
+  config.discovery = false;
+  EXPECT_FALSE(IsAsked(config));
+  ExpectRefused(config, "endpoint");
+}
+
+TEST(CheckIntrospectionConfig, SignedAnswersHaveAnAudience) {
+  IntrospectionConfig config = Config(ClientAuthentication::kBearer, "", "hidden");
+  config.signed_response = true;
+  ExpectRefused(config, "response_audience");
+  config.response_audience = "https://mcp.example/mcp";
+  EXPECT_TRUE(CheckIntrospectionConfig(config, {}).ok());
+  EXPECT_EQ(AudienceOf(config), "https://mcp.example/mcp");
+  config.client_id = "client";
+  EXPECT_EQ(AudienceOf(config), "https://mcp.example/mcp");
+  config.signed_response = false;
+  ExpectRefused(config, "response_audience");
+  config.response_audience.clear();
+  config.signed_response = true;
+  EXPECT_TRUE(CheckIntrospectionConfig(config, {}).ok());
+  EXPECT_EQ(AudienceOf(config), "client");
 }
 
 }  // namespace

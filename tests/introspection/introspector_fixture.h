@@ -89,8 +89,9 @@ class IntrospectorTest : public ::testing::Test {
   void TakeIn() {
     std::vector<FetchResult> done;
     network_.Poll(0, &done);
-    for (FetchResult& result : done) introspector_->TakeIn(std::move(result), now_ms_);
+    for (FetchResult& result : done) introspector_->TakeIn(std::move(result), Moment());
   }
+  Now Moment() const { return {.wall_s = wall_s_, .mono_ms = now_ms_}; }
 
   // Asks, sends and answers.
   void Learn(std::string_view token, const FakeAnswer& answer, uint32_t issuer = 0, bool verified = false) {
@@ -111,6 +112,7 @@ class IntrospectorTest : public ::testing::Test {
 
   Config config_;
   int64_t now_ms_ = 1'000'000;
+  int64_t wall_s_ = 1'750'000'000;
   FakeTransport network_;
   std::vector<uint32_t> settled_;
   std::string text_;

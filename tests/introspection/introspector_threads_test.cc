@@ -16,8 +16,9 @@ std::string TextOf(uint32_t issuer, const std::string& token) {
 
 bool IsActive(uint32_t issuer, const std::string& token) { return (token.size() + issuer) % 2 == 0; }
 
-// Many threads ask about the same tokens while answers come in, some of them too late. Each thread is told of
-// a token what its issuer answered, whole, and nothing that was left is lost.
+// Many threads ask about the same tokens while answers come in, some of them too late, and one issuer's
+// endpoint moves. Each thread is told of a token what its issuer answered, whole, and nothing that was left
+// is lost.
 TEST(IntrospectorThreads, AskWhileAnswersComeIn) {
   using State = Introspector::Known::State;
   constexpr int kAskers = 3;
@@ -29,6 +30,8 @@ TEST(IntrospectorThreads, AskWhileAnswersComeIn) {
     issuer.introspection.in_flight_max = 8;
     issuer.introspection.waiting_max = 8;
   }
+  config.issuers[0].introspection.endpoint.clear();
+  config.issuers[0].introspection.discovery = true;
   config.introspection_cache_bytes = 16 * 1024;
   std::atomic<int64_t> now_ms{1'000'000};
   std::atomic<bool> stop{false};
@@ -78,11 +81,12 @@ TEST(IntrospectorThreads, AskWhileAnswersComeIn) {
       network.Complete(request.id, IsActive(issuer, token) ? Body(TextOf(issuer, token)) : Inactive());
     }
     network.Poll(0, &done);
-    for (FetchResult& result : done) introspector.TakeIn(std::move(result), now);
+    for (FetchResult& result : done) introspector.TakeIn(std::move(result), {.mono_ms = now});
     done.clear();
   };
   // Every eighth turn leaves the questions unanswered beyond their time limit.
   for (int n = 0; active.load() < kAnsweredMin || inactive.load() < kAnsweredMin || n < 200; ++n) {
+    if (n % 16 == 0) introspector.SetEndpoint(0, "https://idp.example/" + std::to_string(n));
     turn(n % 8 == 7 ? config.timing.introspection_timeout_ms : 300, n % 8 != 6);
     if (::testing::Test::HasFailure()) break;
     std::this_thread::yield();

@@ -14,6 +14,7 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -596,6 +597,77 @@ TEST_F(KeyStoreDiscoveryTest, AKidAskedForAmidAFetchWaitsForTheNextOne) {
   EXPECT_EQ(Find("x"), Reason::kKeyPending);
   Answer(Ok({Key(0, "a")}));
   EXPECT_EQ(Find("x"), Reason::kKeyUnknown);
+}
+
+// --- What the metadata says beside the keys ---
+
+TEST_F(KeyStoreDiscoveryTest, TellsWhereTokensAreAskedAboutWheneverItHasReadIt) {
+  timing_.metadata_age_max_ms = 1;
+  std::vector<std::string> told;
+  Open({Discovered()});
+  store_->SetOnMetadata([&](uint32_t issuer, const absl::StatusOr<std::string>& endpoint) {
+    EXPECT_EQ(issuer, 0u);
+    told.push_back(endpoint.value_or("none"));
+  });
+  const auto with = [](const char* endpoint) {
+    nlohmann::json document = nlohmann::json::parse(Metadata().body);
+    document["introspection_endpoint"] = endpoint;
+    return Body(document.dump());
+  };
+  Run();
+  Answer(Status(404));
+  EXPECT_THAT(told, IsEmpty()) << "nothing is in that place";
+  Answer(with("https://idp.example/here"));
+  EXPECT_THAT(told, ElementsAre("https://idp.example/here")) << "before the keys are there";
+  Answer(Ok({Key(0, "a")}));
+  EXPECT_EQ(told.size(), 1u);
+  RefreshAfter(1'080'000);
+  Answer(Status(500));
+  EXPECT_EQ(told.size(), 1u) << "what was known stays known";
+  RefreshAfter(1'080'000);
+  Answer(with("https://idp.example/there"));
+  EXPECT_THAT(told, ElementsAre("https://idp.example/here", "https://idp.example/there"));
+}
+
+TEST_F(KeyStoreDiscoveryTest, TellsWhyThereIsNowhereToAsk) {
+  std::vector<absl::Status> told;
+  Open({Discovered()});
+  store_->SetOnMetadata(
+      [&](uint32_t, const absl::StatusOr<std::string>& endpoint) { told.push_back(endpoint.status()); });
+  Run();
+  nlohmann::json document = nlohmann::json::parse(Metadata().body);
+  document["introspection_endpoint"] = "https://evil.example/introspect";
+  Answer(Body(document.dump()));
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(told[0].message().find("evil"), std::string::npos);
+}
+
+TEST_F(KeyStoreDiscoveryTest, AnIssuerThatTakesOverTheKeysTakesOverTheMetadata) {
+  std::vector<uint32_t> told, prepared;
+  Open({Discovered()});
+  store_->SetOnMetadata([&](uint32_t issuer, const absl::StatusOr<std::string>& endpoint) {
+    EXPECT_EQ(endpoint.status().code(), absl::StatusCode::kNotFound);
+    told.push_back(issuer);
+  });
+  Run();
+  Answer(Metadata());
+  Answer(Ok({Key(0, "a")}));
+  ASSERT_TRUE(store_
+                  ->ChangeIssuer(Discovered(),
+                                 [&](uint32_t issuer) {
+                                   EXPECT_EQ(told.size(), 1u) << "what it is told of is prepared by then";
+                                   prepared.push_back(issuer);
+                                 })
+                  .ok());
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[1], prepared[0]);
+  EXPECT_NE(told[1], told[0]);
+
+  IssuerConfig elsewhere = Discovered();
+  elsewhere.discovery_hosts = {"keys.example"};
+  ASSERT_TRUE(store_->ChangeIssuer(elsewhere).ok());
+  EXPECT_EQ(told.size(), 2u) << "by other rules nothing has been read yet";
 }
 
 }  // namespace

@@ -1,90 +1,10 @@
 // Tokens about which the issuer is asked (RFC 7662), through the whole engine: opaque ones, and those whose
 // tool demands it; answers, silence, and what stands in for an answer.
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/introspection_fixture.h"
 
 namespace tollgate {
 namespace {
-
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
-
-constexpr char kEndpoint[] = "https://idp.example/introspect";
-constexpr char kOpaque[] = "2YotnFZFEjr1zCsicMWpAA";
-const FakeAnswer kInactive{.body = R"({"active":false})"};
-const FakeAnswer kServerError{.http_status = 500};
-
-class IntrospectionTest : public EngineTest {
- protected:
-  IntrospectionTest() { Start(Configured()); }
-
-  static Policy IntrospectingPolicy() {
-    PolicyBuilder builder;
-    using enum ValidationMode;
-    using enum IntrospectionOutage;
-    builder.AddClass({.name = "asked", .mode = kIntrospect});
-    builder.AddClass({.name = "asked often", .mode = kIntrospect, .introspection_age_max_s = 5});
-    builder.AddClass({.name = "last known",
-                      .mode = kIntrospect,
-                      .introspection_outage = kLastKnown,
-                      .last_known_age_max_s = 300});
-    builder.AddClass({.name = "local", .mode = kIntrospect, .introspection_outage = kLocalSignature});
-    builder.AddClass({.name = "behind", .mode = kIntrospectBehind});
-    for (const char* name : {"read", "asked", "asked often", "last known", "local", "behind"})
-      builder.AddTool({.tool = name, .scopes = {"files:read"}, .sensitivity = name});
-    absl::StatusOr<Policy> policy = builder.Build();
-    EXPECT_TRUE(policy.ok()) << policy.status();
-    return *std::move(policy);
-  }
-
-  Config Configured() const {
-    Config config = TestConfig(idp::Jwks({&key_}).dump());
-    config.policy = IntrospectingPolicy();
-    config.issuers[0].introspection = {.endpoint = kEndpoint, .client_id = "mcp", .client_secret = "s3cret"};
-    config.resources[0].opaque_token_issuer = kIssuer;
-    return config;
-  }
-
-  void Start(const Config& config) {
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
-    Restart(config, std::move(network));
-  }
-
-  void Run() { engine_->RunBackground(std::chrono::milliseconds(0)); }
-  // Settle lets the question out, its answer in and whatever follows from it.
-  void Settle() {
-    for (int i = 0; i < 3; ++i) Run();
-  }
-  void Answer(const FakeAnswer& answer) {
-    network_->SetAnswer(kEndpoint, answer);
-    Settle();
-  }
-  // Ask is a check whose question is answered, and the check after it.
-  Decision Ask(std::string_view token, std::string_view tool, const FakeAnswer& answer) {
-    Check(token, tool);
-    Answer(answer);
-    return Check(token, tool);
-  }
-  FakeAnswer Active(const idp::json& members = idp::json::object()) const {
-    idp::json body = Claims();
-    body["active"] = true;
-    body.update(members);
-    return {.body = body.dump()};
-  }
-  FakeAnswer Without(const char* member) const {
-    idp::json body = idp::json::parse(Active().body);
-    body.erase(member);
-    return {.body = body.dump()};
-  }
-  // BreakEndpoint fails so often that the engine stops asking.
-  void BreakEndpoint() {
-    for (int i = 0; i < 5; ++i) Ask("broken." + std::to_string(i), "read", kServerError);
-  }
-
-  FakeTransport* network_ = nullptr;
-};
 
 TEST_F(IntrospectionTest, AnOpaqueTokenIsAskedAboutAndItsAnswerRemembered) {
   Decision decision = Check(kOpaque, "read");

@@ -131,6 +131,26 @@ TEST(CurlTransport, PostsAFormAndItsAuthorization) {
   EXPECT_EQ(Fetch(*transport, request).outcome, FetchOutcome::kNotAllowed);
 }
 
+TEST(CurlTransport, AsksForTheTypeThatItIsToldAndForNoOther) {
+  RawServer server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  const auto transport = Make();
+  FetchRequest request;
+  request.url = server.url();
+  request.accept = "application/token-introspection+jwt";
+  Fetch(*transport, request);
+  request.form = "token=a";
+  Fetch(*transport, request);
+  for (const std::string& asked : server.requests()) {
+    EXPECT_THAT(asked, HasSubstr("\r\nAccept: application/token-introspection+jwt\r\n"));
+    EXPECT_THAT(asked, Not(HasSubstr("json")));
+  }
+  EXPECT_EQ(server.requests().size(), 2u);
+
+  request.accept = "a/b\r\nX-Smuggled: 1";
+  EXPECT_EQ(Fetch(*transport, request).outcome, FetchOutcome::kNotAllowed);
+  EXPECT_EQ(server.requests().size(), 2u);
+}
+
 TEST(CurlTransport, ARedirectOfAQuestionIsNotFollowed) {
   RawServer other("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
   RawServer server("HTTP/1.1 307 Temporary Redirect\r\nLocation: " + other.url() +

@@ -78,7 +78,12 @@ enum class ClientAuthentication : uint8_t {
 // IntrospectionConfig says where an issuer answers whether a token is active (RFC 7662), and how much may be
 // asked of it.
 struct IntrospectionConfig {
-  std::string endpoint{};  // An https URL; empty: the issuer is not asked.
+  std::string endpoint{};  // An https URL; empty, without `discovery`: the issuer is not asked.
+  // The endpoint is the `introspection_endpoint` of the issuer's metadata, which IssuerConfig::discovery
+  // reads and holds to the same hosts as the keys. As long as it is not known, or the metadata has none that
+  // may be asked, tokens that need it are answered kIntrospectionUnavailable, whatever IntrospectionOutage
+  // says.
+  bool discovery = false;
   ClientAuthentication authentication = ClientAuthentication::kClientSecretBasic;
   std::string client_id{};
   std::string client_secret{};
@@ -89,6 +94,12 @@ struct IntrospectionConfig {
   // PEM files with absolute paths, read at each new connection.
   std::string client_certificate_file{};
   std::string client_key_file{};
+  // Only signed answers are answers (RFC 9701): by one of the issuer's keys, under one of
+  // IssuerConfig::algorithms, for us, made since the question (IssuerConfig::leeway_s apart), and no longer
+  // than a token may be. Encrypted ones are none. So they hold even if whoever stands between us and the
+  // endpoint is not trusted; but which token they are about, TLS alone says.
+  bool signed_response = false;
+  std::string response_audience{};  // What `aud` of a signed answer must contain; empty: client_id.
   // Answers without `aud` are about tokens for us: the endpoint answers this client about no others. Without
   // this, an opaque token whose answer has no `aud` is denied (kAudienceMissing). For one resource alone:
   // such a token says nothing about which it is for.

@@ -69,8 +69,9 @@ class TOLLGATE_API Engine {
   // CheckWithin is Check, but where the answer would be kUnavailable for want of a key, it waits up to
   // `wait_max` (less than 0: not at all; at most a day) for the fetch that is due or under way, and decides
   // again. It waits for the fetches of an issuer that has no keys yet or none young enough, for the one fetch
-  // that an absent kid may force, and for an introspection that is under way, for nothing else. Must not be
-  // called from the thread that runs RunBackground, callbacks included.
+  // that an absent kid may force, for an introspection that is under way, and for the metadata that first
+  // says where to introspect, for nothing else. Must not be called from the thread that runs RunBackground,
+  // callbacks included.
   void CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                    Principal* principal = nullptr);
 

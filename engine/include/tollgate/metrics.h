@@ -95,7 +95,10 @@ struct IssuerHealth {
   uint64_t introspections_refused = 0;
   uint32_t introspections_in_flight = 0;
   int64_t introspection_paused_for_ms = 0;  // The breaker is open this long; 0: it is not.
-  std::string last_introspection_error;     // One line about the last failure; empty since the last answer.
+  // It is configured, or the metadata that was read last names one that may be asked.
+  bool introspection_endpoint_known = false;
+  // One line about the last failure, empty since the last answer; or why there is nowhere to ask.
+  std::string last_introspection_error;
 };
 
 }  // namespace tollgate

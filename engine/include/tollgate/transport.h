@@ -37,6 +37,9 @@ struct FetchRequest {
   std::string if_none_match{};  // An ETag, or empty.
   std::string form{};           // A body of application/x-www-form-urlencoded, or empty.
   std::string authorization{};  // The value of an Authorization header field, or empty.
+  // The value of an Accept header field. Empty: application/json, and of a GET application/jwk-set+json
+  // first.
+  std::string accept{};
   // PEM files of a client certificate and its key (RFC 8705), by their paths, or empty.
   std::string client_certificate_file{};
   std::string client_key_file{};

@@ -76,6 +76,8 @@ function configuration(jwks) {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === 'resource-server' },
+      // Whoever accepts nothing but a signed answer gets one; the client's default is RS256.
+      jwtIntrospection: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
