@@ -303,6 +303,11 @@ TEST_F(KeyStoreSourcesTest, AFileIsInNoSnapshot) {
   Run();
   Answer(Ok({Key(1, "b")}));
   store_->RunSnapshot(now_ms_);
+  Write({Key(0, "a"), Key(2, "c")});
+  Fetch();
+  EXPECT_EQ(Find("c"), Reason::kNone);
+  now_ms_ += timing_.staleness_bound_ms / 6;
+  store_->RunSnapshot(now_ms_);
   EXPECT_THAT(OnDisk(), HasSubstr("other.example"));
   EXPECT_THAT(OnDisk(), Not(HasSubstr("idp.example")));
   // What the snapshot has of another place is not what the file says.
@@ -667,6 +672,26 @@ TEST_F(KeyStoreSourcesTest, TheFirstPlaceEndsWhatAnotherHasBrought) {
   Fetch();
   EXPECT_EQ(HealthNow().key_place, 1u);
   EXPECT_NE(Find("mirrored"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSourcesTest, APlaceMayBringBackWhatNoEarlierOneHasEnded) {
+  network_.SetAnswer(kFirst, Status(500));
+  network_.SetAnswer(kMirror, Ok({Key(0, "a"), Key(1, "b")}));
+  Open({WithFallbacks({{.jwks_uri = kMirror}, {.jwks_file = kFile}})});
+  Fetch();
+  network_.SetAnswer(kMirror, Ok({Key(0, "a")}));
+  Fetch();
+  EXPECT_NE(Find("b"), Reason::kNone);
+  // Not so the place behind it.
+  network_.SetAnswer(kMirror, Status(500));
+  Write({Key(0, "a"), Key(1, "b")});
+  Fetch();
+  EXPECT_EQ(HealthNow().key_place, 2u);
+  EXPECT_NE(Find("b"), Reason::kNone);
+  network_.SetAnswer(kMirror, Ok({Key(0, "a"), Key(1, "b")}));
+  Fetch();
+  EXPECT_EQ(HealthNow().key_place, 1u);
+  EXPECT_EQ(Find("b"), Reason::kNone);
 }
 
 // A place that answers in between makes no difference.
