@@ -86,11 +86,10 @@ AskWatch::Known AskWatch::Ask(uint64_t token, bool verified, int64_t age_max_ms,
 
 void AskWatch::Settle(uint64_t token) {
   questions_.erase(token);
-  ++settled_[token];
-  ++num_settled_;
+  settled_[token] = ++num_settled_;
 }
 
-uint64_t AskWatch::num_settled(uint64_t token) const {
+uint64_t AskWatch::last_settled(uint64_t token) const {
   const auto found = settled_.find(token);
   return found == settled_.end() ? 0 : found->second;
 }

@@ -47,8 +47,8 @@ class AskWatch {
   // AfterTurn is for when the engine has had its turn at `now_ms`: nothing is left undone.
   void AfterTurn(int64_t now_ms);
 
-  // How many questions about the token have ended, and about any.
-  uint64_t num_settled(uint64_t token) const;
+  // The number of the question about the token that ended last, of all that have; 0: none has.
+  uint64_t last_settled(uint64_t token) const;
   uint64_t num_settled() const { return num_settled_; }
   uint64_t num_sent() const { return num_sent_; }
   uint64_t num_failed() const { return num_failed_; }
@@ -99,7 +99,7 @@ class AskWatch {
   std::array<std::deque<uint64_t>, kQueues> waiting_;  // Of them, those that are not sent yet.
   std::map<uint64_t, Sent> exchanges_;
   std::map<uint64_t, int64_t> unanswered_;  // And until when they are not asked about again.
-  std::map<uint64_t, uint64_t> settled_;
+  std::map<uint64_t, uint64_t> settled_;    // The last number.
   uint64_t num_settled_ = 0, num_sent_ = 0, num_failed_ = 0, num_refused_ = 0;
 
   uint32_t failures_ = 0;

@@ -110,14 +110,14 @@ Life::WaitsFor Life::WhatFor(const Question& question, const Answer& answer) con
   WaitsFor what{.issuer = question.token.issuer,
                 .fetch = answer.waits_for_fetch(),
                 .token = question.number(),
-                .num_ended = 0};
-  what.num_ended = NumEnded(what);
+                .last_end = 0};
+  what.last_end = LastEnd(what);
   return what;
 }
 
-uint64_t Life::NumEnded(const WaitsFor& what) const {
+uint64_t Life::LastEnd(const WaitsFor& what) const {
   const auto issuer = static_cast<size_t>(what.issuer);
-  return what.fetch ? watches_[issuer].num_ended() : asks_[issuer].num_settled(what.token);
+  return what.fetch ? watches_[issuer].num_ended() : asks_[issuer].last_settled(what.token);
 }
 
 void Life::Judge(const Question& question, const Answer& answer, const Decision& decision,

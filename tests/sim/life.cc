@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <tuple>
 #include <utility>
 
 namespace tollgate::sim {
@@ -250,7 +250,7 @@ void Life::AfterRun() {
   }
   const bool any_settled = std::exchange(num_settled_, num_settled) != num_settled;
   for (const Waiting& one : waiting_) {
-    const bool ended = NumEnded(one.what) != one.what.num_ended;
+    const bool ended = LastEnd(one.what) != one.what.last_end;
     if (*one.calls > 1 || (ended && *one.calls != 1))
       Complain("a callback was called " + std::to_string(*one.calls) + " times");
     if (*one.calls == 1 && !ended && (one.what.fetch || !any_settled))
@@ -259,14 +259,27 @@ void Life::AfterRun() {
   }
   std::erase_if(waiting_, [](const Waiting& one) { return *one.calls != 0; });
 
-  // In the order in which the engine looks again: those that wait for a fetch come first.
+  LookAgain(any_settled);
+}
+
+// LookAgain is for what has waited in CheckAsync, in the order in which the engine looks: what waits for a
+// fetch, and then what waits for an answer; of each, that for which it has ended, in the order of the ends,
+// and then that whose time is over.
+void Life::LookAgain(bool any_settled) {
   std::vector<Async> asyncs = std::exchange(asyncs_, {});
-  std::stable_partition(asyncs.begin(), asyncs.end(), [](const Async& one) { return one.what.fetch; });
-  std::vector<Async> again;
+  const auto turn = [this](const Async& one) {
+    const uint64_t end = LastEnd(one.what);
+    const bool ended = end != one.what.last_end;
+    const int64_t else_ms = one.deadline_ms <= now_ms_ ? one.deadline_ms : INT64_MAX;  // Or not at all.
+    return std::tuple(!one.what.fetch, !ended, ended ? static_cast<int64_t>(end) : else_ms);
+  };
+  std::stable_sort(asyncs.begin(), asyncs.end(),
+                   [&](const Async& one, const Async& other) { return turn(one) < turn(other); });
   for (Async& async : asyncs) {
-    if (async.deadline_ms <= now_ms_ || NumEnded(async.what) != async.what.num_ended) {
-      if (async.deadline_ms <= now_ms_) ++result_.counts.asyncs_out_of_time;
-      if (!Look(&async)) again.push_back(std::move(async));
+    const bool out_of_time = async.deadline_ms <= now_ms_;
+    if (out_of_time || LastEnd(async.what) != async.what.last_end) {
+      if (out_of_time) ++result_.counts.asyncs_out_of_time;
+      if (!Look(&async)) asyncs_.push_back(std::move(async));
       continue;
     }
     const bool perhaps = !async.what.fetch && any_settled;
@@ -278,7 +291,6 @@ void Life::AfterRun() {
     }
     asyncs_.push_back(std::move(async));
   }
-  asyncs_.insert(asyncs_.end(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
 }
 
 // AfterAnswers is for when questions have ended: a breaker may have opened.

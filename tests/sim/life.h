@@ -52,12 +52,12 @@ class Life : public Observer {
     int64_t at_ms;
     int key;
   };
-  // Whoever waits for the end of a fetch, or of the question about a token: what has ended so far.
+  // Whoever waits for the end of a fetch, or of the question about a token: the number of the last one.
   struct WaitsFor {
     int issuer;
     bool fetch;
     uint64_t token;
-    uint64_t num_ended;
+    uint64_t last_end;
   };
   struct Waiting {
     WaitsFor what;
@@ -89,6 +89,7 @@ class Life : public Observer {
   Disk::Content SnapshotContent() const;
   void Turn();
   void AfterRun();
+  void LookAgain(bool any_settled);
   void AfterTurn();
   void AfterEnd(int issuer, bool whole_set);
   void AfterAnswers();
@@ -127,7 +128,7 @@ class Life : public Observer {
   void MayAskAgain(Question question, const Answer& answer);
   void MayWait(const Question& question, const Answer& answer, const Decision& decision);
   WaitsFor WhatFor(const Question& question, const Answer& answer) const;
-  uint64_t NumEnded(const WaitsFor& what) const;
+  uint64_t LastEnd(const WaitsFor& what) const;
   void JudgeMetrics();
 
   IdpScript& idp(int issuer) { return script_.idps[static_cast<size_t>(issuer)]; }
