@@ -104,6 +104,15 @@ TEST_F(ServerTest, KeySetIsCacheableAndConditional) {
   EXPECT_THAT(Get("/jwks", "If-None-Match: " + etag + "\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
 }
 
+TEST_F(ServerTest, TenantsHaveTheSameKeySetAtPathsOfTheirOwn) {
+  for (const char* path : {"/tenants/1/jwks", "/tenants/2/jwks"})
+    EXPECT_EQ(json::parse(Body(Get(path))), keys_) << path;
+  EXPECT_THAT(Get("/tenants/1"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_EQ(server_->Stats().num_requests["/tenants"], 2u);
+  server_->SetFault("*", {.mode = FaultMode::kError, .status = 503});
+  EXPECT_THAT(Get("/tenants/1/jwks"), StartsWith("HTTP/1.1 503 "));
+}
+
 TEST_F(ServerTest, ConnectionIsKeptAlive) {
   RawClient client(server_->port());
   for (int i = 0; i < 3; ++i) {
@@ -160,6 +169,9 @@ TEST_F(ServerTest, IntrospectionKnowsItsOwnTokensUntilTheyAreRevoked) {
   EXPECT_EQ(json::parse(Body(Post("/introspect", form, basic_))), (json{{"active", false}}));
   server_->Remember("mine", {{"sub", "s"}, {"exp", 1'000'001}});
   EXPECT_EQ(json::parse(Body(Post("/introspect", "token=mine", basic_)))["sub"], "s");
+  server_->Forget("mine");
+  EXPECT_EQ(json::parse(Body(Post("/introspect", "token=mine", basic_))), (json{{"active", false}}));
+  server_->Forget("nobody's");
   server_->Remember("old", {{"sub", "s"}, {"exp", 1'000'000}});
   EXPECT_EQ(json::parse(Body(Post("/introspect", "token=old", basic_))), (json{{"active", false}}));
 }

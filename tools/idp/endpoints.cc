@@ -87,15 +87,19 @@ Response ErrorResponse(int status, std::string_view error) {
 Endpoints::Endpoints(EndpointOptions options, std::string issuer)
     : options_(std::move(options)), issuer_(std::move(issuer)) {}
 
+bool Endpoints::IsTenantKeySet(std::string_view path) {
+  return path.starts_with("/tenants/") && path.ends_with("/jwks");
+}
+
 bool Endpoints::IsKnown(std::string_view path) {
-  return std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
+  return std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end() || IsTenantKeySet(path);
 }
 
 Response Endpoints::Answer(const Request& request) {
   if (!IsKnown(request.path)) return ErrorResponse(404, "not_found");
   const bool post = request.path == "/token" || request.path == "/introspect" || request.path == "/revoke";
   if (request.method != (post ? "POST" : "GET")) return ErrorResponse(405, "method_not_allowed");
-  if (request.path == "/jwks") return KeySet(request);
+  if (request.path == "/jwks" || IsTenantKeySet(request.path)) return KeySet(request);
   if (request.path == "/token") return Token(request);
   if (request.path == "/introspect") return Introspect(request);
   if (request.path == "/revoke") return Revoke(request);
@@ -174,8 +178,7 @@ Response Endpoints::Introspect(const Request& request) {
 }
 
 Response Endpoints::Revoke(const Request& request) {
-  // RFC 7009 section 2.2: an unknown token is no error. Its place in oldest_first_ runs out by itself.
-  active_.erase(ParseForm(request.body)["token"]);
+  Forget(ParseForm(request.body)["token"]);  // RFC 7009 section 2.2: an unknown token is no error.
   return JsonResponse(json::object());
 }
 
@@ -186,6 +189,11 @@ void Endpoints::Remember(std::string_view token, const json& claims) {
     active_.erase(oldest_first_.front());
     oldest_first_.pop_front();
   }
+}
+
+void Endpoints::Forget(std::string_view token) {
+  // Its place in oldest_first_ runs out by itself.
+  if (const auto found = active_.find(token); found != active_.end()) active_.erase(found);
 }
 
 void Endpoints::AddKey(const SigningKey& key) {

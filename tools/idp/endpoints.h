@@ -52,8 +52,10 @@ class Endpoints {
  public:
   Endpoints(EndpointOptions options, std::string issuer);
 
-  // Known paths have a response of their own; all others get 404.
+  // Known paths have a response of their own; all others get 404. A tenant's key set is at
+  // /tenants/NAME/jwks, whatever its name, and the same for all.
   static bool IsKnown(std::string_view path);
+  static bool IsTenantKeySet(std::string_view path);
   Response Answer(const Request& request);
 
   void AddKey(const SigningKey& key);
@@ -62,8 +64,10 @@ class Endpoints {
   bool ReplaceKey(const SigningKey& key);
   const std::vector<SigningKey>& keys() const { return options_.keys; }
 
-  // Remember makes `token`, whatever its form, active for introspection, with these members.
+  // Remember makes `token`, whatever its form, active for introspection, with these members. Forget makes it
+  // inactive, as a revocation does.
   void Remember(std::string_view token, const json& claims);
+  void Forget(std::string_view token);
 
  private:
   Response Metadata() const;

@@ -322,7 +322,8 @@ class Server::Impl {
   void Count(const std::string& path) {
     const bool known = Endpoints::IsKnown(path) || IsAdmin(path) || path == "/redirected";
     const std::lock_guard lock(stats_mutex_);
-    ++stats_.num_requests[known && path.size() < 64 ? path : "other"];
+    const std::string name = Endpoints::IsTenantKeySet(path) ? "/tenants" : path;
+    ++stats_.num_requests[known && name.size() < 64 ? name : "other"];
     stats_changed_.notify_all();
   }
 
@@ -437,6 +438,9 @@ void Server::SetBody(std::string_view path, std::optional<std::string> body) {
 
 void Server::Remember(std::string_view token, const json& claims) {
   impl_->Run([&] { impl_->endpoints().Remember(token, claims); });
+}
+void Server::Forget(std::string_view token) {
+  impl_->Run([&] { impl_->endpoints().Forget(token); });
 }
 
 ServerStats Server::Stats() const { return impl_->Stats(); }

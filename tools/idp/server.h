@@ -53,7 +53,8 @@ struct ServerOptions {
 
 struct ServerStats {
   uint64_t num_connections = 0;
-  std::map<std::string, uint64_t> num_requests;  // by path; unknown ones under "other"
+  // By path; unknown ones under "other", key sets of tenants under "/tenants".
+  std::map<std::string, uint64_t> num_requests;
 };
 
 // Server is an identity provider on 127.0.0.1 with a thread of its own. Its issuer is url(). It also answers
@@ -86,8 +87,9 @@ class Server {
   // SetBody answers GET `path` with exactly `body`, until it is called with nullopt.
   void SetBody(std::string_view path, std::optional<std::string> body);
 
-  // Remember makes a token that the caller minted active for introspection.
+  // Remember makes a token that the caller minted active for introspection, and Forget revokes it.
   void Remember(std::string_view token, const json& claims);
+  void Forget(std::string_view token);
 
   ServerStats Stats() const;
   // WaitForRequests returns true once `path` has been asked `count` times since the start, false after
