@@ -201,6 +201,7 @@ void KeySource::Continue(const KeySource& old) {
   etag_ = old.etag_;
   due_ms_ = old.due_ms_;
   suspect_ = old.suspect_;
+  introspection_endpoint_ = old.introspection_endpoint_;
   if (more_ == nullptr) return;
   more_->ended = old.more_->ended;
   more_->ended_full = old.more_->ended_full;
