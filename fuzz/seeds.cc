@@ -535,7 +535,9 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-                         AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks, AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag, AddKeySnapshot, AddMcp, AddMcpList, AddSignedJwks, AddSignedAnswers, AddCanary}) {
+  for (const auto add : {AddBase64Url, AddJson, AddJws, AddHeader, AddIntrospection, AddMetadata, AddJwks,
+                         AddClaims, AddAuthorization, AddEngine, AddRefresh, AddPolicy, AddCacheTag,
+                         AddKeySnapshot, AddMcp, AddMcpList, AddSignedJwks, AddSignedAnswers, AddCanary}) {
     add(seeds);
   }
   return seeds;
