@@ -22,8 +22,9 @@ constexpr size_t kWarm = 4;
 constexpr size_t kEvents = 8;
 // Beside what an event writes there may lie, on the heap, what all read.
 constexpr size_t kNeighbours = 4;
-// What an event may fetch and store on its own core alone: the new token, the verification's memory.
-constexpr uint64_t kOwnMax = 200;
+// What an event may fetch and store on its own core alone: the new token, the verification's memory, a fetch
+// and all that there is to know of a source of keys.
+constexpr uint64_t kOwnMax = 250;
 
 struct Event {
   const char* name;
