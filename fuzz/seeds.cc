@@ -214,14 +214,15 @@ void AddSignedAnswers(Seeds& seeds) {
     return "a" + idp::Mint(key, With(good, patch), all);
   };
   const auto about = [&](const json& patch) { return of({{"token_introspection", patch}}); };
-  const std::string active = of({});
+  const std::string active = of(json::object());
   seeds["introspection_answer_signed"] = {
       {"active", active},
       {"inactive", about({{"active", false}})},
       {"no-jti", about({{"jti", nullptr}})},
       {"audiences", of({{"aud", {"another", "client"}}})},
       {"whole-type",
-       "b" + of({}, {{"typ", "application/Token-Introspection+jwt"}, {"alg", "Ed25519"}}).substr(1)},
+       "b" + of(json::object(), {{"typ", "application/Token-Introspection+jwt"}, {"alg", "Ed25519"}})
+                 .substr(1)},
       {"oldest", of({{"iat", kNow - 62}})},
       {"newest", of({{"iat", kNow + 60.5}, {"exp", kNow - 59}, {"nbf", kNow + 60}})},
       {"replayed", of({{"iat", kNow - 63}})},
@@ -236,10 +237,10 @@ void AddSignedAnswers(Seeds& seeds) {
       {"active-string", about({{"active", "true"}})},
       {"no-member", of({{"token_introspection", nullptr}, {"active", true}})},
       {"access-token", "a" + Token()},
-      {"no-type", of({}, {{"typ", nullptr}})},
-      {"other-key", of({}, json::object(), SecondEdKey())},
-      {"other-alg", of({}, {{"alg", "RS256"}})},
-      {"none", of({}, {{"alg", "none"}})},
+      {"no-type", of(json::object(), {{"typ", nullptr}})},
+      {"other-key", of(json::object(), json::object(), SecondEdKey())},
+      {"other-alg", of(json::object(), {{"alg", "RS256"}})},
+      {"none", of(json::object(), {{"alg", "none"}})},
       {"encrypted", "aeyJhbGciOiJkaXIifQ..AA.AA.AA"},
       {"plain-type", "c" + active.substr(1)},
       {"plain", R"(c{"active":true})"},
