@@ -41,6 +41,20 @@ KeyBits KeyOf(TokenKind kind) {
   return kind == TokenKind::kRotated ? kRotatedKey : kStayingKey;
 }
 
+// Whether nobody is answered about a token.
+bool NobodyAnswers(const Phase& phase) {
+  return phase.fault.introspection && phase.fault.kind != FaultKind::kSlow;
+}
+
+void CountLastKnown(const AnswerBook& book, const Reading& before, const Reading& after, int64_t begin_ns,
+                    int64_t end_ns, const Decision& decision, Held* held) {
+  if (book.IsLastKnown(before.answer, after.answer, begin_ns, end_ns)) {
+    ++held->last_known;
+    held->last_known_allowed += decision.allowed();
+  }
+  held->last_known_too_old += book.IsTooOld(before.answer, after.answer, begin_ns);
+}
+
 // Offer is one load under way.
 struct Offer {
   CallSource* source = nullptr;
@@ -121,8 +135,10 @@ class Offers {
 // other.
 class Slicer {
  public:
-  void Enter(bool measured) {
+  // `degraded`: hits have to be on degraded keys.
+  void Enter(bool measured, bool degraded) {
     measured_ = measured;
+    degraded_ = degraded;
     under_way_ = false;
   }
   bool measured() const { return measured_; }
@@ -149,11 +165,12 @@ class Slicer {
     second.Check(request, slice.outage ? &other : decision);
     if (!timed->allowed() || !timed->from_cache) return;
     slice.service.Record(course.timer.Between(before, after));
-    slice.not_degraded += timed->freshness != Freshness::kDegraded;
+    slice.not_degraded += degraded_ && timed->freshness != Freshness::kDegraded;
   }
 
  private:
   bool measured_ = false;
+  bool degraded_ = false;
   bool under_way_ = false;
   int64_t end_ns_ = 0;
 };
@@ -220,6 +237,7 @@ void Held::Add(TokenKind kind, Expected wanted, const Decision& decision) {
   switch (wanted) {
     case Expected::kAllow:
       ++to_allow;
+      tenants_to_allow += kind == TokenKind::kTenant;
       known_to_allow += IsKnown(kind);
       known_allowed += IsKnown(kind) && allowed;
       return;
@@ -246,9 +264,38 @@ void Held::Add(const Held& other) {
   known_allowed += other.known_allowed;
   rotated_allowed += other.rotated_allowed;
   degraded_allowed += other.degraded_allowed;
+  tenants_to_allow += other.tenants_to_allow;
+  last_known += other.last_known;
+  last_known_allowed += other.last_known_allowed;
+  last_known_too_old += other.last_known_too_old;
   overloaded += other.overloaded;
   expected += other.expected;
   offered += other.offered;
+}
+
+Reading ReadBooks(const Books& books, TokenKind kind, const Call& call) {
+  Reading reading;
+  if (kind == TokenKind::kTenant) {
+    reading.tenant = books.tenants.Read(call.number);
+  } else {
+    reading.keys = books.keys.Read();
+    if (call.demand != Demand::kNothing) reading.answer = books.answers.Read(call.number);
+  }
+  return reading;
+}
+
+Expected ExpectedBy(const Books& books, TokenKind kind, const Call& call, const Reading& before,
+                    const Reading& after, int64_t begin_ns, int64_t end_ns) {
+  if (kind == TokenKind::kTenant) return TenantBook::Judge(before.tenant, after.tenant);
+  const Expected by_keys = books.keys.Judge(before.keys, after.keys, begin_ns, end_ns, KeyOf(kind));
+  if (call.demand == Demand::kNothing) return by_keys;
+  const Permitted answers = books.answers.Judge(before.answer, after.answer, begin_ns, end_ns, call.demand);
+  if (call.demand == Demand::kOpaque) return ExpectedOf(answers);
+  // The issuer is asked about tokens of a good signature alone.
+  Permitted permitted = PermittedBy(by_keys);
+  if (!permitted.allow) return by_keys;
+  permitted.allow = false;
+  return ExpectedOf(permitted.Or(answers));
 }
 
 Expected ExpectedWithin(Expected good, const Call& call, int64_t wall_before_s, int64_t wall_after_s) {
@@ -294,6 +341,10 @@ void Judge(TokenKind kind, Expected expected, const Decision& decision, bool per
   if (unavailable && must_not_wait && !overloaded) ++wrong->unavailable;
 }
 
+bool KeysDegrade(const Scenario& scenario, const Phase& phase) {
+  return !phase.fault.introspection && scenario.num_issuers == 0;
+}
+
 double RateHz(const Load& load, double phase_s, double rate_max_hz) {
   const double rate_hz = load.count == 0 ? load.rate_hz
                          : phase_s > 0   ? static_cast<double>(load.count) / phase_s
@@ -314,7 +365,8 @@ void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult*
     } else if (now != phase) {
       phase = now;
       offers.Enter(phases[phase]);
-      slicer.Enter(known && course.twin != nullptr && phases[phase].expect_service_time);
+      slicer.Enter(known && course.twin != nullptr && phases[phase].expect_service_time,
+                   KeysDegrade(course.scenario, phases[phase]));
     }
     Offer* const offer = offers.Earliest();
     if (offer == nullptr || offer->IntendedNs() - MonotonicNs() > kLookNs) {
@@ -333,7 +385,7 @@ void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult*
     if (offer->calls_max != UINT64_MAX) ++result->held.offered;
     const TokenKind kind = offer->source->kind();
     WaitUntil(intended_ns);
-    const KeyBook::State before = course.book.Read();
+    const Reading before = ReadBooks(course.books, kind, *call);
     const int64_t wall_before_s = course.clock.Read().wall_s;
     const Request request{.authorization = call->authorization, .tool = call->tool};
     const int64_t begin_ns = MonotonicNs();
@@ -343,11 +395,16 @@ void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult*
       course.engine.Check(request, &decision);
     }
     const int64_t end_ns = MonotonicNs();
-    const Expected good = course.book.Judge(before, course.book.Read(), begin_ns, end_ns, KeyOf(kind));
+    const Reading after = ReadBooks(course.books, kind, *call);
+    const Expected good = ExpectedBy(course.books, kind, *call, before, after, begin_ns, end_ns);
     const Expected expected = ExpectedWithin(good, *call, wall_before_s, course.clock.Read().wall_s);
     Judge(kind, expected, decision, course.scenario.permit_overloaded, &result->wrong);
     result->held.Add(kind, expected, decision);
     if (kind == TokenKind::kCompromised && decision.allowed()) result->compromised_allowed_ns = begin_ns;
+    if (kind == TokenKind::kRevoked && decision.allowed()) result->revoked_allowed_ns = begin_ns;
+    if (kind == TokenKind::kLastKnown && phase < phases.size() && NobodyAnswers(phases[phase])) {
+      CountLastKnown(course.books.answers, before, after, begin_ns, end_ns, decision, &result->held);
+    }
 
     Bin& bin = result->bins[bin_index];
     const auto slip_ns = static_cast<uint64_t>(begin_ns - intended_ns);

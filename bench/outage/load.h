@@ -8,6 +8,7 @@
 
 #include "bench/latency/timer.h"
 #include "bench/lib/histogram.h"
+#include "bench/outage/answer_book.h"
 #include "bench/outage/observed_transport.h"
 #include "bench/outage/scenario_file.h"
 #include "bench/outage/stepped_clock.h"
@@ -21,6 +22,8 @@ struct Call {
   // Within these wall times the token is good, and an hour's step leads well out of them.
   int64_t valid_from_s = INT64_MIN;
   int64_t valid_through_s = INT64_MAX;
+  Demand demand = Demand::kNothing;
+  uint32_t number = 0;  // With a demand, the token's in the AnswerBook; of kTenant, the tenant's.
 };
 
 // CallSource hands out the calls of one kind. Owner thread only.
@@ -67,6 +70,19 @@ struct Wrong {
   void Add(const Wrong& other);
 };
 
+// Reading is what the books say of a call's token at one moment.
+struct Reading {
+  KeyBook::State keys{};
+  AnswerBook::State answer{};
+  TenantBook::State tenant{};
+};
+Reading ReadBooks(const Books& books, TokenKind kind, const Call& call);
+
+// ExpectedBy is what a check that began and ended at these times must have answered, given what was read
+// before it began and after it ended.
+Expected ExpectedBy(const Books& books, TokenKind kind, const Call& call, const Reading& before,
+                    const Reading& after, int64_t begin_ns, int64_t end_ns);
+
 // ExpectedWithin is what a token that is good within [from, through] must be answered, where `good` is what
 // one without such bounds must be. The wall clock was read before and after the check.
 Expected ExpectedWithin(Expected good, const Call& call, int64_t wall_before_s, int64_t wall_after_s);
@@ -89,6 +105,12 @@ struct Held {
   uint64_t known_allowed = 0;   // Of `known_to_allow`.
   uint64_t rotated_allowed = 0;
   uint64_t degraded_allowed = 0;  // On keys that the engine called degraded.
+  uint64_t tenants_to_allow = 0;  // Of `to_allow`.
+  // Of tools that take the last known answer, while nobody could be asked: that had one of the right age, or
+  // one that was too old.
+  uint64_t last_known = 0;
+  uint64_t last_known_allowed = 0;
+  uint64_t last_known_too_old = 0;
   uint64_t overloaded = 0;
   uint64_t expected = 0;  // Calls that were meant to be made, in loads of a count.
   uint64_t offered = 0;   // Of these, made.
@@ -112,7 +134,7 @@ struct Bin {
 struct Slice {
   bool outage = false;
   bool whole = false;         // Not cut off by the phase's end.
-  uint64_t not_degraded = 0;  // Hits on keys that were not degraded: then it was no outage.
+  uint64_t not_degraded = 0;  // Hits on keys that were not degraded, where they had to be: it was no outage.
   Histogram service{};        // From the actual start of the check; hits alone.
 };
 
@@ -122,7 +144,8 @@ struct LoadResult {
   Held held;
   Histogram slip;  // Intended to actual start.
   std::vector<Slice> slices;
-  int64_t compromised_allowed_ns = -1;  // Begin of the last check that allowed such a token.
+  int64_t compromised_allowed_ns = -1;  // Begin of the last check that allowed such a token,
+  int64_t revoked_allowed_ns = -1;      // and such a one.
 };
 
 // Course is what the load follows: the thread that leads through the scenario moves `phase` on, which begins
@@ -131,7 +154,7 @@ struct Course {
   const Scenario& scenario;
   Engine& engine;
   Engine* twin = nullptr;  // With a healthy identity provider, for phases that expect a service time.
-  const KeyBook& book;
+  const Books& books;
   const SteppedClock& clock;
   const Timer timer{};     // Takes 30 ms to make, which are no part of the load.
   double factor = 1;       // On every duration of the scenario.
@@ -141,6 +164,10 @@ struct Course {
   int64_t bin_ns = 0;
   std::atomic<size_t> phase{0};
 };
+
+// KeysDegrade: the phase's fault makes the keys in hand degraded ones. Not if it is one of introspection, nor
+// if the scenario is over long before keys are refreshed.
+bool KeysDegrade(const Scenario& scenario, const Phase& phase);
 
 // RateHz returns how often `load` offers a call in a phase of that length.
 double RateHz(const Load& load, double phase_s, double rate_max_hz);

@@ -132,6 +132,13 @@ bool PrintPhases(const json& result) {
                 Count(phase, "idp_requests"), phase["p50_us"].get<double>(), phase["p99_us"].get<double>(),
                 phase["p999_us"].get<double>());
   }
+  if (result.contains("issuers")) {
+    const json& issuers = result["issuers"];
+    const double count = issuers["count"];
+    std::printf("%.0f issuers: %.2f s to make the engine, %.0f bytes each, %.0f MiB resident at most\n",
+                count, issuers["start_s"].get<double>(), issuers["issuer_bytes"].get<double>() / count,
+                issuers["resident_bytes_max"].get<double>() / (1 << 20));
+  }
   bool all = true;
   for (const json& objective : result["objectives"]) {
     all &= objective["met"].get<bool>();
@@ -173,7 +180,8 @@ int RunAll(const Options& options, const std::vector<Scenario>& scenarios, const
     absl::StatusOr<std::unique_ptr<IdpControl>> idp = StartIdp(options, &about);
     if (!idp.ok()) return Fail(idp.status());
     std::printf("\n%s: %s\nTokens from %s. Every duration of the timing contract times %g.\n",
-                scenario.name.c_str(), scenario.about.c_str(), about.source.c_str(), options.settings.factor);
+                scenario.name.c_str(), scenario.about.c_str(), about.source.c_str(),
+                scenario.Factor(options.settings.factor));
     std::fflush(stdout);
     absl::StatusOr<json> result = tollgate::bench::RunScenario(options.settings, scenario, about, **idp);
     if (!result.ok()) return Fail(result.status());
@@ -192,7 +200,7 @@ int RunAll(const Options& options, const std::vector<Scenario>& scenarios, const
 void List(const Options& options, const std::vector<Scenario>& scenarios) {
   double sum_s = 0;
   for (const Scenario& scenario : scenarios) {
-    const double seconds = scenario.DurationS() * options.settings.factor;
+    const double seconds = scenario.DurationS() * scenario.Factor(options.settings.factor);
     sum_s += seconds;
     std::printf("%-28s %6.1f s  %s\n", scenario.name.c_str(), seconds, scenario.about.c_str());
   }

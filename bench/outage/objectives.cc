@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "bench/latency/judge.h"
 
@@ -21,11 +22,13 @@ double ShortestIntervalS(const Timing& timing) {
   return Seconds(timing.refresh_max_ms) * (1 - timing.jitter_percent / 100.0);
 }
 
-// Those begun in [from, to), in order.
-std::vector<Exchange> BegunIn(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns) {
+// Those begun in [from, to), in order: requests for keys, or questions about tokens.
+std::vector<Exchange> BegunIn(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
+                              bool introspection = false) {
   std::vector<Exchange> begun;
   for (const Exchange& exchange : exchanges) {
-    if (exchange.begin_ns >= from_ns && exchange.begin_ns < to_ns) begun.push_back(exchange);
+    if (exchange.introspection == introspection && exchange.begin_ns >= from_ns && exchange.begin_ns < to_ns)
+      begun.push_back(exchange);
   }
   std::sort(begun.begin(), begun.end(),
             [](const Exchange& a, const Exchange& b) { return a.begin_ns < b.begin_ns; });
@@ -51,8 +54,8 @@ nlohmann::json ToJson(const Objective& objective) {
 std::vector<Objective> NothingWrong(const Wrong& wrong) {
   return {
       None("wrongly_allowed",
-           "A token was allowed that is forged, out of its time or of a removed key, or with keys beyond the "
-           "staleness bound",
+           "A token was allowed that is forged, out of its time, of a removed key or revoked, or with keys "
+           "beyond the staleness bound or on an answer that is too old",
            wrong.allowed),
       None("wrongly_denied", "A good token was denied", wrong.denied),
       None("wrongly_unavailable",
@@ -138,6 +141,91 @@ Objective AllowedAfterRemoval(uint64_t count) {
   return None("allowed_after_removal",
               "Checks that allowed a token of a removed key, begun when the engine had seen the removal",
               count);
+}
+
+Objective LastKnownAllowed(const Held& held) {
+  const double percent = held.last_known == 0 ? 0
+                                              : 100 * static_cast<double>(held.last_known_allowed) /
+                                                    static_cast<double>(held.last_known);
+  return {.name = "last_known_percent",
+          .text =
+              "Calls of tools that take the last known answer, with one at hand while nobody could be asked, "
+              "that were allowed, in percent",
+          .observed = percent,
+          .limit = kLastKnownPercentMin,
+          .at_least = true,
+          .outcome = Outcome(percent >= kLastKnownPercentMin)};
+}
+
+Objective RevokedRefused(int64_t back_ns, int64_t allowed_ns, const Timing& timing) {
+  const double observed_s = allowed_ns < back_ns ? 0 : static_cast<double>(allowed_ns - back_ns) / 1e9;
+  const double limit_s = Seconds(timing.backoff_cap_ms + 2 * timing.introspection_timeout_ms) + 1;
+  return {.name = "revoked_refused_s",
+          .text =
+              "Seconds from the introspection endpoint's return until the last check that allowed a token "
+              "revoked meanwhile",
+          .observed = observed_s,
+          .limit = limit_s,
+          .outcome = Outcome(allowed_ns >= 0 && observed_s <= limit_s)};
+}
+
+Objective QuestionsInFlight(const std::vector<Exchange>& exchanges, uint32_t limit) {
+  // Ends before begins: a place is free when its answer has come.
+  std::vector<std::pair<int64_t, int>> events;
+  for (const Exchange& exchange : BegunIn(exchanges, INT64_MIN, INT64_MAX, /*introspection=*/true)) {
+    events.emplace_back(exchange.begin_ns, 1);
+    if (exchange.end_ns != 0) events.emplace_back(exchange.end_ns, -1);
+  }
+  std::sort(events.begin(), events.end());
+  int under_way = 0, most = 0;
+  for (const auto& [at_ns, step] : events) most = std::max(most, under_way += step);
+  return {.name = "questions_in_flight",
+          .text = "The most questions about tokens under way at a time",
+          .observed = static_cast<double>(most),
+          .limit = static_cast<double>(limit),
+          .outcome = Outcome(most > 0 && most <= static_cast<int>(limit))};
+}
+
+Objective QuestionsInOutage(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
+                            uint32_t in_flight_max, const Timing& timing) {
+  const size_t questions = BegunIn(exchanges, from_ns, to_ns, /*introspection=*/true).size();
+  // The breaker opens at the fifth failure; each of the first four makes room for one more.
+  const double opening = in_flight_max + 4;
+  const double growing =
+      1 + std::ceil(std::log2(Seconds(timing.backoff_cap_ms) / Seconds(timing.backoff_min_ms)));
+  // Of a renewal process with intervals uniform in (0, cap]: the variance is a third of the mean.
+  const double mean = static_cast<double>(to_ns - from_ns) / 1e9 / (Seconds(timing.backoff_cap_ms) / 2);
+  const double limit = std::floor(opening + growing + mean + 6 * std::sqrt(mean / 3));
+  return {.name = "questions_in_outage",
+          .text = "Questions about tokens sent while none was answered",
+          .observed = static_cast<double>(questions),
+          .limit = limit,
+          .outcome = Outcome(questions > 0 && static_cast<double>(questions) <= limit)};
+}
+
+Objective HostBucket(const std::vector<Exchange>& exchanges, const Timing& timing) {
+  const std::vector<Exchange> begun = BegunIn(exchanges, INT64_MIN, INT64_MAX);
+  // The engine's clock moves by ticks: a stretch may look shorter by two of them than it is.
+  constexpr double kTicksNs = 10e6;
+  const double interval_ns = static_cast<double>(timing.host_interval_ms) * 1e6;
+  double least = 0, most = 0;
+  for (size_t i = 0; i < begun.size(); ++i) {
+    const auto n = static_cast<double>(i);
+    const auto since_first_ns = [&](int64_t at_ns) {
+      return static_cast<double>(at_ns - begun.front().begin_ns);
+    };
+    // Requests from the k-th to the n-th, less one for each interval between them, is largest where the k-th
+    // is furthest behind.
+    const double behind = n - since_first_ns(begun[i].earliest_ns) / interval_ns;
+    least = i == 0 ? behind : std::min(least, behind);
+    most = std::max(most, n + 1 - (since_first_ns(begun[i].begin_ns) + kTicksNs) / interval_ns - least);
+  }
+  return {.name = "host_bucket",
+          .text = "Requests to one host, in the worst stretch of time, beyond one in " +
+                  std::to_string(timing.host_interval_ms) + " ms",
+          .observed = most,
+          .limit = static_cast<double>(timing.host_burst),
+          .outcome = Outcome(!begun.empty() && most <= timing.host_burst)};
 }
 
 ServiceTime MeasureServiceTime(const std::vector<Slice>& slices) {

@@ -61,6 +61,31 @@ Objective RemovedKey(int64_t removed_ns, int64_t allowed_ns, bool reachable, con
 // key was gone.
 Objective AllowedAfterRemoval(uint64_t count);
 
+// LastKnownAllowed: in percent, of the calls of tools that take the last known answer, made while nobody
+// could be asked and one of the right age was there, those that were allowed. Not all have to be: while its
+// own question is under way, a token waits.
+inline constexpr double kLastKnownPercentMin = 90;
+Objective LastKnownAllowed(const Held& held);
+
+// RevokedRefused: seconds from the introspection endpoint's return until the last check that allowed a token
+// revoked meanwhile, 0 if there was none since. At most a question that was under way, the longest backoff,
+// one that is answered, and a second. `allowed` −1: never, which is missed too. Times in nanoseconds.
+Objective RevokedRefused(int64_t back_ns, int64_t allowed_ns, const Timing& timing);
+
+// QuestionsInFlight: the most questions about tokens under way at a time. Missed if there were none.
+Objective QuestionsInFlight(const std::vector<Exchange>& exchanges, uint32_t limit);
+
+// QuestionsInOutage: questions begun in [from, to), while none is answered. Those that were under way when
+// the breaker opened; then a probe after each full-jitter backoff, first growing, then at the cap. These are
+// uniform, hence so many are to be expected as halves of the cap fit in, and as good as never more than six
+// standard deviations beyond.
+Objective QuestionsInOutage(const std::vector<Exchange>& exchanges, int64_t from_ns, int64_t to_ns,
+                            uint32_t in_flight_max, const Timing& timing);
+
+// HostBucket: by how many requests for keys, in the worst stretch of time, more were begun than one in each
+// Timing::host_interval_ms. As in RequestsPerCooldown, a thread that was held up is not the engine's fault.
+Objective HostBucket(const std::vector<Exchange>& exchanges, const Timing& timing);
+
 // ServiceTime is what pairs of slices say about hits in the outage.
 struct ServiceTime {
   std::vector<double> healthy_p999_ns;  // Of every whole slice.
@@ -72,7 +97,8 @@ struct ServiceTime {
 };
 inline constexpr double kServiceTimeRatioMax = 1.25;
 inline constexpr size_t kServicePairsMin = 9;
-// A pair is a healthy slice and the outage's behind it, in which every hit was on degraded keys.
+// A pair is a healthy slice and the outage's behind it, in which every hit was on degraded keys, where the
+// fault makes them degraded.
 ServiceTime MeasureServiceTime(const std::vector<Slice>& slices);
 Objective ServiceTimeObjective(const ServiceTime& service);
 

@@ -12,6 +12,10 @@ namespace {
 
 using nlohmann::json;
 
+// Of very many issuers: bounds that say nothing went wrong in kind, far above what was measured.
+constexpr double kResidentMibMax = 4096;
+constexpr double kStartSMax = 15;
+
 double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 json ToJson(const Timing& timing) {
@@ -29,11 +33,14 @@ json Latencies(const Histogram& histogram) {
 }
 
 // Requests counts the exchanges begun in [from, to) from the start, and those of them that did not end well.
-std::pair<uint64_t, uint64_t> Requests(const Outcome& outcome, int64_t from_ns, int64_t to_ns) {
+// Only those about tokens, or only the others, if `introspection` says so.
+std::pair<uint64_t, uint64_t> Requests(const Outcome& outcome, int64_t from_ns, int64_t to_ns,
+                                       std::optional<bool> introspection = std::nullopt) {
   uint64_t requests = 0, failures = 0;
   for (const Exchange& exchange : outcome.exchanges) {
     const int64_t at_ns = exchange.begin_ns - outcome.start_ns;
     if (at_ns < from_ns || at_ns >= to_ns) continue;
+    if (introspection.has_value() && exchange.introspection != *introspection) continue;
     ++requests;
     failures += !exchange.good;
   }
@@ -66,8 +73,9 @@ json BinsToJson(const Outcome& outcome) {
 }
 
 std::string FaultText(const Fault& fault) {
-  if (fault.kind == FaultKind::kError) return "error " + std::to_string(fault.status);
-  return std::string(FaultKindName(fault.kind));
+  const std::string of = fault.introspection ? "introspection " : "";
+  if (fault.kind == FaultKind::kError) return of + "error " + std::to_string(fault.status);
+  return of + std::string(FaultKindName(fault.kind));
 }
 
 json PhasesToJson(const Outcome& outcome, const Scenario& scenario) {
@@ -99,7 +107,8 @@ json PhasesToJson(const Outcome& outcome, const Scenario& scenario) {
                  {"deny", deny},
                  {"unavailable", unavailable},
                  {"forged_offered", forged},
-                 {"idp_requests", Requests(outcome, time.begin_ns, time.end_ns).first}};
+                 {"idp_requests", Requests(outcome, time.begin_ns, time.end_ns).first},
+                 {"introspections", Requests(outcome, time.begin_ns, time.end_ns, true).first}};
     item.update(Latencies(latency));
     phases.push_back(std::move(item));
   }
@@ -116,6 +125,16 @@ json EventsToJson(const Outcome& outcome, const Scenario& scenario) {
       events.push_back({{"t_s", Seconds(time.reachable_ns)}, {"what", "identity provider reachable"}});
   }
   return events;
+}
+
+// When the provider was there again after the phase in which tokens were revoked.
+int64_t BackAfterRevocationNs(const Outcome& outcome, const Scenario& scenario) {
+  bool revoked = false;
+  for (size_t i = 0; i < scenario.phases.size(); ++i) {
+    revoked |= scenario.phases[i].revoke;
+    if (revoked && scenario.phases[i].fault.none()) return outcome.timeline.phases[i].reachable_ns;
+  }
+  return -1;
 }
 
 // The begin of the last stretch of phases without a fault that follows one with a fault; −1: there is none.
@@ -139,10 +158,61 @@ std::optional<uint64_t> FewestRequestsInFault(const Outcome& outcome, const Scen
   for (size_t i = 0; i < scenario.phases.size(); ++i) {
     if (scenario.phases[i].fault.none()) continue;
     const PhaseTime& time = outcome.timeline.phases[i];
-    const uint64_t requests = Requests(outcome, time.begin_ns, time.end_ns).first;
+    const uint64_t requests =
+        Requests(outcome, time.begin_ns, time.end_ns, scenario.phases[i].fault.introspection).first;
     fewest = std::min(fewest.value_or(UINT64_MAX), requests);
   }
   return fewest;
+}
+
+void AddIntrospectionObjectives(const Outcome& outcome, const Scenario& scenario, const Timing& timing,
+                                bool timed, const RunFacts& facts, const Held& held,
+                                std::vector<Objective>* objectives) {
+  if (scenario.expect_last_known) {
+    objectives->push_back(Saw("saw_last_known",
+                              "Calls that were allowed by the last known answer while nobody could be asked",
+                              held.last_known_allowed));
+    objectives->push_back(Saw("saw_last_known_too_old", "Such calls whose last known answer was too old",
+                              held.last_known_too_old));
+    if (timed) objectives->push_back(LastKnownAllowed(held));
+  }
+  if (scenario.expect_revoked_refused) {
+    objectives->push_back(Saw("saw_revoked", "Revoked tokens that had to be denied", held.to_deny));
+    if (timed) {
+      objectives->push_back(RevokedRefused(outcome.start_ns + BackAfterRevocationNs(outcome, scenario),
+                                           outcome.others.revoked_allowed_ns, timing));
+    }
+  }
+  if (!scenario.expect_bounded_questions) return;
+  objectives->push_back(QuestionsInFlight(outcome.exchanges, facts.in_flight_max));
+  for (size_t i = 0; i < scenario.phases.size(); ++i) {
+    const Fault& fault = scenario.phases[i].fault;
+    if (!fault.introspection || fault.kind == FaultKind::kSlow) continue;
+    const PhaseTime& time = outcome.timeline.phases[i];
+    objectives->push_back(QuestionsInOutage(outcome.exchanges, outcome.start_ns + time.begin_ns,
+                                            outcome.start_ns + time.end_ns, facts.in_flight_max, timing));
+  }
+}
+
+void AddIssuerObjectives(const Outcome& outcome, const Scenario& scenario, const Timing& timing, bool timed,
+                         const RunFacts& facts, const Held& held, std::vector<Objective>* objectives) {
+  if (scenario.num_issuers == 0) return;
+  objectives->push_back(
+      Saw("saw_tenants", "Tokens of the many issuers whose keys were there", held.tenants_to_allow));
+  if (scenario.expect_host_bucket) objectives->push_back(HostBucket(outcome.exchanges, timing));
+  if (!scenario.expect_bounded_memory) return;
+  const double mib = static_cast<double>(facts.resident_bytes_max) / (1 << 20);
+  objectives->push_back({.name = "resident_mib",
+                         .text = "The most memory that the process had, provider and load included, in MiB",
+                         .observed = mib,
+                         .limit = kResidentMibMax,
+                         .outcome = mib <= kResidentMibMax ? "met" : "missed"});
+  if (!timed) return;
+  objectives->push_back({.name = "start_s",
+                         .text = "Seconds that the making of the engine took",
+                         .observed = facts.start_s,
+                         .limit = kStartSMax,
+                         .outcome = facts.start_s <= kStartSMax ? "met" : "missed"});
 }
 
 std::vector<Objective> ObjectivesOf(const Outcome& outcome, const Scenario& scenario, const Timing& timing,
@@ -168,8 +238,9 @@ std::vector<Objective> ObjectivesOf(const Outcome& outcome, const Scenario& scen
   }
   if (scenario.expect_degraded) {
     // The engine's word, and the log's that fetches had failed.
-    const bool failed = std::any_of(outcome.exchanges.begin(), outcome.exchanges.end(),
-                                    [](const Exchange& e) { return e.end_ns != 0 && !e.good; });
+    const bool failed =
+        std::any_of(outcome.exchanges.begin(), outcome.exchanges.end(),
+                    [](const Exchange& e) { return e.end_ns != 0 && !e.good && !e.introspection; });
     objectives.push_back(Saw("saw_degraded",
                              "Good tokens that were allowed on degraded keys, fetches failing",
                              failed ? held.degraded_allowed : 0));
@@ -200,6 +271,8 @@ std::vector<Objective> ObjectivesOf(const Outcome& outcome, const Scenario& scen
     objectives.push_back(SteadyRequests(outcome.exchanges, absolute(LastRecoveryNs(outcome, scenario)),
                                         absolute(timeline.phases.back().end_ns), timing));
   }
+  AddIntrospectionObjectives(outcome, scenario, timing, timed, facts, held, &objectives);
+  AddIssuerObjectives(outcome, scenario, timing, timed, facts, held, &objectives);
   if (service != nullptr) objectives.push_back(ServiceTimeObjective(*service));
   return objectives;
 }
@@ -271,6 +344,12 @@ json ResultsOf(const Outcome& outcome, const Scenario& scenario, const Timing& t
                   {"objectives", objectives},
                   {"bins", BinsToJson(outcome)}};
   if (facts.service_time) results["service_time"] = ToJson(service);
+  if (scenario.num_issuers > 0) {
+    results["issuers"] = {{"count", scenario.num_issuers + 1},
+                          {"start_s", facts.start_s},
+                          {"issuer_bytes", facts.issuer_bytes},
+                          {"resident_bytes_max", facts.resident_bytes_max}};
+  }
   return results;
 }
 

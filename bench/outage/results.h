@@ -53,7 +53,11 @@ struct RunFacts {
   double network_factor = 1;
   double rate_max_hz = 0;
   size_t num_known = 0;
-  bool service_time = false;  // It was measured.
+  bool service_time = false;      // It was measured.
+  uint32_t in_flight_max = 0;     // IntrospectionConfig::in_flight_max.
+  double start_s = 0;             // What Engine::Create took,
+  uint64_t issuer_bytes = 0;      // Metrics::issuer_bytes at the end,
+  size_t resident_bytes_max = 0;  // and the most that this process has had, all scenarios before included.
   double new_rate_scale = 1;
   double warm_up_s = 0;  // See BackToFresh.
 };

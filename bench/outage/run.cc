@@ -1,6 +1,7 @@
 #include "bench/outage/run.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 #include <system_error>
 #include <thread>
@@ -33,8 +35,17 @@ using nlohmann::json;
 constexpr int64_t kClockSlackNs = 20'000'000;
 // A snapshot has wall times in whole seconds, rounded against the keys twice.
 constexpr int64_t kSnapshotRoundingNs = 2'100'000'000;
+// With very many issuers a look at the health of all takes long, and is taken this seldom: in bins.
+constexpr size_t kHealthBins = 50;
 // How long identity providers may take to start, on top of the scenario.
 constexpr double kStartSecondsMax = 30;
+
+// The most memory that this process has had so far.
+size_t ResidentBytesMax() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<size_t>(usage.ru_maxrss) * 1024;
+}
 
 int64_t Ns(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
 
@@ -132,11 +143,20 @@ class Faults {
   Fault now_;
 };
 
+// Asked is the introspection endpoint, a host of its own, and the tokens that `revoke` makes inactive there.
+struct Asked {
+  std::unique_ptr<IdpControl> idp;
+  std::optional<Faults> faults;
+  std::vector<std::string> to_revoke;
+};
+
 // Monitor leads through the phases and looks at the engine's health.
 class Monitor {
  public:
-  Monitor(const RunSettings& settings, Course& course, Faults& faults, IdpControl& idp, SteppedClock& clock)
-      : settings_(settings), course_(course), faults_(faults), idp_(idp), clock_(clock) {}
+  // `asked` may be null.
+  Monitor(const RunSettings& settings, Course& course, Faults& faults, IdpControl& idp, Asked* asked,
+          SteppedClock& clock)
+      : settings_(settings), course_(course), faults_(faults), idp_(idp), asked_(asked), clock_(clock) {}
 
   // Run returns when the last phase is over, or with the last bin.
   absl::Status Run(size_t num_bins, Timeline* timeline) {
@@ -149,8 +169,7 @@ class Monitor {
         const int64_t rest_ns = std::clamp<int64_t>(end_ns - MonotonicNs(), 0, 10'000'000);
         std::this_thread::sleep_for(std::chrono::nanoseconds(rest_ns));
       }
-      const std::vector<IssuerHealth> health = course_.engine.ReadHealth();
-      timeline->sightings.push_back({health.front().freshness, health.front().keys_age_ms});
+      timeline->sightings.push_back(bin % health_bins_ == 0 ? See() : timeline->sightings.back());
       if (settings_.progress && ((bin + 1) % 10 == 0 || over_)) Show(bin);
     }
     if (settings_.progress) std::fputc('\n', stderr);
@@ -159,10 +178,14 @@ class Monitor {
 
  private:
   int64_t SinceStart() const { return MonotonicNs() - course_.start_ns; }
+  Sighting See() const {
+    const std::vector<IssuerHealth> health = course_.engine.ReadHealth();
+    return {health.front().freshness, health.front().keys_age_ms};
+  }
   const Phase& Now() const { return course_.scenario.phases[phase_]; }
 
   absl::Status Enter(size_t phase) {
-    const bool was_faulty = phase > 0 && !Now().fault.none();
+    const bool was_faulty = phase > 0 && !Now().fault.none() && !Now().fault.introspection;
     phase_ = phase;
     if (Now().clock_step_s != 0) clock_.Step(static_cast<int64_t>(Now().clock_step_s));
     if (Now().add_key) idp_.server()->AddKey(idp::TestKey(kRotated.algorithm, kRotated.number));
@@ -171,10 +194,10 @@ class Monitor {
       if (!idp_.server()->RemoveKey(gone.kid())) return absl::InternalError("there is no key to remove");
       timeline_->removed_ns = SinceStart();
     }
-    if (absl::Status status = faults_.Apply(Now().fault); !status.ok()) return status;
+    if (absl::Status status = Apply(Now()); !status.ok()) return status;
     // The load begins a moment after the first phase.
     timeline_->phases.push_back({.begin_ns = std::max<int64_t>(0, SinceStart())});
-    recovering_ = was_faulty && Now().fault.none();
+    recovering_ = was_faulty && Now().fault.none() && course_.scenario.num_issuers == 0;
     reachable_ns_ = -1;
     if (recovering_) timeline_->back_to_fresh_s.push_back(-1);
     // Ordering: relaxed; see RunLoad.
@@ -182,8 +205,21 @@ class Monitor {
     return absl::OkStatus();
   }
 
+  absl::Status Apply(const Phase& phase) {
+    if (phase.revoke) {
+      for (const std::string& token : asked_->to_revoke) asked_->idp->server()->Forget(token);
+    }
+    const bool introspection = phase.fault.introspection;
+    if (asked_ != nullptr) {
+      absl::Status status = asked_->faults->Apply(introspection ? phase.fault : Fault{});
+      if (!status.ok()) return status;
+    }
+    return faults_.Apply(introspection ? Fault{} : phase.fault);
+  }
+
   absl::Status Look() {
     faults_.DrawDelay();
+    if (asked_ != nullptr) asked_->faults->DrawDelay();
     // A phase counts from when its identity provider is there.
     if (reachable_ns_ < 0 && (Now().fault.kind == FaultKind::kDown || idp_.Reachable())) {
       reachable_ns_ = SinceStart();
@@ -217,7 +253,9 @@ class Monitor {
   Course& course_;
   Faults& faults_;
   IdpControl& idp_;
+  Asked* const asked_;
   SteppedClock& clock_;
+  const size_t health_bins_ = course_.scenario.num_issuers == 0 ? 1 : kHealthBins;
   Timeline* timeline_ = nullptr;
   size_t phase_ = 0;
   int64_t reachable_ns_ = -1;
@@ -281,7 +319,13 @@ class Bench {
         timing_(ScaledTiming(settings.factor)),
         faults_(idp, NetworkFactor(settings.factor)),
         book_(timing_.staleness_bound_ms * 1'000'000, kClockSlackNs),
-        log_(std::make_shared<ExchangeLog>(&book_)) {}
+        answers_({.active_age_ns = timing_.active_age_max_ms * 1'000'000,
+                  .inactive_age_ns = timing_.inactive_age_max_ms * 1'000'000,
+                  .last_known_age_ns = LastKnownAgeS(settings.factor) * 1'000'000'000,
+                  .slack_ns = kClockSlackNs}),
+        tenants_(scenario.num_issuers),
+        books_{.keys = book_, .answers = answers_, .tenants = tenants_},
+        log_(std::make_shared<ExchangeLog>(books_)) {}
 
   absl::Status SetUp() {
     if (const std::string needs = faults_.Needs(scenario_); !needs.empty()) {
@@ -289,7 +333,7 @@ class Bench {
                                         "provider");
     }
     const std::unique_ptr<TokenSupply> supply =
-        idp_.server() == nullptr ? MakePoolSupply(pool_) : MakeMintingSupply(pool_);
+        idp_.server() == nullptr ? MakePoolSupply(pool_) : MakeMintingSupply(pool_, scenario_.num_issuers);
     absl::StatusOr<CallSources> sources =
         MakeSources(scenario_, settings_.factor, settings_.rate_max_hz, settings_.num_known, *supply);
     if (!sources.ok()) return sources.status();
@@ -298,6 +342,10 @@ class Bench {
     if (!config.ok()) return config.status();
     config_ = *std::move(config);
     config_.timing = timing_;
+    AddTenants();
+    if (scenario_.AsksAboutTokens()) {
+      if (absl::Status status = StartAsked(); !status.ok()) return status;
+    }
     if (absl::Status status = StartEngine(); !status.ok()) return status;
     return WantsTwin() ? StartTwin() : absl::OkStatus();
   }
@@ -312,14 +360,14 @@ class Bench {
     Course course{.scenario = scenario_,
                   .engine = *engine_,
                   .twin = twin_.get(),
-                  .book = book_,
+                  .books = books_,
                   .clock = clock_,
                   .factor = settings_.factor,
                   .rate_max_hz = settings_.rate_max_hz,
                   .start_ns = MonotonicNs() + 20'000'000,
                   .bin_ns = kBinNs};
     outcome.start_ns = course.start_ns;
-    Monitor monitor(settings_, course, faults_, idp_, clock_);
+    Monitor monitor(settings_, course, faults_, idp_, asked_.idp == nullptr ? nullptr : &asked_, clock_);
     std::thread known([&] { RunLoad(course, true, &sources_, &outcome.known); });
     std::thread others([&] { RunLoad(course, false, &sources_, &outcome.others); });
     const absl::Status status = monitor.Run(num_bins_max, &outcome.timeline);
@@ -339,6 +387,10 @@ class Bench {
                       .rate_max_hz = settings_.rate_max_hz,
                       .num_known = sources_.at(TokenKind::kKnown).size(),
                       .service_time = twin_ != nullptr,
+                      .in_flight_max = config_.issuers.front().introspection.in_flight_max,
+                      .start_s = start_s_,
+                      .issuer_bytes = engine_->ReadMetrics().issuer_bytes,
+                      .resident_bytes_max = ResidentBytesMax(),
                       .new_rate_scale = RateScaleOf(TokenKind::kNew),
                       .warm_up_s = idp_.server() == nullptr ? 1.0 : 0.0});
   }
@@ -352,13 +404,48 @@ class Bench {
   bool WantsTwin() const {
     // Pairs enough to judge, behind the refresh that is the first to fail, and the rest of a slice at either
     // end.
-    const double least_s =
-        2 * kServicePairsMin + 2 +
+    const double degraded_s =
         static_cast<double>(timing_.refresh_max_ms) / 1000 * (1 + timing_.jitter_percent / 100.0);
     return settings_.timed_objectives &&
            std::any_of(scenario_.phases.begin(), scenario_.phases.end(), [&](const Phase& phase) {
+             const double least_s =
+                 2 * kServicePairsMin + 2 + (KeysDegrade(scenario_, phase) ? degraded_s : 0);
              return phase.expect_service_time && phase.duration_s * settings_.factor >= least_s;
            });
+  }
+
+  // The issuer of all other tokens stays the first.
+  void AddTenants() {
+    for (uint32_t tenant = 0; tenant < scenario_.num_issuers; ++tenant) {
+      IssuerConfig& issuer = config_.issuers.emplace_back();
+      issuer.issuer = TenantIssuer(pool_.issuer, tenant);
+      issuer.jwks_uri = TenantJwksUri(pool_.issuer, tenant);
+    }
+  }
+
+  // A server of its own answers about tokens, so that it can be down while keys are to be had.
+  absl::Status StartAsked() {
+    absl::StatusOr<std::unique_ptr<IdpControl>> idp = StartBundledIdp({idp::TestKey("ES256")});
+    if (!idp.ok()) return idp.status();
+    asked_.idp = *std::move(idp);
+    asked_.faults.emplace(*asked_.idp, NetworkFactor(settings_.factor));
+    for (const auto& [kind, source] : sources_) {
+      for (const Call& call : source.calls()) {
+        if (call.demand == Demand::kNothing) continue;
+        const std::string token = call.authorization.substr(std::string_view("Bearer ").size());
+        answers_.Add(token, call.number);
+        asked_.idp->server()->Remember(token, AnswerAbout(pool_));
+        if (kind == TokenKind::kRevoked) asked_.to_revoke.push_back(token);
+      }
+    }
+    absl::StatusOr<Policy> policy = DemandPolicy(config_.policy, settings_.factor);
+    if (!policy.ok()) return policy.status();
+    config_.policy = *std::move(policy);
+    config_.issuers.front().introspection = {.endpoint = asked_.idp->issuer() + "/introspect",
+                                             .client_id = idp::EndpointOptions().introspection_client,
+                                             .client_secret = idp::EndpointOptions().introspection_secret};
+    config_.resources.front().opaque_token_issuer = pool_.issuer;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<Transport>> ObservedCurl() {
@@ -372,8 +459,10 @@ class Bench {
     engine_.reset();
     absl::StatusOr<std::unique_ptr<Transport>> transport = ObservedCurl();
     if (!transport.ok()) return transport.status();
+    const int64_t begin_ns = MonotonicNs();
     absl::StatusOr<std::unique_ptr<Engine>> engine =
         MakeEngine(config_, idp_.jwks_uri(), clock_, *std::move(transport));
+    start_s_ = static_cast<double>(MonotonicNs() - begin_ns) / 1e9;
     if (!engine.ok()) return engine.status();
     engine_ = *std::move(engine);
     return absl::OkStatus();
@@ -409,6 +498,7 @@ class Bench {
     if (!curl.ok()) return curl.status();
     Config config = config_;
     config.snapshot = {};
+    config.issuers.resize(1);
     absl::StatusOr<std::unique_ptr<Engine>> twin =
         MakeEngine(std::move(config), twin_idp_->jwks_uri(), clock_, *std::move(curl));
     if (!twin.ok()) return twin.status();
@@ -417,7 +507,7 @@ class Bench {
     return WarmUp(*twin_, sources_.at(TokenKind::kKnown));
   }
 
-  const RunSettings& settings_;
+  const RunSettings settings_;
   const Scenario& scenario_;
   const TokenPool& pool_;
   IdpControl& idp_;
@@ -426,9 +516,14 @@ class Bench {
   SteppedClock clock_;
   Faults faults_;
   KeyBook book_;
+  AnswerBook answers_;
+  TenantBook tenants_;
+  const Books books_;
   const std::shared_ptr<ExchangeLog> log_;
   CallSources sources_;
   Config config_;
+  double start_s_ = 0;  // What Engine::Create took.
+  Asked asked_;
   std::unique_ptr<IdpControl> twin_idp_;
   // Last: their threads use the above.
   std::unique_ptr<Engine> twin_;
@@ -441,13 +536,18 @@ double NetworkFactor(double factor) { return std::max(factor, 1.0 / 20); }
 
 Timing ScaledTiming(double factor) {
   Timing timing = Timing().Scaled(factor);
-  timing.fetch_timeout_ms = Timing().Scaled(NetworkFactor(factor)).fetch_timeout_ms;
+  const Timing network = Timing().Scaled(NetworkFactor(factor));
+  timing.fetch_timeout_ms = network.fetch_timeout_ms;
+  timing.introspection_timeout_ms = network.introspection_timeout_ms;
+  timing.active_age_max_ms = std::max(timing.active_age_max_ms, timing.introspection_timeout_ms);
   return timing;
 }
 
 absl::StatusOr<json> RunScenario(const RunSettings& settings, const Scenario& scenario, const TokenPool& pool,
                                  IdpControl& idp) {
-  Bench bench(settings, scenario, pool, idp);
+  RunSettings scaled = settings;
+  scaled.factor = scenario.Factor(settings.factor);
+  Bench bench(scaled, scenario, pool, idp);
   if (absl::Status status = bench.SetUp(); !status.ok()) return status;
   return bench.Run();
 }

@@ -19,11 +19,12 @@ struct RunSettings {
   bool progress = true;
 };
 
-// ScaledTiming is the shipped contract times `factor`, but for the fetch timeout: see NetworkFactor.
+// ScaledTiming is the shipped contract times `factor`, but for the timeouts of a fetch and an introspection:
+// see NetworkFactor. No answer counts for less than the latter.
 Timing ScaledTiming(double factor);
 
-// NetworkFactor scales what one exchange takes: the fetch timeout and the delays of a slow identity provider.
-// Loopback takes as long as it takes, so it is never below 1/20, which makes the timeout 250 ms.
+// NetworkFactor scales what one exchange takes: its timeout and the delays of a slow identity provider.
+// Loopback takes as long as it takes, so it is never below 1/20, which makes a fetch's timeout 250 ms.
 double NetworkFactor(double factor);
 
 // RunScenario runs `scenario` and returns what happened, in the form that bench/README.md documents. `pool`

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "tollgate/config.h"
 
 namespace tollgate::bench {
 namespace {
@@ -26,6 +27,12 @@ constexpr std::pair<TokenKind, std::string_view> kTokenKinds[] = {
     {TokenKind::kForgedEs512, "forged-es512"},
     {TokenKind::kForgedUnsigned, "forged-unsigned"},
     {TokenKind::kOpaque, "opaque"},
+    {TokenKind::kBehind, "behind"},
+    {TokenKind::kLastKnown, "last-known"},
+    {TokenKind::kPrivileged, "privileged"},
+    {TokenKind::kOpaqueActive, "opaque-active"},
+    {TokenKind::kRevoked, "revoked"},
+    {TokenKind::kTenant, "tenant"},
 };
 
 constexpr std::pair<FaultKind, std::string_view> kFaultKinds[] = {
@@ -44,12 +51,20 @@ constexpr std::pair<bool Scenario::*, std::string_view> kExpectations[] = {
     {&Scenario::expect_removed_key_refused, "removed-key-refused"},
     {&Scenario::expect_new_key_accepted, "new-key-accepted"},
     {&Scenario::expect_steady_requests, "steady-requests"},
+    {&Scenario::expect_last_known, "last-known"},
+    {&Scenario::expect_revoked_refused, "revoked-refused"},
+    {&Scenario::expect_bounded_questions, "bounded-questions"},
+    {&Scenario::expect_host_bucket, "host-bucket"},
+    {&Scenario::expect_bounded_memory, "bounded-memory"},
 };
 
 constexpr std::pair<bool Phase::*, std::string_view> kPhaseExpectations[] = {
     {&Phase::expect_service_time, "service-time"},
     {&Phase::expect_one_request_per_cooldown, "one-request-per-cooldown"},
 };
+
+constexpr std::pair<bool Phase::*, std::string_view> kOnce[] = {
+    {&Phase::add_key, "add-key"}, {&Phase::remove_key, "remove-key"}, {&Phase::revoke, "revoke"}};
 
 template <typename Table>
 auto Find(const Table& table, std::string_view word) {
@@ -102,9 +117,12 @@ class Parser {
     if (word == "expect" && one) return Expect(words[1]);
     if (word == "permit" && one) return Permit(words[1]);
     if (word == "clock" && one) return StepClock(words[1]);
-    if ((word == "add-key" || word == "remove-key") && words.size() == 1) return ChangeKey(word);
-    for (const std::string_view known : {"about", "phase", "fault", "load", "scenario", "start", "expect",
-                                         "permit", "clock", "add-key", "remove-key"}) {
+    if (word == "issuers" && one) return SetIssuers(words[1]);
+    if (word == "unscaled" && words.size() == 1) return SetUnscaled();
+    if (const auto once = Find(kOnce, word); once && words.size() == 1) return HappenOnce(word, *once);
+    for (const std::string_view known :
+         {"about", "phase", "fault", "load", "scenario", "start", "expect", "permit", "clock", "issuers",
+          "unscaled", "add-key", "remove-key", "revoke"}) {
       if (word == known) return "`" + word + "` does not have so many words";
     }
     return "unknown word `" + word + "`";
@@ -132,6 +150,8 @@ class Parser {
                                      [](const Load& load) { return load.kind == TokenKind::kForgedKid; });
       if (phase.expect_one_request_per_cooldown && !flood) return "expects one request without forged-kid";
     }
+    if (const std::string wrong = WholeIntrospection(); !wrong.empty()) return wrong;
+    if (const std::string wrong = WholeIssuers(); !wrong.empty()) return wrong;
     if (!scenario_.phases.front().fault.none() || scenario_.start == Start::kWarm) return "";
     return "starts cold, but with nothing wrong";
   }
@@ -143,9 +163,52 @@ class Parser {
     return std::any_of(scenario_.phases.begin(), scenario_.phases.end(),
                        [what](const Phase& phase) { return phase.*what; });
   }
+  std::string WholeIntrospection() const {
+    bool faulty = false, nobody_answers = false;
+    for (const Phase& phase : scenario_.phases) {
+      faulty |= phase.fault.introspection;
+      nobody_answers |= phase.fault.introspection && phase.fault.kind != FaultKind::kSlow;
+    }
+    const bool asks = scenario_.AsksAboutTokens();
+    if (faulty && !asks) return "`fault introspection` without tokens that are asked about";
+    if (asks && scenario_.start != Start::kWarm) return "tokens that are asked about need a warm start";
+    // Then their issuer is asked about them, too, and what they are denied for is another thing.
+    if (asks && scenario_.Offers(TokenKind::kOpaque))
+      return "`load opaque` beside tokens that are asked about";
+    if (scenario_.Offers(TokenKind::kRevoked) != Any(&Phase::revoke))
+      return "`revoke` and `load revoked` need each other";
+    if (scenario_.expect_last_known && !(nobody_answers && scenario_.Offers(TokenKind::kLastKnown)))
+      return "expects last-known without such tokens, or without a fault in which nobody is answered";
+    if (scenario_.expect_bounded_questions && !nobody_answers)
+      return "expects bounded-questions without a fault in which nobody is answered";
+    const auto revocation = [](const Phase& phase) { return phase.revoke && phase.fault.introspection; };
+    const auto at = std::find_if(scenario_.phases.begin(), scenario_.phases.end(), revocation);
+    const bool recovers =
+        at != scenario_.phases.end() &&
+        std::any_of(at, scenario_.phases.end(), [](const Phase& p) { return p.fault.none(); });
+    if (scenario_.expect_revoked_refused && !recovers)
+      return "expects revoked-refused, but nothing is revoked under a `fault introspection` that ends";
+    return "";
+  }
+
+  std::string WholeIssuers() const {
+    const bool many = scenario_.num_issuers > 0;
+    if (scenario_.Offers(TokenKind::kTenant) != many) return "`issuers` and `load tenant` need each other";
+    if ((scenario_.expect_host_bucket || scenario_.expect_bounded_memory) && !many)
+      return "expects something of many issuers without `issuers`";
+    if (!many) return "";
+    if (scenario_.start != Start::kWarm) return "`issuers` need a warm start";
+    // Their keys are accounted for without an age, and no refresh may stand in their line.
+    if (!scenario_.unscaled ||
+        scenario_.DurationS() * 1000 > static_cast<double>(Timing().refresh_max_ms) / 2)
+      return "`issuers` need an `unscaled` scenario that is over long before keys are refreshed";
+    return "";
+  }
+
+  // Of its keys.
   bool Recovers() const {
     const auto recovery = [](const Phase& before, const Phase& after) {
-      return !before.fault.none() && after.fault.none();
+      return !before.fault.none() && !before.fault.introspection && after.fault.none();
     };
     return std::adjacent_find(scenario_.phases.begin(), scenario_.phases.end(), recovery) !=
            scenario_.phases.end();
@@ -186,13 +249,17 @@ class Parser {
     return "";
   }
 
-  std::string SetFault(const std::vector<std::string>& words) {
+  std::string SetFault(std::vector<std::string> words) {
     Phase* const phase = Current();
     if (phase == nullptr) return "`fault` before the first phase";
     if (!phase->fault.none()) return "a second fault in one phase";
+    const bool introspection = words[1] == "introspection" && words.size() > 2;
+    if (introspection) words.erase(words.begin() + 1);
     const auto kind = Find(kFaultKinds, words[1]);
     if (!kind || *kind == FaultKind::kNone) return "no fault `" + words[1] + "`";
-    Fault fault{.kind = *kind};
+    if (introspection && (*kind == FaultKind::kNoDns || *kind == FaultKind::kEmptySet))
+      return "no fault `" + words[1] + "` of introspection";
+    Fault fault{.kind = *kind, .introspection = introspection};
     const size_t wanted = *kind == FaultKind::kSlow ? 4 : *kind == FaultKind::kError ? 3 : 2;
     if (words.size() != wanted) return "fault " + words[1] + " does not have so many words";
     if (*kind == FaultKind::kSlow) {
@@ -261,10 +328,25 @@ class Parser {
     return "";
   }
 
-  std::string ChangeKey(const std::string& word) {
+  std::string SetIssuers(const std::string& word) {
+    // One more is there for all other tokens.
+    const std::optional<double> number = Number(word);
+    if (!number || *number < 1 || *number > 131'071 || *number != std::floor(*number))
+      return "no number of issuers `" + word + "` (1 to 131071)";
+    if (Current() != nullptr) return "`issuers` belongs before the first phase";
+    scenario_.num_issuers = static_cast<size_t>(*number);
+    return "";
+  }
+
+  std::string SetUnscaled() {
+    if (Current() != nullptr) return "`unscaled` belongs before the first phase";
+    scenario_.unscaled = true;
+    return "";
+  }
+
+  std::string HappenOnce(const std::string& word, bool Phase::*member) {
     Phase* const phase = Current();
     if (phase == nullptr) return "`" + word + "` before the first phase";
-    bool Phase::*const member = word == "add-key" ? &Phase::add_key : &Phase::remove_key;
     if (Any(member)) return "a second `" + word + "`";
     phase->*member = true;
     return "";
@@ -280,11 +362,16 @@ std::string_view FaultKindName(FaultKind kind) { return NameOf(kFaultKinds, kind
 
 bool IsKnown(TokenKind kind) {
   return kind == TokenKind::kKnown || kind == TokenKind::kExpiring || kind == TokenKind::kYoung ||
-         kind == TokenKind::kCompromised;
+         kind == TokenKind::kCompromised || kind == TokenKind::kTenant;
+}
+
+bool IsAskedAbout(TokenKind kind) {
+  return kind == TokenKind::kBehind || kind == TokenKind::kLastKnown || kind == TokenKind::kPrivileged ||
+         kind == TokenKind::kOpaqueActive || kind == TokenKind::kRevoked;
 }
 
 bool IsGood(TokenKind kind) {
-  return IsKnown(kind) || kind == TokenKind::kNew || kind == TokenKind::kRotated;
+  return IsKnown(kind) || IsAskedAbout(kind) || kind == TokenKind::kNew || kind == TokenKind::kRotated;
 }
 
 double Scenario::DurationS() const {
@@ -299,6 +386,11 @@ bool Scenario::Offers(TokenKind kind) const {
          std::any_of(phases.begin(), phases.end(), [&](const Phase& phase) {
            return std::any_of(phase.loads.begin(), phase.loads.end(), is_it);
          });
+}
+
+bool Scenario::AsksAboutTokens() const {
+  return std::any_of(std::begin(kTokenKinds), std::end(kTokenKinds),
+                     [this](const auto& row) { return IsAskedAbout(row.first) && Offers(row.first); });
 }
 
 absl::StatusOr<Scenario> ParseScenario(std::string_view text, std::string_view file) {

@@ -22,6 +22,13 @@ enum class TokenKind {
   kForgedEs512,     // Likewise.
   kForgedUnsigned,  // `alg` is none.
   kOpaque,          // No JWS, each a different text.
+  // Known, and their issuer is asked about them (RFC 7662), since their tools' class demands it:
+  kBehind,        // ValidationMode::kIntrospectBehind.
+  kLastKnown,     // kIntrospect, and IntrospectionOutage::kLastKnown.
+  kPrivileged,    // kIntrospect, and kDenyUnavailable.
+  kOpaqueActive,  // Or since they are no JWS, but ones that it has issued.
+  kRevoked,       // A few of each of these four, which `revoke` makes inactive.
+  kTenant,        // Known; each of another one of the scenario's many issuers.
 };
 
 // TokenKindName returns the scenario file's word. Static storage.
@@ -30,6 +37,8 @@ std::string_view TokenKindName(TokenKind kind);
 // IsGood: a token of the issuer's. IsKnown: and one that the verdict cache has.
 bool IsGood(TokenKind kind);
 bool IsKnown(TokenKind kind);
+// IsAskedAbout: their issuer has the last word.
+bool IsAskedAbout(TokenKind kind);
 
 struct Load {
   TokenKind kind = TokenKind::kKnown;
@@ -55,6 +64,7 @@ struct Fault {
   double delay_min_s = 0;
   double delay_max_s = 0;
   int status = 0;
+  bool introspection = false;  // Of the introspection endpoint, which is a host of its own; else of all else.
 
   bool none() const { return kind == FaultKind::kNone; }
   bool operator==(const Fault&) const = default;
@@ -69,6 +79,7 @@ struct Phase {
   std::vector<Load> loads{};  // Beside the scenario's.
   bool add_key = false;
   bool remove_key = false;
+  bool revoke = false;      // The provider makes the tokens of kRevoked inactive.
   double clock_step_s = 0;  // Of the wall clock; never scaled.
   bool expect_service_time = false;
   bool expect_one_request_per_cooldown = false;
@@ -87,15 +98,25 @@ struct Scenario {
   std::vector<Load> loads{};  // In every phase.
   std::vector<Phase> phases{};
   bool permit_overloaded = false;  // For tokens that are not known.
+  // So many issuers beside the one that all other tokens are of, with key sets at one host.
+  size_t num_issuers = 0;
+  bool unscaled = false;  // Takes as long as it says, and the timing contract is the shipped one.
   bool expect_degraded = false;
   bool expect_unavailable = false;
   bool expect_fresh_after_fault = false;
   bool expect_removed_key_refused = false;
   bool expect_new_key_accepted = false;
   bool expect_steady_requests = false;
+  bool expect_last_known = false;
+  bool expect_revoked_refused = false;
+  bool expect_bounded_questions = false;
+  bool expect_host_bucket = false;
+  bool expect_bounded_memory = false;
 
   double DurationS() const;  // Of all phases, unscaled.
+  double Factor(double factor) const { return unscaled ? 1 : factor; }
   bool Offers(TokenKind kind) const;
+  bool AsksAboutTokens() const;
 };
 
 // ParseScenario reads the text of a scenario file. An error is one line that begins with `file` and the line.

@@ -17,6 +17,15 @@ using nlohmann::json;
 constexpr size_t kTokenBytes = 800;
 // Tokens of the rarer kinds that are asked about again and again.
 constexpr size_t kNumRepeated = 100;
+// So few that each is asked about often.
+constexpr size_t kNumRevoked = 20;
+constexpr size_t kNumOfTenants = 1000;
+constexpr size_t kFirstTenants = 200;
+
+int64_t WallSeconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 json PartOf(std::string_view token, int part) {
   size_t begin = 0;
@@ -58,11 +67,14 @@ class PoolSupply final : public TokenSupply {
 
 class MintingSupply final : public TokenSupply {
  public:
-  explicit MintingSupply(const TokenPool& about) : about_(about) {}
+  MintingSupply(const TokenPool& about, size_t num_tenants) : about_(about), num_tenants_(num_tenants) {}
 
   std::vector<std::string> Take(TokenKind kind, size_t count) override {
     std::vector<std::string> tokens;
-    for (size_t i = 0; i < count; ++i) tokens.push_back(Mint(kind, i));
+    for (size_t i = 0; i < count; ++i) {
+      tokens.push_back(DemandOf(kind, i) == Demand::kOpaque ? idp::Base64Url(idp::RandomBytes(32))
+                                                            : Mint(kind, i));
+    }
     return tokens;
   }
 
@@ -76,6 +88,7 @@ class MintingSupply final : public TokenSupply {
       case TokenKind::kForgedEs512:
         return idp::TestKey("ES512");
       case TokenKind::kNew:
+      case TokenKind::kTenant:
         // Signing with RSA takes twenty times as long.
         return idp::TestKey(i % 10 == 0 ? "RS256" : i % 2 == 0 ? "ES256" : "EdDSA");
       default:
@@ -84,19 +97,21 @@ class MintingSupply final : public TokenSupply {
   }
 
   std::string Mint(TokenKind kind, size_t i) const {
-    const int64_t now_s =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count();
+    const int64_t now_s = WallSeconds();
+    const std::string issuer = kind == TokenKind::kTenant
+                                   ? TenantIssuer(about_.issuer, TenantOfToken(i, num_tenants_))
+                                   : about_.issuer;
     const int64_t issued_s = now_s - (kind == TokenKind::kYoung ? 1800 : 7200);
     const int64_t expires_s = now_s + (kind == TokenKind::kExpiring ? 1800 : 14'400);
     const std::string number = std::to_string(i / 10);
     return idp::MintToSize(KeyOf(kind, i),
-                           idp::AccessTokenClaims(about_.issuer, about_.resource, "user-" + number,
+                           idp::AccessTokenClaims(issuer, about_.resource, "user-" + number,
                                                   "agent-" + number, about_.scope, issued_s, expires_s),
                            kTokenBytes);
   }
 
   const TokenPool& about_;
+  const size_t num_tenants_;
 };
 
 Call CallOf(const std::string& token, std::mt19937* random) {
@@ -173,8 +188,73 @@ std::unique_ptr<TokenSupply> MakePoolSupply(const TokenPool& pool) {
   return std::make_unique<PoolSupply>(pool);
 }
 
-std::unique_ptr<TokenSupply> MakeMintingSupply(const TokenPool& about) {
-  return std::make_unique<MintingSupply>(about);
+std::unique_ptr<TokenSupply> MakeMintingSupply(const TokenPool& about, size_t num_tenants) {
+  return std::make_unique<MintingSupply>(about, num_tenants);
+}
+
+uint32_t TenantOfToken(size_t i, size_t num_tenants) {
+  const size_t n = i / 2;
+  if (i % 2 == 0) return static_cast<uint32_t>(n % std::min(kFirstTenants, num_tenants));
+  // A prime, so that they are all different where there are enough.
+  return static_cast<uint32_t>(n * 7919 % num_tenants);
+}
+
+Demand DemandOf(TokenKind kind, size_t i) {
+  constexpr Demand kAll[] = {Demand::kBehind, Demand::kLastKnown, Demand::kPrivileged, Demand::kOpaque};
+  switch (kind) {
+    case TokenKind::kBehind:
+      return Demand::kBehind;
+    case TokenKind::kLastKnown:
+      return Demand::kLastKnown;
+    case TokenKind::kPrivileged:
+      return Demand::kPrivileged;
+    case TokenKind::kOpaqueActive:
+      return Demand::kOpaque;
+    case TokenKind::kRevoked:
+      return kAll[i % std::size(kAll)];
+    default:
+      return Demand::kNothing;
+  }
+}
+
+std::string ToolOf(Demand demand) {
+  switch (demand) {
+    case Demand::kBehind:
+      return "ask_behind";
+    case Demand::kLastKnown:
+      return "ask_or_last_known";
+    case Demand::kPrivileged:
+      return "ask_always";
+    case Demand::kNothing:
+    case Demand::kOpaque:
+      break;
+  }
+  return ToolName(0);
+}
+
+int64_t LastKnownAgeS(double factor) { return std::max<int64_t>(1, std::llround(600 * factor)); }
+
+absl::StatusOr<Policy> DemandPolicy(const Policy& policy, double factor) {
+  PolicyBuilder builder;
+  for (const ToolRule& rule : policy.tools()) builder.AddTool(rule);
+  const std::vector<std::string> scopes = policy.tools().front().scopes;
+  const auto add = [&](Demand demand, SensitivityClass sensitivity) {
+    builder.AddTool({.tool = ToolOf(demand), .scopes = scopes, .sensitivity = sensitivity.name});
+    builder.AddClass(std::move(sensitivity));
+  };
+  add(Demand::kBehind, {.name = "write", .mode = ValidationMode::kIntrospectBehind});
+  add(Demand::kLastKnown, {.name = "write_last_known",
+                           .mode = ValidationMode::kIntrospect,
+                           .introspection_outage = IntrospectionOutage::kLastKnown,
+                           .last_known_age_max_s = LastKnownAgeS(factor)});
+  add(Demand::kPrivileged, {.name = "privileged", .mode = ValidationMode::kIntrospect});
+  return builder.Build();
+}
+
+json AnswerAbout(const TokenPool& about) {
+  const int64_t now_s = WallSeconds();
+  return idp::AccessTokenClaims(about.issuer, about.resource, "user", "agent", about.scope, now_s - 7200,
+                                now_s + 14'400);
 }
 
 absl::StatusOr<CallSources> MakeSources(const Scenario& scenario, double factor, double rate_max_hz,
@@ -182,6 +262,7 @@ absl::StatusOr<CallSources> MakeSources(const Scenario& scenario, double factor,
   using Use = CallSource::Use;
   std::mt19937 random(20'261'123);
   CallSources sources;
+  uint32_t next_number = 0;
   // Known tokens come first in the order of the kinds, so that a small pool has them.
   for (const auto& [kind, wanted] : Wanted(scenario, factor, rate_max_hz)) {
     if (kind == TokenKind::kOpaque) {
@@ -190,10 +271,12 @@ absl::StatusOr<CallSources> MakeSources(const Scenario& scenario, double factor,
     }
     const bool once = kind == TokenKind::kNew || kind == TokenKind::kRotated;
     const auto num_once = static_cast<size_t>(std::ceil(wanted)) + 1;
-    const size_t count = kind == TokenKind::kKnown ? num_known
-                         : once                    ? num_once
-                         : IsKnown(kind)           ? kNumRepeated
-                                                   : 1;
+    const size_t count = kind == TokenKind::kKnown             ? num_known
+                         : kind == TokenKind::kRevoked         ? kNumRevoked
+                         : kind == TokenKind::kTenant          ? kNumOfTenants
+                         : once                                ? num_once
+                         : IsKnown(kind) || IsAskedAbout(kind) ? kNumRepeated
+                                                               : 1;
     const std::vector<std::string> tokens = supply.Take(kind, count);
     if (tokens.empty()) return Lacks(kind);
     if (kind == TokenKind::kForgedKid) {
@@ -205,8 +288,16 @@ absl::StatusOr<CallSources> MakeSources(const Scenario& scenario, double factor,
     } else {
       std::vector<Call> calls;
       const bool bound = kind == TokenKind::kExpiring || kind == TokenKind::kYoung;
-      for (const std::string& token : tokens)
-        calls.push_back(bound ? BoundCall(token, &random) : CallOf(token, &random));
+      for (size_t i = 0; i < tokens.size(); ++i) {
+        Call& call = calls.emplace_back(bound ? BoundCall(tokens[i], &random) : CallOf(tokens[i], &random));
+        call.demand = DemandOf(kind, i);
+        if (call.demand != Demand::kNothing) {
+          call.tool = ToolOf(call.demand);
+          call.number = next_number++;
+        } else if (kind == TokenKind::kTenant) {
+          call.number = TenantOfToken(i, scenario.num_issuers);
+        }
+      }
       std::shuffle(calls.begin(), calls.end(), random);
       CallSource source(kind, once ? Use::kOnce : Use::kRepeated, std::move(calls));
       if (once && tokens.size() < num_once)

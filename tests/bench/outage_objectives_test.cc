@@ -100,6 +100,74 @@ TEST(RemovedKey, HasARefreshIntervalOrTheBoundToStopWorking) {
   EXPECT_FALSE(AllowedAfterRemoval(1).met());
 }
 
+TEST(LastKnownAllowed, IsNearlyAllOfThem) {
+  EXPECT_TRUE(LastKnownAllowed({.last_known = 100, .last_known_allowed = 90}).met());
+  EXPECT_FALSE(LastKnownAllowed({.last_known = 100, .last_known_allowed = 89}).met());
+  EXPECT_FALSE(LastKnownAllowed({}).met());
+}
+
+TEST(RevokedRefused, HasTheLongestBackoffAndTwoTimeoutsAndASecond) {
+  const auto judged = [](int64_t allowed_ms) {
+    return RevokedRefused(1000 * kMs, allowed_ms < 0 ? -1 : allowed_ms * kMs, Scaled());
+  };
+  // 60 ms, and twice 2.
+  EXPECT_TRUE(judged(2064).met());
+  EXPECT_FALSE(judged(2065).met());
+  EXPECT_EQ(judged(900).observed, 0);
+  EXPECT_FALSE(judged(-1).met()) << "they never were good for anything";
+}
+
+std::vector<Exchange> Questions(std::vector<Exchange> exchanges, int64_t take_ms) {
+  for (Exchange& exchange : exchanges) {
+    exchange.introspection = true;
+    exchange.end_ns = exchange.begin_ns + take_ms * kMs;
+  }
+  return exchanges;
+}
+
+TEST(QuestionsInFlight, CountsThoseThatOverlap) {
+  EXPECT_TRUE(QuestionsInFlight(Questions(BegunAt({100, 105, 110, 115}), 10), 2).met())
+      << "one that ends makes room for the next";
+  EXPECT_EQ(QuestionsInFlight(Questions(BegunAt({100, 105, 109}), 10), 2).observed, 3);
+  EXPECT_FALSE(QuestionsInFlight(Questions(BegunAt({100, 105, 109}), 10), 2).met());
+  EXPECT_FALSE(QuestionsInFlight(BegunAt({100}), 2).met()) << "nobody asked about a token";
+  std::vector<Exchange> open = Questions(BegunAt({100, 200, 300}), 10);
+  open[0].end_ns = open[1].end_ns = 0;
+  EXPECT_FALSE(QuestionsInFlight(open, 2).met());
+}
+
+TEST(QuestionsInOutage, IsTheFirstAndAProbeAfterEachBackoff) {
+  const auto judged = [](size_t questions) {
+    std::vector<Exchange> exchanges(questions, Exchange{.begin_ns = 1500 * kMs, .introspection = true});
+    exchanges.push_back({.begin_ns = 1500 * kMs});  // For keys.
+    exchanges.push_back({.begin_ns = 2000 * kMs, .introspection = true});
+    return QuestionsInOutage(exchanges, 1000 * kMs, 2000 * kMs, 16, Scaled());
+  };
+  // 16 and 4 until it opens, 1 and 6 while the backoff doubles from 1 to 60 ms; then 33 of 30 ms, ± 6 × 3.3.
+  EXPECT_EQ(judged(1).limit, 80);
+  EXPECT_TRUE(judged(80).met());
+  EXPECT_FALSE(judged(81).met());
+  EXPECT_FALSE(judged(0).met()) << "nobody asked";
+}
+
+TEST(HostBucket, IsTheBurstBeyondTheRateInTheWorstStretch) {
+  const auto judged = [](std::initializer_list<int64_t> at_ms) {
+    return HostBucket(BegunAt(at_ms), Timing());
+  };
+  // Five at once, and one in 200 ms from then on; the clock's ticks are 10 ms of that.
+  EXPECT_TRUE(judged({1000, 1000, 1000, 1000, 1000, 1190, 1400, 1600}).met());
+  EXPECT_FALSE(judged({1000, 1000, 1000, 1000, 1000, 1189}).met());
+  EXPECT_NEAR(judged({1000, 1000, 1000, 1000, 1000}).observed, 5, 0.06);
+  EXPECT_FALSE(judged({1000, 9000, 9000, 9000, 9000, 9000, 9000}).met())
+      << "saved up for more than the burst";
+  EXPECT_TRUE(judged({1000, 9000, 9000, 9000, 9000, 9000}).met());
+  EXPECT_FALSE(judged({}).met()) << "nobody was asked";
+  EXPECT_FALSE(HostBucket(Questions(BegunAt({1000}), 1), Timing()).met()) << "not for keys";
+  std::vector<Exchange> held_up = BegunAt({1000, 1000, 1000, 1000, 1000, 1150});
+  for (Exchange& exchange : held_up) exchange.earliest_ns = std::min<int64_t>(exchange.begin_ns, 950 * kMs);
+  EXPECT_TRUE(HostBucket(held_up, Timing()).met()) << "its thread was kept from running";
+}
+
 Slice SliceOf(bool outage, uint64_t service_ns) {
   Slice slice{.outage = outage, .whole = true};
   for (int i = 0; i < 1000; ++i) slice.service.Record(service_ns);

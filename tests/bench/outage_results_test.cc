@@ -43,7 +43,7 @@ Outcome Good() {
 
 std::set<std::string> Missed(const Outcome& outcome, const Scenario& scenario, bool service_time = false) {
   const json results = ResultsOf(outcome, scenario, Timing().Scaled(1e-3), /*timed_objectives=*/true,
-                                 {.tokens = "somebody", .service_time = service_time});
+                                 {.tokens = "somebody", .service_time = service_time, .in_flight_max = 16});
   std::set<std::string> missed;
   for (const json& objective : results.at("objectives")) {
     if (!objective.at("met").get<bool>()) missed.insert(objective.at("name").get<std::string>());
@@ -111,6 +111,48 @@ TEST(Results, EveryExpectationOfAScenarioIsHeldAgainstTheRun) {
       {[](Scenario* s) { s->phases[1].expect_one_request_per_cooldown = true; },
        [](Outcome* o) { o->exchanges.push_back(o->exchanges.back()); },
        {"requests_per_cooldown"}},
+      {[](Scenario* s) { s->expect_last_known = true; },
+       nothing,
+       {"saw_last_known", "saw_last_known_too_old", "last_known_percent"}},
+      {[](Scenario* s) { s->expect_last_known = true; },
+       [](Outcome* o) {
+         o->others.held.last_known = o->others.held.last_known_allowed = 9;
+         o->others.held.last_known_too_old = 1;
+       },
+       {}},
+      {[](Scenario* s) { s->phases[0].revoke = s->expect_revoked_refused = true; },
+       nothing,
+       {"saw_revoked", "revoked_refused_s"}},
+      {[](Scenario* s) { s->phases[0].revoke = s->expect_revoked_refused = true; },
+       [](Outcome* o) {
+         o->others.held.to_deny = 1;
+         o->others.revoked_allowed_ns = o->start_ns + kSecond + kSecond / 2;
+       },
+       {}},
+      {[](Scenario* s) { s->phases[0].revoke = s->expect_revoked_refused = true; },
+       [](Outcome* o) {
+         o->others.held.to_deny = 1;
+         o->others.revoked_allowed_ns = o->start_ns + 3 * kSecond;
+       },
+       {"revoked_refused_s"}},
+      {[](Scenario* s) { s->phases[0].fault.introspection = s->expect_bounded_questions = true; },
+       nothing,
+       {"saw_fault", "questions_in_flight", "questions_in_outage"}},
+      {[](Scenario* s) { s->phases[0].fault.introspection = s->expect_bounded_questions = true; },
+       [](Outcome* o) { o->exchanges[0].introspection = true; },
+       {}},
+      {[](Scenario* s) {
+         s->num_issuers = 1;
+         s->expect_host_bucket = true;
+       },
+       [](Outcome* o) { o->exchanges.insert(o->exchanges.end(), 16, o->exchanges.back()); },
+       {"saw_tenants", "host_bucket"}},
+      {[](Scenario* s) {
+         s->num_issuers = 1;
+         s->expect_host_bucket = true;
+       },
+       [](Outcome* o) { o->others.held.tenants_to_allow = 1; },
+       {}},
       {[](Scenario* s) { s->phases[1].remove_key = s->expect_removed_key_refused = true; },
        [](Outcome* o) {
          o->timeline.removed_ns = kSecond;
@@ -136,6 +178,28 @@ TEST(Results, EveryExpectationOfAScenarioIsHeldAgainstTheRun) {
 
 TEST(Results, AServiceTimeThatWasToBeMeasuredAndWasNotIsMissed) {
   EXPECT_EQ(Missed(Good(), TwoPhases(), /*service_time=*/true), Names{"service_time_p999"});
+}
+
+TEST(Results, ManyIssuersHaveTheirMemoryAndTheirStartBounded) {
+  Scenario scenario = TwoPhases();
+  scenario.num_issuers = 999;
+  scenario.expect_bounded_memory = true;
+  Outcome outcome = Good();
+  outcome.others.held.tenants_to_allow = 1;
+  const auto missed = [&](double start_s, size_t bytes) {
+    const json results =
+        ResultsOf(outcome, scenario, Timing(), true,
+                  {.tokens = "", .start_s = start_s, .issuer_bytes = 5, .resident_bytes_max = bytes});
+    EXPECT_EQ(results.at("issuers").at("count"), 1000);
+    EXPECT_EQ(results.at("issuers").at("issuer_bytes"), 5);
+    Names names;
+    for (const json& objective : results.at("objectives")) {
+      if (!objective.at("met").get<bool>()) names.insert(objective.at("name").get<std::string>());
+    }
+    return names;
+  };
+  EXPECT_EQ(missed(15, size_t{4096} << 20), Names{});
+  EXPECT_EQ(missed(15.1, (size_t{4096} << 20) + 1), (Names{"start_s", "resident_mib"}));
 }
 
 TEST(Results, WithoutTimedObjectivesOnlyCorrectnessCounts) {

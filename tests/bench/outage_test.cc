@@ -86,6 +86,79 @@ FetchResult Answered(int status, std::string body) {
   return result;
 }
 
+TEST(IsActive, TellsGoodAnswersFromOthers) {
+  EXPECT_EQ(IsActive(Answered(200, R"({"active":true,"sub":"a"})")), true);
+  EXPECT_EQ(IsActive(Answered(200, R"({"active":false})")), false);
+  EXPECT_EQ(IsActive(Answered(503, R"({"active":true})")), std::nullopt);
+  for (const char* body : {"", "\xff{", R"({"active":"true"})", "{}", "[]"})
+    EXPECT_EQ(IsActive(Answered(200, body)), std::nullopt) << body;
+  FetchResult cut_off = Answered(200, R"({"active":true})");
+  cut_off.outcome = FetchOutcome::kUnreachable;
+  EXPECT_EQ(IsActive(cut_off), std::nullopt);
+}
+
+// ScriptedTransport answers each request, at the next Poll, with what is in `answer`.
+class ScriptedTransport final : public Transport {
+ public:
+  explicit ScriptedTransport(const std::string& answer) : answer_(answer) {}
+  void Start(FetchRequest request) override {
+    FetchResult result = Answered(200, answer_);
+    result.id = request.id;
+    done_.push_back(std::move(result));
+  }
+  void Poll(int, std::vector<FetchResult>* done) override {
+    for (FetchResult& result : done_) done->push_back(std::move(result));
+    done_.clear();
+  }
+  void Wake() override {}
+
+ private:
+  const std::string& answer_;
+  std::vector<FetchResult> done_;
+};
+
+TEST(ObservedTransport, EntersEachAnswerIntoTheBookThatItIsAbout) {
+  KeyBook keys(kBound, kSlack);
+  AnswerBook answers(
+      {.active_age_ns = 100, .inactive_age_ns = 20, .last_known_age_ns = 1000, .slack_ns = 10});
+  answers.Add("a.b.c", 0);
+  TenantBook tenants(3);
+  const auto log = std::make_shared<ExchangeLog>(Books{.keys = keys, .answers = answers, .tenants = tenants});
+  std::string answer;
+  const std::atomic<bool> names_lost{false};
+  ObservedTransport transport(std::make_unique<ScriptedTransport>(answer), log, {}, names_lost);
+  std::vector<FetchResult> done;
+  const auto exchange = [&](FetchRequest request, const std::string& with) {
+    answer = with;
+    transport.Start(std::move(request));
+    transport.Poll(0, &done);  // Arrived,
+    transport.Poll(0, &done);  // and taken in.
+  };
+  const std::string set = R"({"keys":[{"kid":"x"}]})";
+  exchange({.id = 1, .url = TenantJwksUri("http://127.0.0.1:1", 2)}, set);
+  EXPECT_EQ(tenants.Read(2), TenantBook::State::kThere);
+  EXPECT_FALSE(keys.Read().ever);
+  exchange({.id = 2, .url = TenantJwksUri("http://127.0.0.1:1", 1)}, "{}");
+  EXPECT_EQ(tenants.Read(1), TenantBook::State::kAbsent);
+  exchange({.id = 3, .url = "http://127.0.0.1:1/introspect", .form = "token=a.b.c&token_type_hint=x"},
+           R"({"active":false})");
+  ASSERT_TRUE(answers.Read(0).taken.has_value());
+  EXPECT_FALSE(answers.Read(0).taken->active);
+  EXPECT_LE(answers.Read(0).taken->earliest_ns, answers.Read(0).taken->latest_ns);
+  exchange({.id = 4, .url = "http://127.0.0.1:1/introspect", .form = "token=a.b.c"}, set);
+  EXPECT_FALSE(answers.Read(0).taken->active) << "that was no answer";
+  exchange({.id = 5, .url = "http://127.0.0.1:1/jwks"}, set);
+  EXPECT_TRUE(keys.Read().ever);
+  EXPECT_EQ(done.size(), 5u);
+  std::vector<bool> good, about_tokens;
+  for (const Exchange& e : log->Read()) {
+    good.push_back(e.good);
+    about_tokens.push_back(e.introspection);
+  }
+  EXPECT_EQ(good, (std::vector<bool>{true, false, true, false, true}));
+  EXPECT_EQ(about_tokens, (std::vector<bool>{false, false, true, true, false}));
+}
+
 TEST(KeysIn, TellsGoodAnswersFromOthersAndWhichKeysTheyHave) {
   const std::vector<NamedKey> named = {{"a", kCompromisedKey}, {"b", kRotatedKey}};
   EXPECT_EQ(KeysIn(Answered(200, R"({"keys":[{"kid":"x"},{"kid":"b"}]})"), named, 0),
@@ -204,13 +277,17 @@ TEST(Held, CountsWhatAnswersWereHeldTo) {
   held.Add(TokenKind::kExpiring, Expected::kDeny, Answer(Verdict::kDeny));
   held.Add(TokenKind::kForgedUnsigned, Expected::kAllow, Answer(Verdict::kDeny));
   held.Add(TokenKind::kRotated, Expected::kAllow, Answer(Verdict::kAllow));
+  held.Add(TokenKind::kTenant, Expected::kEither, Answer(Verdict::kAllow));
   Held twice = held;
   twice.Add(held);
   EXPECT_EQ(twice.to_allow, 8u);
   EXPECT_EQ(twice.known_to_allow, 4u);
   EXPECT_EQ(twice.known_allowed, 2u);
   EXPECT_EQ(twice.to_unavailable, 2u);
-  EXPECT_EQ(twice.to_either, 2u);
+  EXPECT_EQ(twice.to_either, 4u);
+  EXPECT_EQ(twice.tenants_to_allow, 0u);
+  held.Add(TokenKind::kTenant, Expected::kAllow, Answer(Verdict::kAllow));
+  EXPECT_EQ(held.tenants_to_allow, 1u);
   EXPECT_EQ(twice.to_deny, 2u);
   EXPECT_EQ(twice.forged, 2u);
   EXPECT_EQ(twice.rotated_allowed, 2u);

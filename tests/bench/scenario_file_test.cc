@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "bench/outage/tokens.h"
@@ -61,6 +62,59 @@ TEST(ScenarioFile, ReadsWhatItSays) {
   EXPECT_FALSE(read->Offers(TokenKind::kOpaque));
 }
 
+constexpr char kIntrospection[] = R"(scenario asked
+about Tokens that are asked about.
+load known 10/s
+load last-known 10/s
+load revoked 10/s
+expect last-known
+expect revoked-refused
+expect bounded-questions
+phase 1min down
+  fault introspection down
+  revoke
+phase 1min back
+)";
+
+constexpr char kManyIssuers[] = R"(scenario many
+about Many issuers.
+unscaled
+issuers 100000
+load known 10/s
+load tenant 10/s
+expect host-bucket
+expect bounded-memory
+phase 5s all
+)";
+
+TEST(ScenarioFile, ReadsWhatIsAskedAboutTokens) {
+  const absl::StatusOr<Scenario> read = ParseScenario(kIntrospection, "file");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_TRUE(read->AsksAboutTokens());
+  EXPECT_TRUE(read->expect_last_known);
+  EXPECT_TRUE(read->expect_revoked_refused);
+  EXPECT_TRUE(read->expect_bounded_questions);
+  EXPECT_EQ(read->phases[0].fault, (Fault{.kind = FaultKind::kDown, .introspection = true}));
+  EXPECT_TRUE(read->phases[0].revoke);
+  EXPECT_FALSE(read->phases[1].revoke);
+  const absl::StatusOr<Scenario> slow =
+      ParseScenario(std::string(kIntrospection) + "phase 1s slow\nfault introspection slow 1s 2s\n", "file");
+  ASSERT_TRUE(slow.ok()) << slow.status();
+  EXPECT_EQ(slow->phases[2].fault.delay_max_s, 2);
+  EXPECT_TRUE(slow->phases[2].fault.introspection);
+}
+
+TEST(ScenarioFile, ReadsManyIssuersAndThatNothingIsScaled) {
+  const absl::StatusOr<Scenario> read = ParseScenario(kManyIssuers, "file");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->num_issuers, 100'000u);
+  EXPECT_EQ(read->Factor(0.1), 1);
+  EXPECT_EQ(Scenario{}.Factor(0.1), 0.1);
+  EXPECT_TRUE(read->expect_host_bucket);
+  EXPECT_TRUE(read->expect_bounded_memory);
+  EXPECT_FALSE(read->AsksAboutTokens());
+}
+
 // The good file with `line` where `start cold` stood, or at its end.
 std::string Refusal(const std::string& line, bool in_phase) {
   std::string text = kGood;
@@ -74,19 +128,62 @@ std::string Refusal(const std::string& line, bool in_phase) {
 
 TEST(ScenarioFile, RefusesWhatItDoesNotUnderstandWithFileAndLine) {
   EXPECT_EQ(Refusal("start cold", false), "") << "the control";
-  for (const char* line :
-       {"begin cold", "start", "start cold now", "start lukewarm", "scenario other", "load nonsense 5/s",
-        "load opaque", "load opaque 5", "load opaque -5/s", "load opaque 5/s more", "load opaque five/s",
-        "permit everything", "expect wonders", "expect service-time", "fault down", "clock +1h", "add-key",
-        "remove-key now", "about"}) {
+  for (const char* line : {"begin cold",
+                           "start",
+                           "start cold now",
+                           "start lukewarm",
+                           "scenario other",
+                           "load nonsense 5/s",
+                           "load opaque",
+                           "load opaque 5",
+                           "load opaque -5/s",
+                           "load opaque 5/s more",
+                           "load opaque five/s",
+                           "permit everything",
+                           "expect wonders",
+                           "expect service-time",
+                           "fault down",
+                           "clock +1h",
+                           "add-key",
+                           "remove-key now",
+                           "about",
+                           "revoke",
+                           "issuers",
+                           "issuers 0",
+                           "issuers 1.5",
+                           "issuers 131072",
+                           "unscaled now",
+                           "fault introspection down"}) {
     const std::string refusal = Refusal(line, false);
     EXPECT_TRUE(refusal.starts_with("file:5: ")) << line << ": " << refusal;
   }
   EXPECT_TRUE(Refusal("load known 5/s", false).starts_with("file:7: ")) << "the second of the two";
-  for (const char* line : {"fault", "fault nonsense", "fault none", "fault slow 5s", "fault slow 5s 1s",
-                           "fault error", "fault error 200", "fault down now", "phase 5 x", "phase 0s x",
-                           "phase 5min", "phase 5days x", "clock 1h", "clock +0s", "clock +500ms", "clock",
-                           "load forged-kid 5/s", "load new 5/s", "expect degraded"}) {
+  for (const char* line : {"fault",
+                           "fault nonsense",
+                           "fault none",
+                           "fault slow 5s",
+                           "fault slow 5s 1s",
+                           "fault error",
+                           "fault error 200",
+                           "fault down now",
+                           "phase 5 x",
+                           "phase 0s x",
+                           "phase 5min",
+                           "phase 5days x",
+                           "clock 1h",
+                           "clock +0s",
+                           "clock +500ms",
+                           "clock",
+                           "load forged-kid 5/s",
+                           "load new 5/s",
+                           "expect degraded",
+                           "fault introspection",
+                           "fault introspection no-dns",
+                           "fault introspection nonsense",
+                           "issuers 5",
+                           "unscaled",
+                           "expect last-known",
+                           "revoke now"}) {
     const std::string refusal = Refusal(line, true);
     EXPECT_TRUE(refusal.starts_with("file:20: ")) << line << ": " << refusal;
   }
@@ -115,6 +212,33 @@ TEST(ScenarioFile, RefusesAScenarioThatTestsNothing) {
   EXPECT_NE(refusal(head + "start cold\nphase 1s x\n"), "") << "nothing is wrong";
 }
 
+TEST(ScenarioFile, RefusesQuestionsAndManyIssuersThatTestNothing) {
+  // The text without one of its lines, or with another in its place.
+  const auto refusal = [](std::string text, const std::string& line, const std::string& instead = "") {
+    const size_t at = text.find(line + "\n");
+    EXPECT_NE(at, std::string::npos) << line;
+    text.replace(at, line.size(), instead);
+    return std::string(ParseScenario(text, "file").status().message());
+  };
+  for (const char* line : {"load last-known 10/s", "load revoked 10/s", "  revoke",
+                           "  fault introspection down", "phase 1min back"}) {
+    EXPECT_NE(refusal(kIntrospection, line), "") << line;
+  }
+  EXPECT_EQ(refusal(kIntrospection, "expect last-known"), "") << "the control";
+  EXPECT_NE(refusal(kIntrospection, "  fault introspection down", "fault introspection slow 1s 2s"), "")
+      << "somebody is answered";
+  EXPECT_NE(refusal(kIntrospection, "  fault introspection down", "fault down"), "") << "of something else";
+  EXPECT_NE(refusal(kIntrospection, "expect last-known", "expect fresh-after-fault"), "")
+      << "the keys never were anything but fresh";
+  EXPECT_NE(refusal(kIntrospection, "expect last-known", "load opaque 5/s"), "");
+  EXPECT_NE(refusal(kIntrospection, "expect last-known", "start cold"), "");
+  for (const char* line : {"unscaled", "issuers 100000", "load tenant 10/s"})
+    EXPECT_NE(refusal(kManyIssuers, line), "") << line;
+  EXPECT_EQ(refusal(kManyIssuers, "expect host-bucket"), "") << "the control";
+  EXPECT_NE(refusal(kManyIssuers, "phase 5s all", "phase 8min all"), "") << "keys would be refreshed";
+  EXPECT_NE(refusal(kManyIssuers, "expect host-bucket", "start snapshot"), "");
+}
+
 TEST(ScenarioFile, TheShippedOnesCanBeReadAndTheirTokensMade) {
   std::set<std::string> names;
   for (const auto& entry :
@@ -132,12 +256,55 @@ TEST(ScenarioFile, TheShippedOnesCanBeReadAndTheirTokensMade) {
                           .tokens = {},
                           .expires_at_s = 0,
                           .bytes_mean = 0};
-    const std::unique_ptr<TokenSupply> supply = MakeMintingSupply(about);
+    const std::unique_ptr<TokenSupply> supply = MakeMintingSupply(about, scenario->num_issuers);
     const absl::StatusOr<CallSources> sources = MakeSources(*scenario, 1e-4, 10, 3, *supply);
     ASSERT_TRUE(sources.ok()) << sources.status();
     EXPECT_EQ(sources->at(TokenKind::kKnown).size(), 3u);
   }
-  EXPECT_EQ(names.size(), 16u);
+  EXPECT_EQ(names.size(), 18u);
+}
+
+TEST(MakeSources, NumbersTokensThatAreAskedAboutAndThoseOfTenants) {
+  const TokenPool about{.source = "",
+                        .issuer = "https://idp.example",
+                        .resource = "https://mcp.example/mcp",
+                        .scope = "read",
+                        .jwks_uri = "",
+                        .jwks = "",
+                        .tokens = {},
+                        .expires_at_s = 0,
+                        .bytes_mean = 0};
+  absl::StatusOr<Scenario> scenario = ParseScenario(kIntrospection, "file");
+  ASSERT_TRUE(scenario.ok());
+  absl::StatusOr<CallSources> sources = MakeSources(*scenario, 1, 0, 3, *MakeMintingSupply(about));
+  ASSERT_TRUE(sources.ok()) << sources.status();
+  std::set<uint32_t> numbers;
+  std::map<Demand, size_t> demands;
+  for (const TokenKind kind : {TokenKind::kLastKnown, TokenKind::kRevoked}) {
+    for (const Call& call : sources->at(kind).calls()) {
+      numbers.insert(call.number);
+      ++demands[call.demand];
+      EXPECT_EQ(call.tool, ToolOf(call.demand));
+      EXPECT_EQ(call.authorization.find('.') == std::string::npos, call.demand == Demand::kOpaque);
+    }
+  }
+  EXPECT_EQ(numbers.size(), 120u);
+  EXPECT_EQ(*numbers.rbegin(), 119u);
+  EXPECT_EQ(
+      demands,
+      (std::map<Demand, size_t>{
+          {Demand::kBehind, 5}, {Demand::kLastKnown, 105}, {Demand::kPrivileged, 5}, {Demand::kOpaque, 5}}));
+
+  scenario = ParseScenario(kManyIssuers, "file");
+  ASSERT_TRUE(scenario.ok());
+  sources = MakeSources(*scenario, 1, 0, 3, *MakeMintingSupply(about, scenario->num_issuers));
+  ASSERT_TRUE(sources.ok()) << sources.status();
+  std::set<uint32_t> tenants;
+  for (const Call& call : sources->at(TokenKind::kTenant).calls()) tenants.insert(call.number);
+  EXPECT_GT(tenants.size(), 600u);
+  EXPECT_LT(*tenants.rbegin(), 100'000u);
+  EXPECT_EQ(TenantOf(TenantJwksUri(about.issuer, 99'999)), 99'999u);
+  EXPECT_EQ(TenantOf(about.issuer + "/jwks"), std::nullopt);
 }
 
 TEST(PoolSupply, HasKnownAndNewTokensOnceAndNothingThatNeedsOtherKeys) {
@@ -151,7 +318,8 @@ TEST(PoolSupply, HasKnownAndNewTokensOnceAndNothingThatNeedsOtherKeys) {
   EXPECT_TRUE(supply->Take(TokenKind::kNew, 5).empty());
   EXPECT_EQ(supply->Take(TokenKind::kForgedRs256, 1), (std::vector<std::string>{"r1"}));
   for (const TokenKind kind :
-       {TokenKind::kCompromised, TokenKind::kRotated, TokenKind::kExpiring, TokenKind::kForgedEs512}) {
+       {TokenKind::kCompromised, TokenKind::kRotated, TokenKind::kExpiring, TokenKind::kForgedEs512,
+        TokenKind::kPrivileged, TokenKind::kOpaqueActive, TokenKind::kTenant}) {
     EXPECT_TRUE(supply->Take(kind, 1).empty()) << TokenKindName(kind);
   }
 }
