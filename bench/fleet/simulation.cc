@@ -81,7 +81,7 @@ class Simulation {
         break;
       case Kind::kToken:
         if (member.has_new_key) return;
-        member.instance.OnUnknownKid();
+        member.instance.OnUnknownKid(0);
         Push(now_ms_ + script_.token_interval_ms, event.member, Kind::kToken);
         break;
     }

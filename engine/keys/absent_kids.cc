@@ -28,19 +28,20 @@ void AbsentKids::DropExpired(int64_t now_ms) {
   });
 }
 
-bool AbsentKids::IsSettled(std::string_view key_id, uint64_t fetches_begun, int64_t now_ms) {
+AbsentKids::Asked AbsentKids::Look(std::string_view key_id, uint64_t fetches_begun, int64_t now_ms) {
   DropExpired(now_ms);
   const crypto::Sha256Digest mac = crypto::HmacSha256(secret_, key_id);
   Tag tag;
   std::memcpy(tag.data(), mac.data(), sizeof(tag));
   if (const auto found = entries_.find(tag); found != entries_.end()) {
-    return good_fetch_ > found->second.fetches_begun;
+    if (good_fetch_ > found->second.fetches_begun) return Asked::kSettled;
+    return fetches_begun > found->second.fetches_begun ? Asked::kUnheard : Asked::kNotYet;
   }
   if (entries_.size() < entries_max_) {
     entries_.emplace(tag, Entry{.fetches_begun = fetches_begun, .since_ms = now_ms});
     oldest_ms_ = std::min(oldest_ms_, now_ms);
   }
-  return false;
+  return Asked::kNotYet;
 }
 
 void AbsentKids::OnGood(uint64_t fetch, bool set_changed) {

@@ -21,9 +21,15 @@ class AbsentKids {
   // An entry is forgotten `lifetime_ms` after it was made.
   AbsentKids(size_t entries_max, int64_t lifetime_ms, const Secret& secret);
 
-  // IsSettled says whether an answer to a fetch begun after `key_id` was first asked for lacked it. The first
-  // sight of a kid is recorded together with `fetches_begun`, the number of fetches begun so far.
-  bool IsSettled(std::string_view key_id, uint64_t fetches_begun, int64_t now_ms);
+  // Asked says what the issuer has been asked about a kid since that was first asked for here.
+  enum class Asked : uint8_t {
+    kNotYet,   // No fetch has begun since; or the kid is not remembered.
+    kUnheard,  // One has, and none has brought a good answer: it is under way, or will be repeated.
+    kSettled,  // A good answer to one of them lacked the kid.
+  };
+  // Look tells. The first sight of a kid is recorded together with `fetches_begun`, the number of fetches
+  // begun so far.
+  Asked Look(std::string_view key_id, uint64_t fetches_begun, int64_t now_ms);
 
   // OnGood: fetch number `fetch` (1 is the first) brought a good answer. If that changed the set, what
   // earlier answers had settled is forgotten: an issuer that is changing its keys may yet bring them.

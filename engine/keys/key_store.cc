@@ -72,13 +72,14 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
     at.absent = std::make_unique<AbsentKids>(absent_kids_max_.load(std::memory_order_relaxed),
                                              timing_.staleness_bound_ms, absent_kids_secret_);
   }
-  const bool settled = at.absent->IsSettled(key_id, at.fetches, now_ms);
+  using enum AbsentKids::Asked;
+  const AbsentKids::Asked asked = at.absent->Look(key_id, at.fetches, now_ms);
   // A settled one asks again only when the gate is open, so that no fetch follows the one that settled it by
   // itself.
-  if (!settled || saturating::Between(at.schedule.last_begin_ms, now_ms) >= at.planned_by->cooldown_ms) {
-    Forced(at, std::move(lock));
-  }
-  return settled ? Reason::kKeyUnknown : Reason::kKeyPending;
+  const bool gate_is_open =
+      saturating::Between(at.schedule.last_begin_ms, now_ms) >= at.planned_by->cooldown_ms;
+  if (asked == kNotYet || (asked == kSettled && gate_is_open)) Forced(at, std::move(lock));
+  return asked == kSettled ? Reason::kKeyUnknown : Reason::kKeyPending;
 }
 
 const IssuerKey* KeyStore::FindByRef(const sync::ReadScope& scope, uint32_t issuer, KeyRef key) const {

@@ -178,7 +178,8 @@ bool KeyStore::TakeOver(Issuer& old, Issuer& issuer) {
   }
   const std::lock_guard lock(old.mutex);
   issuer.schedule = old.schedule;
-  // An answer that is on its way comes to nothing: its fetch begins again.
+  // An answer that is on its way comes to nothing: its fetch begins again, for whoever waits for it.
+  issuer.schedule.forced = issuer.schedule.forced || issuer.schedule.in_flight;
   issuer.schedule.in_flight = false;
   issuer.fetches = old.fetches;
   issuer.fetch_failures = old.fetch_failures;

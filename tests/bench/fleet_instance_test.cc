@@ -21,7 +21,7 @@ TEST_F(FleetInstanceTest, FetchesWhenAKeyStoreDoes) {
   int published = 0;
   const auto see = [&](int key) {
     if (Find(std::to_string(key)) != Reason::kKeyPending) return;
-    instance.OnUnknownKid();
+    instance.OnUnknownKid(key);
   };
   size_t failures = 0, forced = 0;
   int64_t next_ms = now_ms_;

@@ -216,6 +216,21 @@ TEST_F(KeyStoreIssuersTest, AChangeDuringAFetchBeginsItAgain) {
   EXPECT_EQ(Find("new", PositionOf(kA)), Reason::kNone);
 }
 
+TEST_F(KeyStoreIssuersTest, WhoWaitsForAnAbsentKidStillDoesAfterAChangeDuringItsFetch) {
+  OpenWith(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("b"), Reason::kKeyPending);
+  now_ms_ += timing_.cooldown_ms;
+  Run();
+  ASSERT_EQ(network_.pending().size(), 1u);
+  ASSERT_TRUE(Change(Fetched()).ok());
+  Answer(Ok({Key(1, "b")}));  // To nobody.
+  EXPECT_EQ(Find("b", PositionOf(Fetched().issuer)), Reason::kKeyPending);
+  now_ms_ += timing_.cooldown_ms;
+  Run();
+  Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  EXPECT_EQ(Find("b", PositionOf(Fetched().issuer)), Reason::kNone);
+}
+
 TEST_F(KeyStoreIssuersTest, AChangeOfThePlaceLeavesNoKeyOfTheOldOne) {
   OpenWith(Ok({Key(0, "a")}));
   const KeyRef before = RefOf("a");

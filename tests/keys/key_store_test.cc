@@ -411,6 +411,22 @@ TEST_F(KeyStoreTest, AbsentKidOfAKeyThatJustCameIsFoundByTheForcedFetch) {
   EXPECT_EQ(Find("b"), Reason::kNone);
 }
 
+TEST_F(KeyStoreTest, WhoWaitsForAFetchUnderWayForcesNoOther) {
+  OpenWith(Ok({Key(0, "a")}));
+  EXPECT_EQ(Find("b"), Reason::kKeyPending);
+  now_ms_ += timing_.cooldown_ms;
+  Run();
+  EXPECT_EQ(Find("b"), Reason::kKeyPending);  // It is being asked for.
+  Answer(Status(500));
+  EXPECT_EQ(Find("b"), Reason::kKeyPending);  // It will be again.
+  RunUntil(now_ms_ + timing_.backoff_cap_ms);
+  ASSERT_EQ(network_.num_requests(), 3u);
+  Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  EXPECT_EQ(Find("b"), Reason::kNone);
+  RunUntil(now_ms_ + 2 * timing_.cooldown_ms);
+  EXPECT_EQ(network_.num_requests(), 3u);
+}
+
 TEST_F(KeyStoreTest, AnswerToAFetchBegunBeforeTheFirstSightSettlesNothing) {
   OpenWith(Ok({Key(0, "a")}));
   now_ms_ += 1'080'000;
