@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "jose/jwk.h"
+#include "keys/issuer_family.h"
 #include "keys/key_adoption.h"
 #include "transport/url.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 // Of FetchRequest::id, for the position; the rest counts.
 constexpr int kPositionBits = 18;
-static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
+static_assert(limits::kIssuersMax + IssuerTable::kSpare <= size_t{1} << kPositionBits);
 
 bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
@@ -96,6 +97,7 @@ void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
     issuer.turn_ms = ScheduleState::kNever;
     issuer.Mirror(timing_);
   }
+  issuer.MirrorToTenants();
   issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
   FetchRequest request = issuer.source->Next();
   issuer.request = ++requests_;
@@ -118,6 +120,7 @@ int64_t KeyFetcher::RunDue(int64_t now_ms, Transport& transport) {
 absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, int64_t now_ms, bool* changed) {
   auto parsed = jose::ParseJwkSet(result.body);
   if (!parsed.ok()) return parsed.status();
+  if (issuer.is_template) SkipForeign(issuer.KeyIssuer(), &*parsed);
   std::vector<KeyRef> gone;
   const KeySet* old_set = nullptr;
   {
@@ -192,6 +195,9 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
     if (outcome.ok())
       outcome = absl::DeadlineExceededError("metadata: no complete answer in time for the keys");
   }
+  // Before anybody counts the keys' age from this answer.
+  if (issuer.is_template && outcome.ok() && (changed || issuer.num_keys_lacking != 0))
+    ShareOut(issuer, generations_, blocks_);
   {
     const std::lock_guard lock(issuer.mutex);
     if (outcome.ok()) {
@@ -208,7 +214,10 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
     issuer.Mirror(timing_);
     gate_.Plan(position, NextFetchMs(issuer.schedule, timing_));
   }
-  if (on_settled_) on_settled_(position);
+  issuer.MirrorToTenants();
+  if (!on_settled_) return;
+  on_settled_(position);
+  for (const Issuer* tenant : issuer.tenants) on_settled_(tenant->position);
 }
 
 }  // namespace tollgate::keys

@@ -21,7 +21,7 @@ bool IsNotThere(const FetchResult& result) {
 KeySource::KeySource(std::string jwks_uri) : jwks_uri_(std::move(jwks_uri)) {}
 
 KeySource::KeySource(MetadataRules rules, int64_t age_max_ms)
-    : rules_(std::move(rules)), well_known_(WellKnownUrls(rules_.issuer)), age_max_ms_(age_max_ms) {}
+    : rules_(std::move(rules)), well_known_(WellKnownUrls(rules_.place)), age_max_ms_(age_max_ms) {}
 
 bool KeySource::Resume(bool discovered, std::string_view jwks_uri) {
   if (discovered != discovers()) return false;
@@ -32,7 +32,8 @@ bool KeySource::Resume(bool discovered, std::string_view jwks_uri) {
 
 bool KeySource::SamePlace(const KeySource& other) const {
   if (discovers() != other.discovers()) return false;
-  return discovers() ? rules_.issuer == other.rules_.issuer && rules_.authorities == other.rules_.authorities
+  return discovers() ? rules_.issuer == other.rules_.issuer && rules_.place == other.rules_.place &&
+                           rules_.authorities == other.rules_.authorities
                      : jwks_uri_ == other.jwks_uri_;
 }
 
