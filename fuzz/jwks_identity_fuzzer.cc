@@ -69,6 +69,7 @@ void ExpectUsable(const jose::Jwk& key, const json& jwk) {
   Expect(key.algorithms == expected && !expected.empty(), "the key verifies what it says, and nothing else");
   Expect(key.algorithms.Intersect(key.key.algorithms()) == key.algorithms, "the prepared key can do so");
   Expect(key.has_key_id == jwk.contains("kid") && key.key_id == jwk.value("kid", ""), "the same kid");
+  Expect(key.issuer == jwk.value("issuer", ""), "the same issuer");
   Expect(jose::Base64UrlEncode(key.thumbprint) == idp::JwkThumbprint(Required(jwk)),
          "the thumbprint of RFC 7638");
 }
@@ -79,9 +80,9 @@ void ExpectSameAlone(const jose::Jwk& key, json jwk) {
   const absl::StatusOr<jose::JwkSet> alone = jose::ParseJwkSet(json{{"keys", {jwk}}, {"a", 1}}.dump());
   Expect(alone.ok() && alone->keys.size() == 1 && alone->skipped.empty(), "the key is taken alone, too");
   const jose::Jwk& again = alone->keys[0];
-  Expect(
-      again.thumbprint == key.thumbprint && again.algorithms == key.algorithms && again.key_id == key.key_id,
-      "and is the same key");
+  Expect(again.thumbprint == key.thumbprint && again.algorithms == key.algorithms &&
+             again.key_id == key.key_id && again.issuer == key.issuer,
+         "and is the same key");
 }
 
 }  // namespace

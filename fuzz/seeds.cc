@@ -264,6 +264,9 @@ void AddJwks(Seeds& seeds) {
                             {"weak-rsa", set(json::array({With(rsa, {{"n", "3q2-7w"}})}))},
                             {"for-encryption", set(json::array({With(ec, {{"use", "enc"}})}))},
                             {"alg-of-another-type", set(json::array({With(ec, {{"alg", "RS256"}})}))},
+                            {"of-tenants", set({With(ec, {{"issuer", "https://idp.example/{tenantid}"}}),
+                                                With(ed, {{"issuer", "https://idp.example/b"}})})},
+                            {"issuer-no-string", set({ec, With(ed, {{"issuer", {"https://idp.example"}}})})},
                             {"keys-is-object", R"({"keys":{}})"},
                             {"keys-twice", R"({"keys":[],"keys":[]})"},
                             {"no-json", "<html>"}};

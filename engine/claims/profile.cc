@@ -92,6 +92,7 @@ Profile Profile::EntraV1() {
   profile.scope_claims = {"scp"};
   profile.role_claims = {"roles"};
   profile.must_equal = {{"ver", "1.0"}};
+  profile.key_issuer = "https://login.microsoftonline.com/{tenantid}/v2.0";
   profile.discovery_hosts = {"login.microsoftonline.com"};
   return profile;
 }
@@ -101,6 +102,7 @@ Profile Profile::EntraV2() {
   profile.name = "entra-v2";
   profile.client_claims = {"azp"};
   profile.must_equal = {{"ver", "2.0"}};
+  profile.key_issuer.clear();
   profile.discovery_hosts.clear();
   return profile;
 }

@@ -276,7 +276,9 @@ Introspector::Introspector(const Config& config, uint64_t jitter_seed,
     : state_(std::make_unique<State>(config, jitter_seed, std::move(on_settled))) {
   crypto::RandomBytes(state_->secret);
   crypto::RandomBytes(state_->verified_secret);
-  for (uint32_t i = 0; i < config.issuers.size(); ++i) SetIssuer(i, &config.issuers[i]);
+  for (uint32_t i = 0; i < config.issuers.size(); ++i) {
+    if (config.issuers[i].tenants.empty()) SetIssuer(i, &config.issuers[i]);
+  }
 }
 
 Introspector::~Introspector() = default;

@@ -31,7 +31,8 @@ class Introspector {
   // Whoever waits for an answer waits for one of so many channels: the token's ChannelOf.
   static constexpr uint32_t kChannels = 256;
 
-  // Begins with Config::issuers, by position; those that are not to be asked (IsAsked) never are.
+  // Begins with Config::issuers, by position; those that are not to be asked (IsAsked) never are, nor are
+  // templates.
   // `on_settled` is called on the background side, without a lock, when a question has ended in whatever way.
   Introspector(const Config& config, uint64_t jitter_seed, std::function<void(uint32_t channel)> on_settled);
   ~Introspector();

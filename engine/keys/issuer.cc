@@ -22,6 +22,18 @@ void Issuer::Mirror(const Timing& timing) {
   fresh.until_ms.store(FreshUntil(schedule, timing), std::memory_order_release);
 }
 
+void Issuer::MirrorTo(Issuer& tenant) const {
+  // Ordering: relaxed, both loads; this side wrote them. Release, both stores, pairs with the acquires in
+  // KeyStore::IsFresh, as in Mirror.
+  tenant.fresh.last_good_ms.store(fresh.last_good_ms.load(std::memory_order_relaxed),
+                                  std::memory_order_release);
+  tenant.fresh.until_ms.store(fresh.until_ms.load(std::memory_order_relaxed), std::memory_order_release);
+}
+
+void Issuer::MirrorToTenants() const {
+  for (Issuer* const tenant : tenants) MirrorTo(*tenant);
+}
+
 ScheduleState Issuer::Seen() const {
   ScheduleState seen;
   // Ordering: acquire pairs with the release in Mirror; the others are relaxed, see the members.

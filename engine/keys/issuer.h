@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/tenants.h"
 #include "keys/absent_kids.h"
 #include "keys/key_set.h"
 #include "keys/key_source.h"
@@ -46,7 +48,10 @@ struct Recorded {
 struct alignas(64) Issuer {
   const uint32_t position;
   const std::string name;
-  bool fetched = false;  // Set once, before anybody else has the issuer; not: configured keys.
+  const bool is_template;  // The name is: no token is of this issuer. See issuer_family.h.
+  // These two are set once, before anybody else has the issuer.
+  bool fetched = false;      // Not: configured keys.
+  Issuer* family = nullptr;  // Of a template's tenant: the template's. It outlives the tenant.
   sync::Published<KeySet> set;
   // What `schedule` says, for readers without the lock. Written under it.
   // Ordering: last_good_ms is stored with release after the set of that answer was published, and loaded with
@@ -58,7 +63,7 @@ struct alignas(64) Issuer {
   std::atomic<uint32_t> failures{0};
   std::atomic<bool> in_flight{false};
   std::atomic<bool> fell_back{false};
-  Fresh& fresh;  // The same once more, short and together with the other issuers'.
+  Fresh& fresh;  // The same once more, short and together with the other issuers'. Of a tenant: the family's.
 
   alignas(64)
       std::mutex mutex;  // Guards what follows. Never held while readers are waited for, nor over a callback.
@@ -68,6 +73,7 @@ struct alignas(64) Issuer {
   uint64_t fetch_failures = 0;
   uint32_t num_keys = 0;
   uint32_t num_keys_skipped = 0;
+  uint32_t num_keys_lacking = 0;  // Of a template's tenants, all together: for want of a free slot.
   std::string last_error;
   bool from_snapshot = false;
   uint32_t key_place = 0;  // KeySource::place_of_set.
@@ -87,17 +93,30 @@ struct alignas(64) Issuer {
   std::string why;            // What has failed of it so far.
   int64_t max_age_s = -1;     // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
   std::unique_ptr<Recorded> recorded;  // Null: there is no snapshot, or the keys are configured.
+  std::vector<Issuer*> tenants;        // Of a template.
+  std::string key_issuer;              // Of a template and its tenants, see KeyIssuer; empty: the name.
 
   Issuer(uint32_t position_in, std::string_view name_in, Fresh& fresh_in)
-      : position(position_in), name(name_in), fresh(fresh_in) {}
+      : position(position_in), name(name_in), is_template(IsTemplate(name_in)), fresh(fresh_in) {}
+
+  // Head is the issuer whose fetches bring this one's keys: a tenant's family, else itself.
+  Issuer& Head() { return family == nullptr ? *this : *family; }
+  const Issuer& Head() const { return family == nullptr ? *this : *family; }
+
+  // KeyIssuer is what a key's own member `issuer` is to be.
+  std::string_view KeyIssuer() const { return key_issuer.empty() ? name : key_issuer; }
 
   // InSnapshot: not where the first place is a file, which a restart has anyway.
-  bool InSnapshot() const { return fetched && !source->begins_with_file(); }
+  bool InSnapshot() const { return source.has_value() && !source->begins_with_file(); }
   // NextRequestMs returns when the next request is to be sent, as far as one can tell: kNever while one is
   // under way. Under the lock.
   int64_t NextRequestMs(const Timing& timing) const;
   // Mirror copies the schedule to where readers see it. Under the lock.
   void Mirror(const Timing& timing);
+  // MirrorTo gives a tenant what Mirror has given the family to be read by KeyStore::IsFresh. After the
+  // tenant's set is published, for the side that changes sets.
+  void MirrorTo(Issuer& tenant) const;
+  void MirrorToTenants() const;
   // Seen is the schedule as a reader without the lock sees it, for FreshnessAt.
   ScheduleState Seen() const;
 };

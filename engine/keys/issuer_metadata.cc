@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/limits.h"
+#include "base/tenants.h"
 #include "json/document.h"
 
 namespace tollgate::keys {
@@ -46,16 +47,19 @@ absl::Status MayLeadTo(std::string_view url, const MetadataRules& rules) {
 }
 
 absl::StatusOr<MetadataRules> MakeMetadataRules(std::string_view issuer, std::span<const std::string> hosts,
-                                                const transport::FetchRules& fetch) {
-  const absl::Status allowed = transport::CheckFetchUrl(issuer, fetch);
+                                                const transport::FetchRules& fetch,
+                                                std::string_view metadata_tenant) {
+  const std::string place = ForTenant(issuer, metadata_tenant);
+  const absl::Status allowed = transport::CheckFetchUrl(place, fetch);
   if (!allowed.ok()) return Refuse("issuer", allowed);
-  if (issuer.find('?') != issuer.npos) return Refuse("issuer", "the URL has a query");
-  for (const std::string& url : WellKnownUrls(issuer)) {
+  if (place.find('?') != place.npos) return Refuse("issuer", "the URL has a query");
+  for (const std::string& url : WellKnownUrls(place)) {
     if (const absl::Status fits = transport::CheckFetchUrl(url, fetch); !fits.ok())
       return Refuse("issuer", fits);
   }
-  MetadataRules rules{.issuer = std::string(issuer), .authorities = {}, .fetch = fetch, .signed_keys = false};
-  rules.authorities.push_back(transport::AuthorityOf(issuer));
+  MetadataRules rules{
+      .issuer = std::string(issuer), .place = place, .authorities = {}, .fetch = fetch, .signed_keys = false};
+  rules.authorities.push_back(transport::AuthorityOf(place));
   for (const std::string& host : hosts) {
     const std::string url = "https://" + host;
     if (host.find_first_of("/?") != host.npos) return Refuse("discovery_hosts", "a host is no host");

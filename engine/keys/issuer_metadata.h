@@ -14,6 +14,7 @@ namespace tollgate::keys {
 // MetadataRules is what one issuer's metadata is held against.
 struct MetadataRules {
   std::string issuer;
+  std::string place;  // The URL beneath which the document is: the issuer, or of a template one tenant's.
   // Where URLs of the document may lead, as transport::AuthorityOf writes it: the issuer's own, and others.
   std::vector<std::string> authorities;
   transport::FetchRules fetch;
@@ -23,9 +24,10 @@ struct MetadataRules {
 // MakeMetadataRules checks what a configuration says. `hosts` are further ones beside the issuer's: names or
 // addresses, with a port unless it is the scheme's own. InvalidArgument, beginning with the setting, if the
 // issuer is no URL that can be fetched from (RFC 8414 section 2: https, no query, no fragment) or a host is
-// none or an address out of reach.
+// none or an address out of reach. The metadata of a template is that of `metadata_tenant`.
 absl::StatusOr<MetadataRules> MakeMetadataRules(std::string_view issuer, std::span<const std::string> hosts,
-                                                const transport::FetchRules& fetch);
+                                                const transport::FetchRules& fetch,
+                                                std::string_view metadata_tenant = {});
 
 // MayLeadTo returns OK if the metadata may have this URL for the keys: one that may be fetched, on one of the
 // rules' authorities. InvalidArgument otherwise.

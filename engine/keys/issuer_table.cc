@@ -17,7 +17,7 @@ absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size
 
 IssuerTable::IssuerTable(size_t issuers_max, sync::ThreadBlocks& blocks)
     : blocks_(blocks),
-      capacity_(issuers_max + 1),
+      capacity_(issuers_max + kSpare),
       fresh_(std::make_unique<Fresh[]>(capacity_)),
       issuers_(std::make_unique<std::atomic<Issuer*>[]>(capacity_)),
       num_shards_(std::bit_ceil((issuers_max + kNamesPerShard - 1) / kNamesPerShard)),
@@ -47,6 +47,7 @@ Issuer* IssuerTable::Own(uint32_t position) const {
 }
 
 Issuer* IssuerTable::Own(std::string_view name) const {
+  if (const auto found = templates_.find(ToAbsl(name)); found != templates_.end()) return Own(found->second);
   const sync::ReadScope scope(blocks_);
   const std::optional<uint32_t> position = Find(scope, name);
   return position ? Own(*position) : nullptr;
@@ -74,7 +75,11 @@ std::unique_ptr<Issuer> IssuerTable::Make(std::string_view name) {
 void IssuerTable::Publish(std::span<std::unique_ptr<Issuer>> issuers) {
   absl::flat_hash_map<size_t, std::vector<const Issuer*>> by_shard;
   for (std::unique_ptr<Issuer>& issuer : issuers) {
-    by_shard[ShardOf(issuer->name)].push_back(issuer.get());
+    if (issuer->is_template) {
+      templates_.insert_or_assign(issuer->name, issuer->position);
+    } else {
+      by_shard[ShardOf(issuer->name)].push_back(issuer.get());
+    }
     const uint32_t position = issuer->position;
     // Ordering: release pairs with the acquire in At, for readers of positions that they have from earlier.
     issuers_[position].store(issuer.release(), std::memory_order_release);
@@ -94,6 +99,7 @@ void IssuerTable::Publish(std::span<std::unique_ptr<Issuer>> issuers) {
 }
 
 void IssuerTable::Unpublish(std::string_view name) {
+  if (templates_.erase(ToAbsl(name)) != 0) return;
   sync::Published<Shard>& shard = shards_[ShardOf(name)];
   auto next = std::make_unique<Shard>();
   {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,15 +27,16 @@ namespace tollgate::keys {
 // all else is for one thread at a time.
 class IssuerTable {
  public:
-  // Room for `issuers_max` issuers and one more, so that one can take another's place. `blocks` must outlive
-  // the table.
+  // Room for `issuers_max` issuers and kSpare more, so that one can take another's place, and a template that
+  // of another at the same time. `blocks` must outlive the table.
+  static constexpr size_t kSpare = 2;
   IssuerTable(size_t issuers_max, sync::ThreadBlocks& blocks);
   ~IssuerTable();
   IssuerTable(const IssuerTable&) = delete;
   IssuerTable& operator=(const IssuerTable&) = delete;
 
   // Find returns the position of the issuer with this name; valid as long as the ReadScope. One table probe,
-  // no allocation.
+  // no allocation. It finds no template.
   std::optional<uint32_t> Find(const sync::ReadScope& scope, std::string_view name) const;
   // At returns the issuer at a position, or null: a position that was found earlier than in this ReadScope
   // may have another one by now, or none.
@@ -49,7 +51,7 @@ class IssuerTable {
     return end_.load(std::memory_order_relaxed);
   }
 
-  // The same without a ReadScope, for whoever may change the table.
+  // The same without a ReadScope, for whoever may change the table; templates too.
   Issuer* Own(uint32_t position) const;
   Issuer* Own(std::string_view name) const;
   template <typename Function>
@@ -60,8 +62,12 @@ class IssuerTable {
     }
   }
   size_t size() const { return size_; }  // Issuers at positions of theirs.
+  // How many more Make has positions for.
+  size_t room() const {
+    return capacity_ - end_.load(std::memory_order_relaxed) + free_.size();  // Ordering: own.
+  }
 
-  // Make returns a new issuer that nobody else can see yet; null if there is no room even for one more.
+  // Make returns a new issuer that nobody else can see yet; null if there is no room.
   std::unique_ptr<Issuer> Make(std::string_view name);
   // Publish puts the issuers at their positions, and makes their names lead to them, and to nobody else of
   // the same names. Waits for readers, except where nothing was before.
@@ -88,6 +94,7 @@ class IssuerTable {
   const std::unique_ptr<std::atomic<Issuer*>[]> issuers_;  // likewise.
   const size_t num_shards_;                                // A power of two.
   const std::unique_ptr<sync::Published<Shard>[]> shards_;
+  absl::flat_hash_map<std::string, uint32_t> templates_;  // Where readers do not look.
   std::vector<uint32_t> free_;
   std::atomic<uint32_t> end_{0};
   size_t size_ = 0;

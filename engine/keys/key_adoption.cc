@@ -16,7 +16,8 @@ std::string Thumbprint(const jose::Jwk& jwk) { return jose::Base64UrlEncode(jwk.
 
 bool SameIdentity(const IssuerKey& key, std::string_view thumbprint, const jose::Jwk& jwk) {
   return key.thumbprint == thumbprint && key.jwk->algorithms == jwk.algorithms &&
-         key.jwk->has_key_id == jwk.has_key_id && key.jwk->key_id == jwk.key_id;
+         key.jwk->has_key_id == jwk.has_key_id && key.jwk->key_id == jwk.key_id &&
+         key.jwk->issuer == jwk.issuer;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "jose/jwk.h"
+#include "keys/issuer_family.h"
 #include "keys/key_adoption.h"
 #include "transport/url.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 // Of FetchRequest::id, for the position; the rest counts.
 constexpr int kPositionBits = 18;
-static_assert(limits::kIssuersMax + 1 <= size_t{1} << kPositionBits);
+static_assert(limits::kIssuersMax + IssuerTable::kSpare <= size_t{1} << kPositionBits);
 
 bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
@@ -65,7 +66,7 @@ void KeyFetcher::Begin(Issuer& issuer) {
 }
 
 void KeyFetcher::Forget(const Issuer& issuer) {
-  if (issuer.fetched && issuer.source->begins_with_file()) --num_files_;
+  if (issuer.source && issuer.source->begins_with_file()) --num_files_;
   gate_.Forget(issuer.position);
 }
 
@@ -136,6 +137,7 @@ void KeyFetcher::Ask(Issuer& issuer, int64_t now_ms, Transport& transport) {
     issuer.turn_ms = ScheduleState::kNever;
     issuer.Mirror(*issuer.planned_by);
   }
+  issuer.MirrorToTenants();
   issuer.over_network = true;
   issuer.deadline_ms = saturating::Plus(now_ms, issuer.left_ms);
   FetchRequest request = issuer.source->Next();
@@ -177,6 +179,7 @@ absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, in
   if (!set.ok()) return set.status();
   auto parsed = jose::ParseJwkSet(set->jwks);
   if (!parsed.ok()) return parsed.status();
+  if (issuer.is_template) SkipForeign(issuer.KeyIssuer(), &*parsed);
   const size_t listed = parsed->keys.size();
   if (absl::Status dropped = issuer.source->DropEnded(&*parsed); !dropped.ok()) return dropped;
   const bool is_whole = parsed->keys.size() == listed;
@@ -282,6 +285,9 @@ void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t m
       return;
     }
   }
+  // Before anybody counts the keys' age from this answer.
+  if (issuer.is_template && outcome.ok() && (changed || issuer.num_keys_lacking != 0))
+    ShareOut(issuer, generations_, blocks_);
   {
     const std::lock_guard lock(issuer.mutex);
     issuer.planned_by = issuer.over_network ? &timing_ : &file_timing_;
@@ -306,7 +312,10 @@ void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t m
     issuer.Mirror(*issuer.planned_by);
     gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
   }
-  if (on_settled_) on_settled_(issuer.position);
+  issuer.MirrorToTenants();
+  if (!on_settled_) return;
+  on_settled_(issuer.position);
+  for (const Issuer* tenant : issuer.tenants) on_settled_(tenant->position);
 }
 
 }  // namespace tollgate::keys

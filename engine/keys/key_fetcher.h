@@ -31,7 +31,7 @@ using OnMetadata = std::function<void(uint32_t issuer, const absl::StatusOr<std:
 class KeyFetcher {
  public:
   // All must outlive the fetcher. `on_settled` is called after each fetch has ended, with the issuer's
-  // position.
+  // position, and those of its tenants.
   KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
              KeyGenerations& generations, IssuerTable& issuers, SnapshotBook& book,
              std::function<void(uint32_t issuer)> on_settled, FileSystem& files, const Clock& clock);

@@ -24,11 +24,15 @@ size_t PreparedBytes(crypto::KeyType type) {
 
 KeySet::KeySet(std::vector<IssuerKey> keys) : keys_(std::move(keys)) {}
 
-size_t KeySet::bytes() const {
+size_t KeySet::bytes(bool with_keys) const {
   size_t bytes = sizeof(KeySet);
-  for (const IssuerKey& key : keys_)
-    bytes += sizeof(IssuerKey) + key.thumbprint.size() + sizeof(jose::Jwk) + key.jwk->key_id.size() +
-             PreparedBytes(key.jwk->key.type());
+  for (const IssuerKey& key : keys_) {
+    bytes += sizeof(IssuerKey) + key.thumbprint.size();
+    if (with_keys) {
+      bytes += sizeof(jose::Jwk) + key.jwk->key_id.size() + key.jwk->issuer.size() +
+               PreparedBytes(key.jwk->key.type());
+    }
+  }
   return bytes;
 }
 

@@ -14,8 +14,8 @@
 namespace tollgate::keys {
 
 // IssuerKey is a usable key together with the name of its generation. Identity is (issuer, thumbprint,
-// algorithms, kid): the kid too, since a cached token must not outlive the kid by which a new one would be
-// refused.
+// algorithms, kid, the key's own issuer): the last two, since a cached token must not outlive the kid or the
+// tenant by which a new one would be refused.
 struct IssuerKey {
   std::shared_ptr<const jose::Jwk> jwk;  // Shared between successive sets that both have the key.
   std::string thumbprint;                // RFC 7638, base64url.
@@ -35,8 +35,8 @@ class KeySet {
 
   const std::vector<IssuerKey>& keys() const { return keys_; }
 
-  // How much memory the set takes, keys included. An estimate.
-  size_t bytes() const;
+  // How much memory the set takes: with the keys, or without, where they are another set's, too. An estimate.
+  size_t bytes(bool with_keys = true) const;
 
  private:
   std::vector<IssuerKey> keys_;

@@ -97,11 +97,11 @@ absl::StatusOr<KeySource> KeySource::Make(const IssuerConfig& config, const tran
     std::vector<std::string> hosts = config.discovery_hosts;
     const std::vector<std::string>& usual = config.profile.discovery_hosts;
     hosts.insert(hosts.end(), usual.begin(), usual.end());
-    auto made = MakeMetadataRules(config.issuer, hosts, rules);
+    auto made = MakeMetadataRules(config.issuer, hosts, rules, config.metadata_tenant);
     if (!made.ok()) return made.status();
     source.rules_ = *std::move(made);
     source.rules_.signed_keys = is_signed;
-    source.well_known_ = WellKnownUrls(config.issuer);
+    source.well_known_ = WellKnownUrls(source.rules_.place);
     source.age_max_ms_ = metadata_age_max_ms;
   } else if (config.jwks_file.empty()) {
     const bool plain = config.signed_jwks_uri.empty();
@@ -191,7 +191,8 @@ bool KeySource::SamePlace(const KeySource& other) const {
        more_->signed_by != other.more_->signed_by)) {
     return false;
   }
-  return discovers() ? rules_.issuer == other.rules_.issuer && rules_.authorities == other.rules_.authorities
+  return discovers() ? rules_.issuer == other.rules_.issuer && rules_.place == other.rules_.place &&
+                           rules_.authorities == other.rules_.authorities
                      : jwks_uri_ == other.jwks_uri_;
 }
 

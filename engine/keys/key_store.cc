@@ -35,12 +35,13 @@ KeyStore::Standing KeyStore::StandingAt(uint32_t issuer, int64_t now_ms) const n
     standing.ever_good = true;
     return standing;
   }
-  const ScheduleState seen = at.Seen();
+  const Issuer& head = at.Head();
+  const ScheduleState seen = head.Seen();
   standing.freshness = FreshnessAt(seen, timing_, now_ms);
   standing.ever_good = seen.last_good_ms != ScheduleState::kNever;
   if (standing.ever_good) standing.age_ms = saturating::Between(seen.last_good_ms, now_ms);
   // Ordering: relaxed; a hint.
-  standing.retry_after_ms = saturating::Between(now_ms, at.next_ms.load(std::memory_order_relaxed));
+  standing.retry_after_ms = saturating::Between(now_ms, head.next_ms.load(std::memory_order_relaxed));
   return standing;
 }
 
@@ -48,15 +49,16 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
                       Algorithm algorithm, int64_t now_ms, const IssuerKey** key) {
   *key = nullptr;
   Issuer& at = *issuers_.At(scope, issuer);
+  Issuer& head = at.Head();
   if (at.fetched) {
-    const ScheduleState seen = at.Seen();
+    const ScheduleState seen = head.Seen();
     if (seen.last_good_ms == ScheduleState::kNever) return Reason::kKeysNeverFetched;
     if (FreshnessAt(seen, timing_, now_ms) == Freshness::kUnavailable) return Reason::kKeysTooStale;
   }
   Reason reason = at.set.Load(scope)->Select(has_key_id, key_id, algorithm, key);
   if (reason != Reason::kKeyUnknown || !at.fetched) return reason;
 
-  std::unique_lock lock(at.mutex);
+  std::unique_lock lock(head.mutex);
   // A set that was published before we had the lock may have the key.
   reason = at.set.Load(scope)->Select(has_key_id, key_id, algorithm, key);
   if (reason != Reason::kKeyUnknown) return reason;
@@ -67,18 +69,18 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
     without_kid += AlgorithmName(algorithm);
     key_id = without_kid;
   }
-  if (at.absent == nullptr) {
+  if (head.absent == nullptr) {
     // Ordering: relaxed; a bound, which may be a moment old.
-    at.absent = std::make_unique<AbsentKids>(absent_kids_max_.load(std::memory_order_relaxed),
-                                             timing_.staleness_bound_ms, absent_kids_secret_);
+    head.absent = std::make_unique<AbsentKids>(absent_kids_max_.load(std::memory_order_relaxed),
+                                               timing_.staleness_bound_ms, absent_kids_secret_);
   }
   using enum AbsentKids::Asked;
-  const AbsentKids::Asked asked = at.absent->Look(key_id, at.fetches, now_ms);
+  const AbsentKids::Asked asked = head.absent->Look(key_id, head.fetches, now_ms);
   // A settled one asks again only when the gate is open, so that no fetch follows the one that settled it by
   // itself.
   const bool gate_is_open =
-      saturating::Between(at.schedule.last_begin_ms, now_ms) >= at.planned_by->cooldown_ms;
-  if (asked == kNotYet || (asked == kSettled && gate_is_open)) Forced(at, std::move(lock));
+      saturating::Between(head.schedule.last_begin_ms, now_ms) >= head.planned_by->cooldown_ms;
+  if (asked == kNotYet || (asked == kSettled && gate_is_open)) Forced(head, std::move(lock));
   return asked == kSettled ? Reason::kKeyUnknown : Reason::kKeyPending;
 }
 
@@ -98,17 +100,22 @@ bool KeyStore::WaitsForFetch(uint32_t issuer) const {
 
 std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
   std::vector<IssuerHealth> all;
+  std::vector<std::pair<uint32_t, uint32_t>> tenants;  // Their families' positions and their own.
   for (uint32_t position = 0;; ++position) {
     const sync::ReadScope scope(blocks_);  // One for each, so that nobody waits for all of them.
-    if (position >= issuers_.end(scope)) return all;
+    if (position >= issuers_.end(scope)) break;
     Issuer* const issuer = issuers_.At(scope, position);
     if (issuer == nullptr) continue;
+    if (issuer->family != nullptr) {
+      tenants.emplace_back(issuer->family->position, position);
+      continue;
+    }
     const std::lock_guard lock(issuer->mutex);
     IssuerHealth health;
     health.issuer = issuer->name;
     health.position = position;
     health.num_keys = issuer->num_keys;
-    health.num_keys_skipped = issuer->num_keys_skipped;
+    health.num_keys_skipped = issuer->num_keys_skipped + issuer->num_keys_lacking;
     health.fetches = issuer->fetches;
     health.fetch_failures = issuer->fetch_failures;
     health.last_error = issuer->last_error;
@@ -128,6 +135,17 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
     }
     all.push_back(std::move(health));
   }
+  for (const auto& [family, tenant] : tenants) {
+    const auto found = std::lower_bound(
+        all.begin(), all.end(), family,
+        [](const IssuerHealth& health, uint32_t position) { return health.position < position; });
+    // Families that change meanwhile may lack some.
+    if (found != all.end() && found->position == family) {
+      found->tenant_positions.push_back(tenant);
+      ++found->num_tenants;
+    }
+  }
+  return all;
 }
 
 KeyStore::Memory KeyStore::ReadMemory() const {
@@ -139,12 +157,14 @@ KeyStore::Memory KeyStore::ReadMemory() const {
     const Issuer* const issuer = issuers_.At(scope, position);
     if (issuer == nullptr) continue;
     ++memory.num_issuers;
-    // Beside its own name, a fetched one has where its keys are, and its place in the gate.
-    memory.bytes +=
-        sizeof(Issuer) + issuer->name.size() + (issuer->fetched ? 2 * issuer->name.size() + 64 : 0);
+    // Beside its own name, a fetched one has where its keys are, and its place in the gate; a tenant has
+    // neither, and the keys of its family.
+    const bool is_tenant = issuer->family != nullptr;
+    memory.bytes += sizeof(Issuer) + issuer->name.size();
+    if (issuer->fetched && !is_tenant) memory.bytes += 2 * issuer->name.size() + 64;
     if (const KeySet* const set = issuer->set.Load(scope)) {
       memory.num_keys += set->keys().size();
-      memory.bytes += set->bytes();
+      memory.bytes += set->bytes(!is_tenant);
     }
   }
 }

@@ -47,19 +47,20 @@ struct Outside {
 // the first place alone: another may lag. Thread-safe.
 //
 // An issuer has a position, by which callers keep what else they know of it. Those of Create have theirs in
-// Config::issuers; a change gives an issuer another one, so that all that is known by position never changes
-// as long as anybody may look at it.
+// Config::issuers, and behind all these come the tenants of templates, in their order; a change gives an
+// issuer another one, so that all that is known by position never changes as long as anybody may look at it.
 class KeyStore {
  public:
-  // IssuersMax is how many issuers there may be at a time; positions are below PositionsMax.
+  // IssuersMax is how many issuers there may be at a time, templates and their tenants included; positions
+  // are below PositionsMax.
   static size_t IssuersMax(const Config& config);
-  static size_t PositionsMax(const Config& config) { return IssuersMax(config) + 1; }
+  static size_t PositionsMax(const Config& config) { return IssuersMax(config) + IssuerTable::kSpare; }
 
   // Create prepares configured sets (InvalidArgument if one has no usable key, an issuer is named twice, or
-  // what CheckKeyPlaces or KeySource::Make refuses), reads the files with which sources begin, and plans the
-  // first fetches of the others at once. `blocks` must outlive the store. `on_settled` is called, with an
-  // issuer's position, on the background side after each fetch has ended, and on the control side after
-  // nobody finds the issuer there any more. It must not call either side.
+  // what CheckTenants, CheckKeyPlaces or KeySource::Make refuses), reads the files with which sources begin,
+  // and plans the first fetches of the others at once. `blocks` must outlive the store. `on_settled` is
+  // called, with an issuer's position, on the background side after each fetch has ended, and on the control
+  // side after nobody finds the issuer there any more. It must not call either side.
   static absl::StatusOr<std::unique_ptr<KeyStore>> Create(const Config& config, uint64_t jitter_seed,
                                                           sync::ThreadBlocks& blocks,
                                                           std::function<void(uint32_t issuer)> on_settled,
@@ -115,7 +116,7 @@ class KeyStore {
   // WaitsForFetch: whether a fetch of this issuer is under way or will come without anybody's doing.
   bool WaitsForFetch(uint32_t issuer) const;
 
-  // Health is of all issuers, in the order of their positions. Allocates, locks.
+  // Health is of all issuers but tenants, in the order of their positions. Allocates, locks.
   std::vector<IssuerHealth> Health(int64_t now_ms) const;
 
   size_t num_issuers() const {
@@ -142,20 +143,28 @@ class KeyStore {
   // --- Control side: any thread, one after the other; waits for a turn of the background side that is in
   // progress, and for readers, so that no Find or Check that begins afterwards has the old state. ---
 
+  // Prepare is called with the position of whoever is to be found there, before anybody can: the issuer, with
+  // an empty `tenant`, or, one after the other, a template's tenants. Hook is called with their positions.
+  using Prepare = absl::FunctionRef<void(uint32_t issuer, std::string_view tenant)>;
   using Hook = absl::FunctionRef<void(uint32_t issuer)>;
+  static void PrepareNothing(uint32_t, std::string_view) {}
   static void Nothing(uint32_t) {}
 
-  // AddIssuer adds one; `prepare` is called with its position before anybody can find it there.
-  // InvalidArgument as for Create, AlreadyExists, or ResourceExhausted if there are IssuersMax.
-  absl::Status AddIssuer(const IssuerConfig& config, Hook prepare = Nothing);
+  // AddIssuer adds one. InvalidArgument as for Create, AlreadyExists, or ResourceExhausted if there are
+  // IssuersMax.
+  absl::Status AddIssuer(const IssuerConfig& config, Prepare prepare = PrepareNothing);
 
   // ChangeIssuer gives the issuer of this name another configuration, at another position. Where its keys
   // come from the same place, they and what is known of their fetches stay, under new generations: what was
   // verified before the change stands no more. `release` is called with the old position when nobody looks at
-  // it any more. NotFound, or as AddIssuer, and then nothing has changed.
-  absl::Status ChangeIssuer(const IssuerConfig& config, Hook prepare = Nothing, Hook release = Nothing);
+  // it any more. NotFound, or as AddIssuer, and then nothing has changed. A template's tenants are changed
+  // one after the other, those first that go: who stays is always found. A tenant cannot be changed by
+  // itself: InvalidArgument.
+  absl::Status ChangeIssuer(const IssuerConfig& config, Prepare prepare = PrepareNothing,
+                            Hook release = Nothing);
 
-  // RemoveIssuer ends an issuer and the generations of all its keys. NotFound.
+  // RemoveIssuer ends an issuer and the generations of all its keys; of a template, all tenants with it.
+  // NotFound, or InvalidArgument for a tenant.
   absl::Status RemoveIssuer(std::string_view issuer, Hook release = Nothing);
 
   // --- Background side: one thread at a time ---
@@ -181,7 +190,11 @@ class KeyStore {
   KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
            std::function<void(uint32_t issuer)> on_settled, Outside outside);
   absl::StatusOr<std::unique_ptr<Issuer>> Build(const IssuerConfig& config, std::string_view where);
+  std::unique_ptr<Issuer> BuildTenant(Issuer& family, std::string_view tenant);
+  absl::Status CheckFree(const IssuerConfig& config, const Issuer* old) const;
   bool TakeOver(Issuer& old, Issuer& issuer);
+  absl::Status ReplaceTenants(const Issuer& old, Issuer& family, const std::vector<std::string>& tenants,
+                              Prepare prepare, Hook release);
   void Retire(const Issuer& issuer);
   void End(Issuer& issuer, Hook release);
   void Count(const Issuer& issuer, int by);

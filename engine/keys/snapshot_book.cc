@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "jose/jwk.h"
+#include "keys/issuer_family.h"
 #include "keys/key_adoption.h"
 
 namespace tollgate::keys {
@@ -48,6 +49,7 @@ SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now
   if (!issuer.source->Resume(entry.discovered, entry.jwks_uri)) return Fate::kSourceChanged;
   auto parsed = jose::ParseJwkSet(entry.jwks);
   if (!parsed.ok()) return Fate::kUnusable;
+  if (issuer.is_template) SkipForeign(issuer.KeyIssuer(), &*parsed);
   uint32_t skipped = 0;
   const size_t unusable = parsed->skipped.size();
   auto keys = AdoptKeys(issuer.position, nullptr, *std::move(parsed), generations_, &skipped);
@@ -60,13 +62,17 @@ SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now
   const int64_t last_good_ms = now.mono_ms - *age_ms;
   Record(issuer, entry.jwks, last_good_ms);
   issuer.recorded->file_is_subset = !issuer.recorded->text_has_more;
-  const std::lock_guard lock(issuer.mutex);
-  issuer.num_keys = num_keys;
-  issuer.num_keys_skipped = skipped;
-  issuer.from_snapshot = true;
-  issuer.key_place = issuer.source->place_of_set();
-  issuer.schedule = OnRestored(last_good_ms);
-  issuer.Mirror(timing_);
+  ShareOut(issuer, generations_, blocks_);
+  {
+    const std::lock_guard lock(issuer.mutex);
+    issuer.num_keys = num_keys;
+    issuer.num_keys_skipped = skipped;
+    issuer.from_snapshot = true;
+    issuer.key_place = issuer.source->place_of_set();
+    issuer.schedule = OnRestored(last_good_ms);
+    issuer.Mirror(timing_);
+  }
+  issuer.MirrorToTenants();
   return Fate::kRestored;
 }
 

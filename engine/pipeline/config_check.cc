@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <string_view>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/durations.h"
 #include "base/limits.h"
+#include "base/tenants.h"
 #include "introspection/client.h"
+#include "keys/issuer_family.h"
 #include "keys/key_source.h"
 #include "transport/url.h"
 
@@ -100,18 +103,32 @@ absl::Status CheckResource(const ResourceConfig& resource, const absl::flat_hash
   return absl::OkStatus();
 }
 
+// `introspecting`: by name, what the issuer is configured as.
 absl::Status CheckOpaque(const ResourceConfig& resource,
-                         const absl::flat_hash_set<std::string>& introspecting) {
+                         const absl::flat_hash_map<std::string, std::string>& introspecting) {
   const std::string& issuer = resource.opaque_token_issuer;
   if (issuer.empty()) return absl::OkStatus();
-  if (!introspecting.contains(issuer)) {
+  const auto found = introspecting.find(issuer);
+  if (found == introspecting.end()) {
     return Invalid("resource", resource.uri,
                    "its opaque_token_issuer is not configured, or has no introspection endpoint");
   }
   const std::vector<std::string>& accepted = resource.issuers;
-  if (!accepted.empty() && std::find(accepted.begin(), accepted.end(), issuer) == accepted.end())
+  const auto accepts = [&](const std::string& name) {
+    return std::find(accepted.begin(), accepted.end(), name) != accepted.end();
+  };
+  if (!accepted.empty() && !accepts(issuer) && !accepts(found->second))
     return Invalid("resource", resource.uri, "its opaque_token_issuer is not one of its issuers");
   return absl::OkStatus();
+}
+
+// SeveralAsk: several resources have one of these as their opaque_token_issuer.
+bool SeveralAsk(std::span<const ResourceConfig> resources, const std::vector<std::string>& names) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return std::count_if(resources.begin(), resources.end(), [&](const ResourceConfig& resource) {
+             return resource.opaque_token_issuer == name;
+           }) > 1;
+  });
 }
 
 absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
@@ -160,6 +177,8 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
   if (issuer.issuer.empty() || issuer.issuer.size() > limits::kIssuerBytesMax) {
     return Invalid("issuer", issuer.issuer.substr(0, 64), "the name is empty or too long");
   }
+  if (const absl::Status tenants = keys::CheckTenants(issuer); !tenants.ok())
+    return Invalid("issuer", issuer.issuer, std::string(tenants.message()));
   if (const absl::Status places = keys::CheckKeyPlaces(issuer); !places.ok()) {
     return Invalid("issuer", issuer.issuer, std::string(places.message()));
   }
@@ -169,10 +188,16 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
   if (issuer.algorithms.empty()) return Invalid("issuer", issuer.issuer, "allows no algorithm");
   if (issuer.introspection.discovery && !issuer.discovery)
     return Invalid("issuer", issuer.issuer, "introspection.discovery needs discovery");
+  // The document is the template's, and so would be its endpoint.
+  if (issuer.introspection.discovery && !issuer.tenants.empty())
+    return Invalid("issuer", issuer.issuer, "introspection.discovery is not for a template");
   if (introspection::IsAsked(issuer.introspection)) {
     const transport::FetchRules rules{.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic,
                                       .loopback = dangerous.dangerous_allow_http_on_loopback};
-    const absl::Status status = introspection::CheckIntrospectionConfig(issuer.introspection, rules);
+    IntrospectionConfig asked = issuer.introspection;
+    // One tenant's id is as good as another's.
+    if (!issuer.tenants.empty()) asked.endpoint = ForTenant(asked.endpoint, issuer.tenants.front());
+    const absl::Status status = introspection::CheckIntrospectionConfig(asked, rules);
     if (!status.ok())
       return Invalid("issuer", issuer.issuer, absl::StrCat("introspection.", status.message()));
   }
@@ -180,11 +205,7 @@ absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dan
     return Invalid("issuer", issuer.issuer,
                    "has no introspection endpoint, which the class of a tool demands of every issuer");
   }
-  const auto asks_it = [&](const ResourceConfig& resource) {
-    return resource.opaque_token_issuer == issuer.issuer;
-  };
-  if (issuer.introspection.introspection_scoped_to_us &&
-      std::count_if(resources.begin(), resources.end(), asks_it) > 1) {
+  if (issuer.introspection.introspection_scoped_to_us && SeveralAsk(resources, keys::NamesOf(issuer))) {
     return Invalid("issuer", issuer.issuer,
                    "introspection_scoped_to_us, but several resources have it as their opaque_token_issuer");
   }
@@ -214,16 +235,20 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError(absl::StrCat("issuers_max: must not exceed ", limits::kIssuersMax));
   }
   const size_t issuers_max = config.issuers_max != 0 ? config.issuers_max : limits::kIssuersMax;
-  if ((config.issuers.empty() && config.issuers_max == 0) || config.issuers.size() > issuers_max) {
+  if ((config.issuers.empty() && config.issuers_max == 0) || keys::NumIssuers(config) > issuers_max) {
     return absl::InvalidArgumentError(absl::StrCat("issuers: between 1 and ", issuers_max, " are needed"));
   }
-  absl::flat_hash_set<std::string> issuers, introspecting;
+  absl::flat_hash_set<std::string> issuers;
+  absl::flat_hash_map<std::string, std::string> introspecting;
   const bool must_introspect = DemandsIntrospection(config.policy);
   for (const IssuerConfig& issuer : config.issuers) {
     absl::Status status = CheckIssuer(issuer, config.dangerous, config.resources, must_introspect);
     if (!status.ok()) return status;
     issuers.insert(issuer.issuer);
-    if (introspection::IsAsked(issuer.introspection)) introspecting.insert(issuer.issuer);
+    for (const std::string& name : keys::NamesOf(issuer)) {
+      issuers.insert(name);
+      if (introspection::IsAsked(issuer.introspection)) introspecting.emplace(name, issuer.issuer);
+    }
   }
   if (config.resources.empty() || config.resources.size() > limits::kResourcesMax) {
     return absl::InvalidArgumentError(absl::StrCat("resources: between 1 and ", limits::kResourcesMax,

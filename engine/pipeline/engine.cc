@@ -4,11 +4,14 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <utility>
 
+#include "base/tenants.h"
 #include "crypto/digest.h"
 #include "introspection/client.h"
+#include "keys/issuer_family.h"
 #include "keys/snapshot_keeper.h"
 #include "pipeline/background.h"
 #include "pipeline/config_check.h"
@@ -40,8 +43,11 @@ class Engine::Impl {
     return pipeline::CheckIssuer(issuer, dangerous, resources, all_must_introspect);
   }
 
-  void Put(const IssuerConfig& issuer, uint32_t position);
+  void Put(const IssuerConfig& config, std::string_view tenant, uint32_t position);
+  void PutAll(const Config& config);
   void Drop(uint32_t position);
+  // Adds what the other rooms know of the tokens of one position.
+  void AddHealth(uint32_t position, int64_t now_ms, IssuerHealth* health) const;
   // What the context has of the issuers, and how much it has set aside for each that there may be.
   size_t IssuerBytes() const;
 
@@ -68,10 +74,11 @@ uint64_t JitterSeed(uint64_t configured) {
   return seed;
 }
 
-pipeline::IssuerRules RulesOf(const IssuerConfig& issuer) {
+pipeline::IssuerRules RulesOf(const IssuerConfig& issuer, std::string_view tenant) {
   pipeline::IssuerRules rules{
       .expectations = {.profile = issuer.profile,
                        .issuer = issuer.issuer,
+                       .tenant = std::string(tenant),
                        .leeway_s = issuer.leeway_s,
                        .token_age_max_s = issuer.token_age_max_s,
                        .token_lifetime_max_s = issuer.token_lifetime_max_s},
@@ -86,11 +93,16 @@ pipeline::IssuerRules RulesOf(const IssuerConfig& issuer) {
   return rules;
 }
 
-pipeline::IssuerGate GateOf(const IssuerConfig& issuer, std::span<const ResourceConfig> resources) {
+// `configured_as`: the issuer's name, or the template's that it is a tenant of.
+pipeline::IssuerGate GateOf(const IssuerConfig& issuer, std::string_view configured_as,
+                            std::span<const ResourceConfig> resources) {
   pipeline::IssuerGate gate{.audience_is_client_id = issuer.profile.audience_claim != "aud"};
   for (size_t r = 0; r < resources.size(); ++r) {
     const std::vector<std::string>& accepted = resources[r].issuers;
-    if (accepted.empty() || std::find(accepted.begin(), accepted.end(), issuer.issuer) != accepted.end()) {
+    const bool listed = std::any_of(accepted.begin(), accepted.end(), [&](const std::string& name) {
+      return name == issuer.issuer || name == configured_as;
+    });
+    if (accepted.empty() || listed) {
       gate.resources |= uint64_t{1} << r;
     }
   }
@@ -126,24 +138,53 @@ void FillContext(const Config& config, pipeline::Context* context) {
   context->policy = std::make_unique<policy::CompiledPolicy>(config.policy);
   context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);
   context->cache =
-      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, config.issuers.size());
+      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, keys::NumIssuers(config));
   context->admission = std::make_unique<pipeline::Admission>(
       config.verification_limits, context->issuers.size(), pipeline::NumProcessors());
+}
+
+// WithoutKeys is what a template's tenants have in common, to be copied for each of them.
+IssuerConfig WithoutKeys(IssuerConfig config) {
+  config.tenants.clear();
+  config.jwks.clear();
+  return config;
 }
 
 absl::Status UnknownIssuer() { return absl::InvalidArgumentError("the issuer is not configured"); }
 
 }  // namespace
 
-// Put fills in what the context has of an issuer, while nobody looks at its position.
-void Engine::Impl::Put(const IssuerConfig& issuer, uint32_t position) {
-  context.issuers[position] = std::make_unique<const pipeline::IssuerRules>(RulesOf(issuer));
-  context.gates[position] = GateOf(issuer, resources);
+// Put fills in what the context has of an issuer, while nobody looks at its position. `tenant`: of a template
+// that `config` is; else empty.
+void Engine::Impl::Put(const IssuerConfig& config, std::string_view tenant, uint32_t position) {
+  std::optional<IssuerConfig> of_tenant;
+  if (!tenant.empty()) {
+    of_tenant = config;
+    of_tenant->issuer = ForTenant(config.issuer, tenant);
+    of_tenant->introspection.endpoint = ForTenant(config.introspection.endpoint, tenant);
+  }
+  const IssuerConfig& issuer = of_tenant ? *of_tenant : config;
+  context.issuers[position] = std::make_unique<const pipeline::IssuerRules>(RulesOf(issuer, tenant));
+  context.gates[position] = GateOf(issuer, config.issuer, resources);
   context.issuer_names.Set(position, issuer.issuer);
   context.admission->Forget(position);
   context.introspector->SetIssuer(position, &issuer);
   // Ordering: relaxed, here and in the others; a statistic.
   rules_bytes.fetch_add(RulesBytes(*context.issuers[position]), std::memory_order_relaxed);
+}
+
+// PutAll is Put of all that Create begins with: see keys::KeyStore for their positions.
+void Engine::Impl::PutAll(const Config& config) {
+  auto next = static_cast<uint32_t>(config.issuers.size());
+  for (uint32_t position = 0; position < config.issuers.size(); ++position) {
+    const IssuerConfig& issuer = config.issuers[position];
+    if (issuer.tenants.empty()) {
+      Put(issuer, "", position);
+      continue;
+    }
+    const IssuerConfig common = WithoutKeys(issuer);
+    for (const std::string& tenant : issuer.tenants) Put(common, tenant, next++);
+  }
 }
 
 void Engine::Impl::Drop(uint32_t position) {
@@ -152,6 +193,22 @@ void Engine::Impl::Drop(uint32_t position) {
   context.issuers[position].reset();
   context.introspector->SetIssuer(position, nullptr);
   context.issuer_names.Set(position, "");
+}
+
+void Engine::Impl::AddHealth(uint32_t position, int64_t now_ms, IssuerHealth* health) const {
+  IssuerHealth asked;
+  context.introspector->FillHealth(position, now_ms, &asked);
+  health->verifications_refused += context.admission->num_refused(position);
+  health->verifications_refused_for_ms =
+      std::max(health->verifications_refused_for_ms, context.admission->WaitMs(position, now_ms));
+  health->introspections += asked.introspections;
+  health->introspection_failures += asked.introspection_failures;
+  health->introspections_refused += asked.introspections_refused;
+  health->introspections_in_flight += asked.introspections_in_flight;
+  health->introspection_paused_for_ms =
+      std::max(health->introspection_paused_for_ms, asked.introspection_paused_for_ms);
+  if (!asked.last_introspection_error.empty())
+    health->last_introspection_error = std::move(asked.last_introspection_error);
 }
 
 size_t Engine::Impl::IssuerBytes() const {
@@ -179,9 +236,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   context.introspector = std::make_unique<introspection::Introspector>(
       config, seed + 1, [&context](uint32_t channel) { context.answers.Settle(channel); });
   context.introspector->SetWaker([&background = impl->background] { background.Wake(); });
-  for (uint32_t position = 0; position < config.issuers.size(); ++position)
-    impl->Put(config.issuers[position], position);
   FileSystem& files = environment.files == nullptr ? SystemFiles() : *environment.files;
+  impl->PutAll(config);
   absl::StatusOr<std::unique_ptr<keys::KeyStore>> keys = keys::KeyStore::Create(
       config, seed, context.blocks, [&context](uint32_t issuer) { context.waiters.Settle(issuer); },
       {.files = &files, .clock = &clock});
@@ -263,16 +319,18 @@ std::string Engine::ScopesFor(std::string_view tool) const {
 
 absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
   if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
-  absl::Status status =
-      impl_->context.keys->AddIssuer(issuer, [&](uint32_t position) { impl_->Put(issuer, position); });
+  const IssuerConfig common = WithoutKeys(issuer);
+  absl::Status status = impl_->context.keys->AddIssuer(
+      issuer, [&](uint32_t position, std::string_view tenant) { impl_->Put(common, tenant, position); });
   if (impl_->context.keys->num_issuers() > 1) impl_->context.cache->HasSeveralIssuers();
   return status;
 }
 
 absl::Status Engine::ChangeIssuer(const IssuerConfig& issuer) {
   if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
+  const IssuerConfig common = WithoutKeys(issuer);
   return impl_->context.keys->ChangeIssuer(
-      issuer, [&](uint32_t position) { impl_->Put(issuer, position); },
+      issuer, [&](uint32_t position, std::string_view tenant) { impl_->Put(common, tenant, position); },
       [&](uint32_t position) { impl_->Drop(position); });
 }
 
@@ -320,7 +378,7 @@ Metrics Engine::ReadMetrics() const {
           .revocation_rechecks = sum(pipeline::kRevocationRechecks),
           .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks),
           .issuers = memory.num_issuers,
-          .issuers_max = impl_->context.issuers.size() - 1,
+          .issuers_max = impl_->context.issuers.size() - keys::IssuerTable::kSpare,
           .issuer_keys = memory.num_keys,
           .issuer_bytes = memory.bytes + impl_->IssuerBytes()};
 }
@@ -329,9 +387,8 @@ std::vector<IssuerHealth> Engine::ReadHealth() const {
   const int64_t now_ms = impl_->clock.Read().mono_ms;
   std::vector<IssuerHealth> health = impl_->context.keys->Health(now_ms);
   for (IssuerHealth& issuer : health) {
-    issuer.verifications_refused = impl_->context.admission->num_refused(issuer.position);
-    issuer.verifications_refused_for_ms = impl_->context.admission->WaitMs(issuer.position, now_ms);
-    impl_->context.introspector->FillHealth(issuer.position, now_ms, &issuer);
+    if (issuer.num_tenants == 0) impl_->AddHealth(issuer.position, now_ms, &issuer);
+    for (const uint32_t tenant : issuer.tenant_positions) impl_->AddHealth(tenant, now_ms, &issuer);
   }
   return health;
 }

@@ -51,9 +51,9 @@ TEST_F(IssuerTableTest, FindsEachByItsNameAndNobodyElse) {
   EXPECT_EQ(table_.size(), kMax);
 }
 
-TEST_F(IssuerTableTest, HasRoomForOneMoreThanItsIssuersAndThenNone) {
+TEST_F(IssuerTableTest, HasRoomForTwoMoreThanItsIssuersAndThenNone) {
   std::vector<std::unique_ptr<Issuer>> all;
-  for (size_t n = 0; n < kMax + 1; ++n) all.push_back(table_.Make(Name(n)));
+  for (size_t n = 0; n < kMax + 2; ++n) all.push_back(table_.Make(Name(n)));
   EXPECT_NE(all.back(), nullptr);
   EXPECT_EQ(table_.Make("one more"), nullptr);
 }

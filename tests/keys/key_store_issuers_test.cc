@@ -18,14 +18,14 @@ constexpr char kB[] = "https://b.example";
 class KeyStoreIssuersTest : public StoreTest {
  protected:
   absl::Status Add(const IssuerConfig& config) {
-    return store_->AddIssuer(config, [this](uint32_t position) {
+    return store_->AddIssuer(config, [this](uint32_t position, std::string_view) {
       prepared_.push_back(position);
       EXPECT_FALSE(IsAnybody(position));
     });
   }
   absl::Status Change(const IssuerConfig& config) {
     return store_->ChangeIssuer(
-        config, [this](uint32_t position) { prepared_.push_back(position); },
+        config, [this](uint32_t position, std::string_view) { prepared_.push_back(position); },
         [this](uint32_t position) { Released(position); });
   }
   absl::Status Remove(std::string_view name) {

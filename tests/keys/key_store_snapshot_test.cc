@@ -577,5 +577,50 @@ TEST_F(KeyStoreSnapshotTest, AChangeKeepsWhatTheFileIsToHave) {
   EXPECT_TRUE(OnFile().empty());
 }
 
+TEST_F(KeyStoreSnapshotTest, TenantsServeFromTheirFamilysSet) {
+  constexpr char kTemplate[] = "https://login.example/{tenantid}";
+  IssuerConfig family = Fetched(kTemplate);
+  family.jwks_uri = "https://login.example/keys";
+  family.tenants = {"a", "b"};
+  nlohmann::json of_all = Key(0, "of-all"), of_b = Key(1, "of-b"), of_c = Key(2, "of-c");
+  of_all["issuer"] = kTemplate;
+  of_b["issuer"] = "https://login.example/b";
+  of_c["issuer"] = "https://login.example/c";
+  Start({family});
+  Fetch(Ok({of_all, of_b, of_c, Key(3, "nobodys")}));
+  Pass(1'000);
+  Turn();
+  ASSERT_EQ(OnFile().size(), 1u);
+  EXPECT_EQ(OnFile()[0].issuer, kTemplate);
+
+  // Another list: what is on file is the family's, and not only what was shared out.
+  family.tenants = {"b", "c"};
+  Start({family});
+  EXPECT_EQ(Snapshot().issuers_restored, 1u);
+  EXPECT_EQ(HealthNow().num_keys, 3u);
+  EXPECT_EQ(HealthNow().num_keys_skipped, 1u);
+  const uint32_t b = *FindIssuer("https://login.example/b"), c = *FindIssuer("https://login.example/c");
+  EXPECT_EQ(Find("of-all", b), Reason::kNone);
+  EXPECT_EQ(Find("of-b", b), Reason::kNone);
+  EXPECT_EQ(Find("of-c", b), Reason::kKeyPending);
+  EXPECT_EQ(Find("of-c", c), Reason::kNone);
+  EXPECT_EQ(store_->StandingAt(c, now_ms_).freshness, Freshness::kStale);
+  // A removal is on file before any tenant sees it.
+  Fetch(Ok({of_all, of_c}));
+  EXPECT_FALSE(IsOnFile("of-b"));
+  EXPECT_NE(Find("of-b", b), Reason::kNone);
+
+  // Who was a tenant is not what its family was, nor the other way round.
+  Start({Fetched("https://login.example/b")});
+  EXPECT_EQ(Snapshot().issuers_source_changed, 1u);
+  Fetch(Ok({Key(4, "its-own")}));
+  Pass(1'000);
+  Turn();
+  ASSERT_TRUE(IsOnFile("its-own"));
+  Start({family});
+  EXPECT_EQ(Snapshot().issuers_source_changed, 1u);
+  EXPECT_EQ(Find("its-own", *FindIssuer("https://login.example/b")), Reason::kKeysNeverFetched);
+}
+
 }  // namespace
 }  // namespace tollgate::keys

@@ -207,5 +207,116 @@ TEST(KeyStoreThreads, ReadersSeeWholeIssuersWhileTheseComeChangeAndGo) {
   background.join();
 }
 
+// Readers ask for tenants of a template while its list of them changes and its keys rotate. A tenant that is
+// found has its own names for the keys and a set that is whole, one that is always in the list is always
+// found, and a generation whose end was acknowledged, of whichever tenant, is never current again.
+TEST(KeyStoreThreads, ReadersSeeWholeTenantsWhileTheirListAndTheirKeysChange) {
+  constexpr int kReaders = 3;
+  constexpr int kRounds = 24;
+  constexpr int64_t kRefreshMs = 2'000'000;  // Longer than refreshes are apart, and within the bound.
+  constexpr char kTemplate[] = "https://login.example/{tenantid}";
+  const auto named = [&](int n) { return "https://login.example/t" + std::to_string(n); };
+  const auto family = [&](int comes) {
+    IssuerConfig config;
+    config.issuer = kTemplate;
+    config.jwks_uri = "https://login.example/keys";
+    config.tenants = {"t0", "t" + std::to_string(comes)};
+    return config;
+  };
+  Config config;
+  config.issuers_max = 3;
+  config.issuers.push_back(family(1));
+  sync::ThreadBlocks blocks;
+  auto created = KeyStore::Create(config, 1, blocks, nullptr);
+  ASSERT_TRUE(created.ok());
+  KeyStore& store = **created;
+  FakeTransport network;
+  std::atomic<int64_t> now_ms{1'000'000};
+  const auto fetch = [&](int odd) {
+    nlohmann::json stays = Key(0, "stays"), rotates = Key(1 + odd, odd == 1 ? "odd" : "even");
+    stays["issuer"] = rotates["issuer"] = kTemplate;
+    network.SetAnswer("https://login.example/keys", Ok({stays, rotates}));
+    // Ordering: relaxed, here and below, of what the joins order; acquire and release of what names an end.
+    const int64_t now = now_ms.fetch_add(kRefreshMs, std::memory_order_relaxed) + kRefreshMs;
+    store.RunDue(now, network);
+    std::vector<FetchResult> done;
+    network.Poll(0, &done);
+    ASSERT_EQ(done.size(), 1u);
+    store.TakeIn(std::move(done[0]), now);
+  };
+  fetch(0);
+
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> ended{0};  // Slot and generation of the last key whose end was acknowledged.
+  std::atomic<int> started{0};
+  std::atomic<uint64_t> found_coming{0};
+  std::vector<std::thread> readers;
+  for (int r = 0; r < kReaders; ++r) {
+    readers.emplace_back([&, r] {
+      for (int n = r; !stop.load(std::memory_order_relaxed); ++n) {
+        const uint64_t gone = ended.load(std::memory_order_acquire);
+        const int64_t now = now_ms.load(std::memory_order_relaxed);
+        const sync::ReadScope scope(blocks);
+        const KeyRef gone_ref{static_cast<uint32_t>(gone >> 32), static_cast<uint32_t>(gone)};
+        EXPECT_FALSE(gone != 0 && store.IsCurrent(gone_ref));
+        EXPECT_EQ(store.FindIssuer(scope, kTemplate), std::nullopt);
+        const int which = n % 3;
+        const std::optional<uint32_t> position = store.FindIssuer(scope, named(which));
+        ASSERT_TRUE(position.has_value() || which != 0);
+        if (position.has_value()) {
+          const IssuerKey* key = nullptr;
+          ASSERT_EQ(store.Find(scope, *position, true, "stays", Algorithm::kEs256, now, &key), Reason::kNone);
+          // In the set of this moment, which may be a later one.
+          const IssuerKey* const again = store.FindByRef(scope, *position, key->ref);
+          ASSERT_NE(again, nullptr);
+          EXPECT_EQ(again->jwk, key->jwk);
+          const uint32_t owner = store.CurrentIssuer(key->ref);
+          EXPECT_TRUE(owner == *position || owner == KeyGenerations::kNoIssuer);
+          store.Find(scope, *position, true, "odd", Algorithm::kEs256, now, &key);
+          if (n % 16 == r)
+            store.Find(scope, *position, true, std::to_string(n), Algorithm::kEs256, now, &key);
+          EXPECT_NE(store.StandingAt(*position, now).freshness, Freshness::kUnavailable);
+          int64_t age_ms = 0;
+          store.IsFresh(*position, now, &age_ms);
+          if (which != 0) found_coming.fetch_add(1, std::memory_order_relaxed);
+        }
+        if (n == r) started.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+  while (started.load(std::memory_order_relaxed) < kReaders && !::testing::Test::HasFailure())
+    std::this_thread::yield();
+  for (int i = 0; i < kRounds; ++i) {
+    KeyRef ref;
+    {
+      const sync::ReadScope scope(blocks);
+      const IssuerKey* key = nullptr;
+      const uint32_t position = *store.FindIssuer(scope, named(i % 2 == 0 ? 0 : 1 + i / 2 % 2));
+      const char* const kid = i % 2 == 0 ? "even" : "odd";
+      ASSERT_EQ(store.Find(scope, position, true, kid, Algorithm::kEs256,
+                           now_ms.load(std::memory_order_relaxed), &key),
+                Reason::kNone);
+      ref = key->ref;
+    }
+    // Either the key goes, or the tenant.
+    if (i % 2 == 0) {
+      fetch(1);
+    } else {
+      ASSERT_TRUE(store.ChangeIssuer(family(1 + (i / 2 + 1) % 2)).ok());
+    }
+    ended.store(uint64_t{ref.slot} << 32 | ref.generation, std::memory_order_release);
+    if (i % 2 == 1) fetch(0);
+    const std::vector<IssuerHealth> health = store.Health(now_ms.load(std::memory_order_relaxed));
+    ASSERT_EQ(health.size(), 1u);
+    EXPECT_EQ(health[0].num_tenants, 2u);
+    store.ReadMemory();
+    std::this_thread::yield();
+  }
+  while (found_coming.load(std::memory_order_relaxed) == 0 && !::testing::Test::HasFailure())
+    std::this_thread::yield();
+  stop.store(true, std::memory_order_relaxed);
+  for (std::thread& reader : readers) reader.join();
+}
+
 }  // namespace
 }  // namespace tollgate::keys

@@ -140,6 +140,48 @@ INSTANTIATE_TEST_SUITE_P(
                     c.issuers[0].discovery = true;
                     c.issuers[0].fallbacks = {{.jwks_file = "/jwks.json"}, {.jwks_uri = "https://10.0.0.1/"}};
                   }},
+        BadConfig{"tenants: the issuer has no {tenantid}", [](Config& c) { c.issuers[0].tenants = {"a"}; }},
+        BadConfig{"discovery is not for a template",
+                  [](Config& c) {
+                    c.issuers[0].issuer = "https://idp.example/{tenantid}";
+                    c.issuers[0].tenants = {"a"};
+                    c.issuers[0].jwks = "";
+                    c.issuers[0].discovery = true;
+                    c.issuers[0].introspection = {.client_id = "mcp", .client_secret = "s3cret", .discovery = true};
+                  }},
+        BadConfig{"no tenant is allowed", [](Config& c) { c.issuers[0].issuer = "https://idp/{tenantid}"; }},
+        BadConfig{"lower-case",
+                  [](Config& c) {
+                    c.issuers[0].issuer = "https://idp.example/{tenantid}";
+                    c.issuers[0].tenants = {"Contoso"};
+                  }},
+        // Each tenant is an issuer, and so is their template.
+        BadConfig{"issuers: between 1 and 2",
+                  [](Config& c) {
+                    c.issuers_max = 2;
+                    c.issuers[0].issuer = "https://idp.example/{tenantid}";
+                    c.issuers[0].tenants = {"a", "b"};
+                  }},
+        // Nobody can be asked about a token of the template.
+        BadConfig{"opaque_token_issuer is not configured",
+                  [](Config& c) {
+                    c.issuers[0].issuer = "https://idp.example/{tenantid}";
+                    c.issuers[0].tenants = {"a"};
+                    c.issuers[0].introspection = {.endpoint = "https://idp.example/introspect",
+                                                  .client_id = "mcp",
+                                                  .client_secret = "s3cret"};
+                    c.resources[0].opaque_token_issuer = c.issuers[0].issuer;
+                  }},
+        BadConfig{"several resources",
+                  [](Config& c) {
+                    c.issuers[0].issuer = "https://idp.example/{tenantid}";
+                    c.issuers[0].tenants = {"a", "b"};
+                    c.issuers[0].introspection = {.endpoint = "https://idp.example/{tenantid}",
+                                                  .client_id = "mcp",
+                                                  .client_secret = "s3cret",
+                                                  .introspection_scoped_to_us = true};
+                    for (ResourceConfig& r : c.resources) r.opaque_token_issuer = "https://idp.example/b";
+                  }},
         BadConfig{"snapshot \"path\"", [](Config& c) { c.snapshot = {.path = "keys", .key = kSnapshotKey}; }},
         BadConfig{"snapshot \"path\"",
                   [](Config& c) { c.snapshot = {.path = "/keys/", .key = kSnapshotKey}; }},

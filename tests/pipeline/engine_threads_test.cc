@@ -340,6 +340,77 @@ TEST_F(EngineThreadsTest, IssuersComeChangeAndGoWhileOthersCheck) {
   EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
 }
 
+// Whoever checks while a template's list of tenants changes gets the right answer for the moment, and a
+// tenant that stays in the list is allowed at every moment.
+TEST_F(EngineThreadsTest, TenantsComeAndGoWhileOthersCheck) {
+  constexpr int kThreads = 3;
+  constexpr int kRounds = 16;
+  const auto named = [](const char* tenant) { return "https://login.example/" + std::string(tenant); };
+  const auto token = [&](const char* tenant) {
+    idp::json claims = idp::AccessTokenClaims(named(tenant), kResource, tenant, "agent-1", "files:read",
+                                              kStart, kStart + 600);
+    claims["tid"] = tenant;
+    return "Bearer " + idp::Mint(key_, claims);
+  };
+  const std::string stays = token("stays"), comes = token("comes");
+  idp::json jwk = key_.PublicJwk();
+  jwk["issuer"] = "https://login.example/{tenantid}";
+  IssuerConfig without{.issuer = "https://login.example/{tenantid}",
+                       .tenants = {"stays"},
+                       .jwks = idp::json{{"keys", {jwk}}}.dump()};
+  IssuerConfig with = without;
+  with.tenants = {"comes", "stays"};
+  Config config = TestConfig("");
+  config.issuers = {without};
+  config.issuers_max = 3;
+  Restart(config);
+
+  const std::array<Reason, 4> expected = {Reason::kIssuerUnknown, Reason::kUndecided, Reason::kNone,
+                                          Reason::kUndecided};
+  std::atomic<uint64_t> state{0};
+  std::array<std::atomic<uint64_t>, 4> seen{};
+  std::atomic<int> wrong{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      Decision decision;
+      Principal principal;
+      // Ordering: relaxed; the joins order what counts.
+      while (!stop.load(std::memory_order_relaxed)) {
+        // Ordering: acquire, both, pairs with the increments below.
+        const uint64_t before = state.load(std::memory_order_acquire);
+        engine_->Check({.authorization = comes, .tool = "search"}, &decision, &principal);
+        const uint64_t after = state.load(std::memory_order_acquire);
+        const Reason right = expected[before % expected.size()];
+        if (decision.allowed() && principal.issuer() != named("comes"))
+          wrong.fetch_add(1, std::memory_order_relaxed);
+        if (before == after && right != Reason::kUndecided) {
+          if (decision.reason != right) wrong.fetch_add(1, std::memory_order_relaxed);
+          seen[before % expected.size()].fetch_add(1, std::memory_order_relaxed);
+        }
+        engine_->Check({.authorization = stays, .tool = "search"}, &decision, &principal);
+        if (!decision.allowed() || principal.issuer() != named("stays"))
+          wrong.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+  for (int i = 0; i < kRounds; ++i) {
+    // Ordering: acquire-release, both: the change is between the two, for whoever sees either.
+    state.fetch_add(1, std::memory_order_acq_rel);
+    const absl::Status status = engine_->ChangeIssuer(i % 2 == 0 ? with : without);
+    EXPECT_TRUE(status.ok()) << status;
+    const uint64_t now = state.fetch_add(1, std::memory_order_acq_rel) + 1;
+    const std::atomic<uint64_t>& here = seen[now % expected.size()];
+    const uint64_t looks = here.load(std::memory_order_relaxed);
+    while (here.load(std::memory_order_relaxed) == looks) std::this_thread::yield();
+    EXPECT_EQ(engine_->ReadHealth()[0].num_tenants, i % 2 == 0 ? 2u : 1u);
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
+}
+
 // The engine's own thread writes, others look and check.
 TEST_F(EngineThreadsTest, TheSnapshotIsWrittenWhileOthersAskForItsHealth) {
   constexpr uint64_t kWrites = 30;

@@ -121,7 +121,17 @@ struct KeyPlace {
 
 // IssuerConfig is one identity provider (authorization server) whose tokens are accepted.
 struct IssuerConfig {
-  std::string issuer{};  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4).
+  // Must equal the token's `iss` exactly (RFC 7519 section 4.1.1, RFC 9068 section 4). Or a template, with
+  // "{tenantid}" once in the place of a tenant's id, as Microsoft Entra ID has it for all its tenants:
+  // "https://login.microsoftonline.com/{tenantid}/v2.0".
+  std::string issuer{};
+  // Of a template, whose tokens are accepted; at least one id, of lower-case letters, digits, '-', '.' and
+  // '_'. Each tenant is an issuer of its own, under its full name: in Config::issuers_max, in revocations, in
+  // decisions, in what it may cost. Its tokens must have the same id in `tid` (kTenantMismatch), and be
+  // signed by a key whose own member `issuer` is the tenant's full name or the template (or what
+  // Profile::key_issuer has for these). Keys without that member are skipped: so `jwks_uri` must be the place
+  // of a key set that has it.
+  std::vector<std::string> tenants{};
   // Where its keys come from: exactly one of jwks_uri, jwks, jwks_file, signed_jwks_uri and discovery.
   std::string jwks_uri{};  // An https URL; fetched and refreshed in the background.
   std::string jwks{};      // The JWK Set itself, RFC 7517 JSON; never ages.
@@ -152,6 +162,9 @@ struct IssuerConfig {
   // bring back a key that an answer of an earlier one has ended. With signed_jwks_keys, they too have signed
   // sets. Not with `jwks`, which never fails.
   std::vector<KeyPlace> fallbacks{};
+  // With `discovery`, of a template: what stands in its place where the metadata is looked for. That
+  // document's `issuer` must equal the template exactly.
+  std::string metadata_tenant = "common";
   // It is in a private network: its hosts may have addresses of one (Reach::kPrivate). Without this, an
   // issuer's keys come from public addresses alone, whatever its names resolve to.
   bool private_network = false;
@@ -162,7 +175,9 @@ struct IssuerConfig {
   int64_t token_lifetime_max_s =
       86'400;  // exp − iat. 0: no bound. Both bounds need an iat: with one set, a token
                // without iat is refused even where the profile does not require it.
-  // For tools whose class demands it, and for opaque tokens.
+  // For tools whose class demands it, and for opaque tokens. Each of a template's tenants is asked for
+  // itself, its id in the place of "{tenantid}" in the endpoint; what is said of a tenant's opaque token must
+  // name the tenant, by `iss` or by `tid`.
   IntrospectionConfig introspection{};
 };
 
@@ -170,11 +185,12 @@ struct IssuerConfig {
 struct ResourceConfig {
   std::string uri{};  // Its canonical URI (RFC 8707). A token whose audience names it is for it.
   std::vector<std::string> audiences{};  // Further audience values that mean this resource. Compared exactly.
-  // Whose tokens it accepts, by IssuerConfig::issuer; empty: every configured one, and every one that is
-  // added.
+  // Whose tokens it accepts, by IssuerConfig::issuer, or by the full name of a template's tenant; a template
+  // stands for all its tenants, those that come later included. Empty: every configured one, and every one
+  // that is added.
   std::vector<std::string> issuers{};
-  // Who is asked about tokens that are no JWS, by IssuerConfig::issuer, which must have an introspection
-  // endpoint; empty: such tokens are refused.
+  // Who is asked about tokens that are no JWS, by IssuerConfig::issuer (one tenant's full name, if that is a
+  // template), which must have an introspection endpoint; empty: such tokens are refused.
   std::string opaque_token_issuer{};
 };
 
@@ -196,8 +212,9 @@ struct TOLLGATE_API SnapshotConfig {
 // one of these, unless issuers_max says that they come later.
 struct Config {
   std::vector<IssuerConfig> issuers{};
-  // How many issuers there may be at a time, those that Engine::AddIssuer adds included. For each, 144 bytes
-  // are set aside, and 128 for the names of 16 keys. 0: as many as above, or 1024 if these are fewer.
+  // How many issuers there may be at a time, those that Engine::AddIssuer adds included; a template counts as
+  // one, and so does each of its tenants. For each, 144 bytes are set aside, and 128 for the names of 16
+  // keys. 0: as many as above, or 1024 if these are fewer.
   size_t issuers_max = 0;
   std::vector<ResourceConfig> resources{};
   Policy policy{};

@@ -42,7 +42,7 @@ struct Decision {
   Algorithm algorithm{};      // Meaningful once the signature has been verified.
   bool introspected = false;  // It rests on an answer of the issuer (RFC 7662), introspection_age_ms old.
   // Once known: position in Config::issuers; of issuers that were added or changed since,
-  // IssuerHealth::position.
+  // IssuerHealth::position; of a template's tenants, one of IssuerHealth::tenant_positions.
   uint32_t issuer = kNoIssuer;
   uint32_t retry_after_s = 0;  // Unavailable: when asking again may help, at least 1.
   uint32_t introspection_age_ms = 0;

@@ -99,9 +99,11 @@ class TOLLGATE_API Engine {
   // RemoveIssuer ends one. A Check that begins after the call has returned goes by what is then: after a
   // change or a removal, no verdict counts that was reached before; after an addition, keys that are to be
   // fetched are on their way. A change keeps the keys if they come from the same place. Revocations are by
-  // name and stay in force. Any thread, callbacks of NotifyWhenSettled included; may wait for a turn of the
-  // background work. InvalidArgument with one line that names the setting, AlreadyExists, NotFound, or
-  // ResourceExhausted at Config::issuers_max; then nothing has changed.
+  // name and stay in force. A template is added, changed and removed with all its tenants: those that stay in
+  // the list are served without a gap, those that come have the keys that are known, and those that go end at
+  // once. Any thread, callbacks of NotifyWhenSettled included; may wait for a turn of the background work.
+  // InvalidArgument with one line that names the setting, AlreadyExists, NotFound, or ResourceExhausted at
+  // Config::issuers_max; then nothing has changed.
   absl::Status AddIssuer(const IssuerConfig& issuer);
   absl::Status ChangeIssuer(const IssuerConfig& issuer);
   absl::Status RemoveIssuer(std::string_view issuer);
@@ -109,7 +111,8 @@ class TOLLGATE_API Engine {
   // The revocations work on cached tokens too, at once: a Check that begins after the call has returned does
   // not allow what it covers. Kept in memory until `until_wall_s` (seconds; give at least the longest token
   // lifetime). Fails with InvalidArgument for an unknown issuer and ResourceExhausted when full (65536
-  // entries); never evicts. RevokeKey takes the key's RFC 7638 SHA-256 thumbprint in base64url, or its kid.
+  // entries); never evicts. A template's tenants are named in full, each for itself. RevokeKey takes the
+  // key's RFC 7638 SHA-256 thumbprint in base64url, or its kid.
   absl::Status RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid, int64_t until_wall_s);
   // RevokeSubject denies tokens of `subject` issued at or before now; a later login is not affected. A token
   // without iat counts as issued before.

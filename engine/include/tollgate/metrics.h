@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tollgate/decision.h"
 
@@ -30,7 +31,7 @@ struct Metrics {
   // Checks that went on although the issuer could not be asked about the token: IntrospectionOutage.
   uint64_t introspection_fallbacks = 0;
   // At this moment:
-  uint64_t issuers = 0;
+  uint64_t issuers = 0;       // As Config::issuers_max counts them.
   uint64_t issuers_max = 0;   // As many as there is room for.
   uint64_t issuer_keys = 0;   // Usable ones of all issuers.
   uint64_t issuer_bytes = 0;  // What the issuers and their keys take, without the snapshot. An estimate.
@@ -67,18 +68,25 @@ struct SnapshotHealth {
   std::string write_error;       // One line about the last write; empty if it was good.
 };
 
-// IssuerHealth is the state of one issuer's keys.
+// IssuerHealth is the state of one issuer's keys. A templated issuer has one for all its tenants, whose keys
+// come in one fetch; what is counted of tokens and introspections is the sum over them, and what lasts for
+// some time the longest.
 struct IssuerHealth {
   std::string issuer;
-  uint32_t position = 0;  // Decision::issuer of its tokens.
+  uint32_t position = 0;  // Decision::issuer of its tokens; of a template's, see tenant_positions.
+  // Of a template: how many tenants it has, and Decision::issuer of their tokens.
+  uint32_t num_tenants = 0;
+  std::vector<uint32_t> tenant_positions{};
   Freshness freshness = Freshness::kUnavailable;
   int64_t keys_age_ms = -1;    // Since the last good answer; −1: never had one.
   bool from_snapshot = false;  // The keys were read from the snapshot; no good answer has come since.
   uint32_t key_place = 0;      // Where they are from: 0 the first place, n IssuerConfig::fallbacks[n − 1].
   uint32_t num_keys = 0;       // Usable keys.
-  uint32_t num_keys_skipped = 0;  // Keys of the last good answer that tollgate cannot use or refuses.
-  uint64_t fetches = 0;           // Begun.
-  uint64_t fetch_failures = 0;    // Ended without a usable key set.
+  // Keys of the last good answer that tollgate cannot use or refuses; and where there are too many keys in
+  // all, those of tenants that had to go without.
+  uint32_t num_keys_skipped = 0;
+  uint64_t fetches = 0;         // Begun.
+  uint64_t fetch_failures = 0;  // Ended without a usable key set.
   uint32_t consecutive_failures = 0;
   int64_t next_fetch_in_ms = -1;  // −1: none is planned.
   // One line about the last failure, of each place if there are several; empty if the last fetch was good and

@@ -16,10 +16,11 @@ namespace tollgate {
 // from one of the factories and change what your tenant does differently.
 //
 // Issuers are no part of it. `iss` is compared exactly with IssuerConfig::issuer, so that Auth0's is
-// configured with its trailing slash, and Entra ID, Keycloak and Okta need one IssuerConfig for each tenant,
-// realm or authorization server: a templated issuer ("https://login.microsoftonline.com/{tenantid}/v2.0")
-// matches no token. Audiences that are no URI (an Entra application's GUID or "api://…", a client id) are
-// configured in ResourceConfig::audiences. Thread-compatible.
+// configured with its trailing slash, and Keycloak and Okta need one IssuerConfig for each realm or
+// authorization server. Entra ID needs one for each tenant, or one template with the list of those that are
+// accepted (IssuerConfig::tenants): the template itself matches no token. Audiences that are no URI (an Entra
+// application's GUID or "api://…", a client id) are configured in ResourceConfig::audiences.
+// Thread-compatible.
 struct TOLLGATE_API Profile {
   std::string name{};
   // Accepted `typ` header values, compared as media types: case-insensitive, with or without "application/"
@@ -53,6 +54,8 @@ struct TOLLGATE_API Profile {
   // Claims that must be present with exactly this string, else the token is not an access token: {claim,
   // value}.
   std::vector<std::pair<std::string, std::string>> must_equal{};
+  // Of a templated issuer: what the keys' own member `issuer` is, a template too; empty: the issuer.
+  std::string key_issuer{};
   // Where the provider's own metadata leads beside the issuer's host; see IssuerConfig::discovery_hosts.
   std::vector<std::string> discovery_hosts{};
 
@@ -70,9 +73,12 @@ struct TOLLGATE_API Profile {
   // client who its user is and carries no scope; whoever serves that client can replay it. The resource lists
   // the client id among its audiences. Works with dangerous_accept_id_tokens alone.
   static Profile DangerousGoogleIdToken();
-  // EntraV1 and EntraV2 are Microsoft Entra ID, access tokens of one tenant in the version that the API's
-  // registration asks for: v1.0 is issued by https://sts.windows.net/<tenant>/, v2.0 by
-  // https://login.microsoftonline.com/<tenant>/v2.0.
+  // EntraV1 and EntraV2 are Microsoft Entra ID, access tokens in the version that the API's registration asks
+  // for: v1.0 is issued by https://sts.windows.net/<tenant>/, v2.0 by
+  // https://login.microsoftonline.com/<tenant>/v2.0. For many tenants, either is a template with "{tenantid}"
+  // in the place of <tenant>; tokens of both versions need both. Only v2.0 key sets say which tenants a
+  // key is for, as a v2.0 issuer: a v1.0 template's `jwks_uri` must be one of these
+  // (https://login.microsoftonline.com/common/discovery/v2.0/keys).
   static Profile EntraV1();
   static Profile EntraV2();
   // Keycloak marks access tokens by a payload `typ` of "Bearer". Roles of the realm are roles; those of
