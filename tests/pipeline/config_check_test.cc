@@ -147,7 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
                     c.issuers[0].tenants = {"a"};
                     c.issuers[0].jwks = "";
                     c.issuers[0].discovery = true;
-                    c.issuers[0].introspection = {.client_id = "mcp", .client_secret = "s3cret", .discovery = true};
+                    c.issuers[0].introspection = {
+                        .discovery = true, .client_id = "mcp", .client_secret = "s3cret"};
                   }},
         BadConfig{"no tenant is allowed", [](Config& c) { c.issuers[0].issuer = "https://idp/{tenantid}"; }},
         BadConfig{"lower-case",
