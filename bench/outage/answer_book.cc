@@ -45,6 +45,8 @@ std::optional<uint32_t> AnswerBook::Find(std::string_view token) const {
 void AnswerBook::Arrived(uint32_t number, const Answer& answer) {
   const std::lock_guard lock(mutex_);
   State& state = states_[number];
+  failing_pending_ = false;
+  ++num_answers_;
   ++state.version;
   // Two at a time: the question of one had been given up.
   if (state.pending && state.pending->latest_ns > answer.latest_ns) return;
@@ -52,8 +54,15 @@ void AnswerBook::Arrived(uint32_t number, const Answer& answer) {
   pending_.push_back(number);
 }
 
+void AnswerBook::Failed() {
+  const std::lock_guard lock(mutex_);
+  failing_pending_ = true;
+}
+
 void AnswerBook::TakenIn() {
   const std::lock_guard lock(mutex_);
+  failing_ = failing_pending_.value_or(failing_);
+  failing_pending_.reset();
   for (const uint32_t number : pending_) {
     State& state = states_[number];
     if (!state.pending) continue;
@@ -66,7 +75,10 @@ void AnswerBook::TakenIn() {
 
 AnswerBook::State AnswerBook::Read(uint32_t number) const {
   const std::lock_guard lock(mutex_);
-  return states_[number];
+  State state = states_[number];
+  state.failing = failing_ && failing_pending_.value_or(true);
+  state.num_answers = num_answers_;
+  return state;
 }
 
 Permitted AnswerBook::PermittedWith(const std::optional<Answer>& answer, int64_t begin_ns, int64_t end_ns,
@@ -114,6 +126,10 @@ bool AnswerBook::IsTooOld(const State& before, const State& after, int64_t begin
   if (before.version != after.version || before.pending || !before.taken || !before.taken->active)
     return false;
   return begin_ns - before.taken->latest_ns > bounds_.last_known_age_ns + bounds_.slack_ns;
+}
+
+bool AnswerBook::IsFailing(const State& before, const State& after) {
+  return before.failing && after.failing && before.num_answers == after.num_answers;
 }
 
 }  // namespace tollgate::bench

@@ -64,12 +64,18 @@ class AnswerBook {
     int64_t latest_ns = 0;
   };
   void Arrived(uint32_t number, const Answer& answer);
+  // Failed: an exchange has ended in which the endpoint did not answer.
+  void Failed();
   void TakenIn();
 
   struct State {
     uint64_t version = 0;
     std::optional<Answer> taken{};    // The last that the engine has taken in.
     std::optional<Answer> pending{};  // One more has arrived and may or may not count already.
+    // Of the endpoint: the last exchange that the engine has taken in failed, and none that has arrived since
+    // did not.
+    bool failing = false;
+    uint64_t num_answers = 0;
   };
   State Read(uint32_t number) const;
 
@@ -82,6 +88,8 @@ class AnswerBook {
   // enough to be the last known one. IsTooOld: it was older than that.
   bool IsLastKnown(const State& before, const State& after, int64_t begin_ns, int64_t end_ns) const;
   bool IsTooOld(const State& before, const State& after, int64_t begin_ns) const;
+  // IsFailing: throughout, the endpoint was failing.
+  static bool IsFailing(const State& before, const State& after);
 
  private:
   Permitted PermittedWith(const std::optional<Answer>& answer, int64_t begin_ns, int64_t end_ns,
@@ -92,6 +100,9 @@ class AnswerBook {
   std::map<std::string, uint32_t, std::less<>> numbers_;
   std::vector<State> states_;
   std::vector<uint32_t> pending_;
+  bool failing_ = false;                 // Taken in,
+  std::optional<bool> failing_pending_;  // and arrived.
+  uint64_t num_answers_ = 0;
 };
 
 // TenantBook is the same of the many issuers' key sets, which have no age and never change: they are there or

@@ -41,16 +41,14 @@ KeyBits KeyOf(TokenKind kind) {
   return kind == TokenKind::kRotated ? kRotatedKey : kStayingKey;
 }
 
-// Whether nobody is answered about a token.
-bool NobodyAnswers(const Phase& phase) {
-  return phase.fault.introspection && phase.fault.kind != FaultKind::kSlow;
-}
-
 void CountLastKnown(const AnswerBook& book, const Reading& before, const Reading& after, int64_t begin_ns,
                     int64_t end_ns, const Decision& decision, Held* held) {
   if (book.IsLastKnown(before.answer, after.answer, begin_ns, end_ns)) {
     ++held->last_known;
     held->last_known_allowed += decision.allowed();
+    // While its own question is under way, it waits.
+    held->last_known_refused += AnswerBook::IsFailing(before.answer, after.answer) && !decision.allowed() &&
+                                decision.reason != Reason::kIntrospectionPending;
   }
   held->last_known_too_old += book.IsTooOld(before.answer, after.answer, begin_ns);
 }
@@ -267,6 +265,7 @@ void Held::Add(const Held& other) {
   tenants_to_allow += other.tenants_to_allow;
   last_known += other.last_known;
   last_known_allowed += other.last_known_allowed;
+  last_known_refused += other.last_known_refused;
   last_known_too_old += other.last_known_too_old;
   overloaded += other.overloaded;
   expected += other.expected;
@@ -402,7 +401,7 @@ void RunLoad(const Course& course, bool known, CallSources* sources, LoadResult*
     result->held.Add(kind, expected, decision);
     if (kind == TokenKind::kCompromised && decision.allowed()) result->compromised_allowed_ns = begin_ns;
     if (kind == TokenKind::kRevoked && decision.allowed()) result->revoked_allowed_ns = begin_ns;
-    if (kind == TokenKind::kLastKnown && phase < phases.size() && NobodyAnswers(phases[phase])) {
+    if (kind == TokenKind::kLastKnown && phase < phases.size() && phases[phase].fault.NobodyIsAnswered()) {
       CountLastKnown(course.books.answers, before, after, begin_ns, end_ns, decision, &result->held);
     }
 

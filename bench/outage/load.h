@@ -110,6 +110,7 @@ struct Held {
   // one that was too old.
   uint64_t last_known = 0;
   uint64_t last_known_allowed = 0;
+  uint64_t last_known_refused = 0;  // Of those with the right age, though no question was under way.
   uint64_t last_known_too_old = 0;
   uint64_t overloaded = 0;
   uint64_t expected = 0;  // Calls that were meant to be made, in loads of a count.

@@ -143,7 +143,14 @@ Objective AllowedAfterRemoval(uint64_t count) {
               count);
 }
 
-Objective LastKnownAllowed(const Held& held) {
+Objective LastKnownRefused(const Held& held) {
+  return None("last_known_refused",
+              "Such calls that were not allowed, though no question about their token was under way",
+              held.last_known_refused);
+}
+
+Objective LastKnownAllowed(const Held& held, uint64_t slip_p99_ns) {
+  const bool unquiet = held.last_known > 0 && slip_p99_ns > kUnquietSlipNs;
   const double percent = held.last_known == 0 ? 0
                                               : 100 * static_cast<double>(held.last_known_allowed) /
                                                     static_cast<double>(held.last_known);
@@ -154,7 +161,8 @@ Objective LastKnownAllowed(const Held& held) {
           .observed = percent,
           .limit = kLastKnownPercentMin,
           .at_least = true,
-          .outcome = Outcome(percent >= kLastKnownPercentMin)};
+          .outcome = percent < kLastKnownPercentMin && unquiet ? "inconclusive"
+                                                               : Outcome(percent >= kLastKnownPercentMin)};
 }
 
 Objective RevokedRefused(int64_t back_ns, int64_t allowed_ns, const Timing& timing) {

@@ -61,11 +61,14 @@ Objective RemovedKey(int64_t removed_ns, int64_t allowed_ns, bool reachable, con
 // key was gone.
 Objective AllowedAfterRemoval(uint64_t count);
 
-// LastKnownAllowed: in percent, of the calls of tools that take the last known answer, made while nobody
-// could be asked and one of the right age was there, those that were allowed. Not all have to be: while its
-// own question is under way, a token waits.
+// Of the calls of tools that take the last known answer, made while nobody could be asked and one of the
+// right age was there: LastKnownRefused were not allowed, though no question about their token was under way;
+// LastKnownAllowed, in percent, were allowed. How many wait depends on how soon questions end: inconclusive
+// where calls started late, the 99th percentile by more than ten milliseconds.
 inline constexpr double kLastKnownPercentMin = 90;
-Objective LastKnownAllowed(const Held& held);
+inline constexpr uint64_t kUnquietSlipNs = 10'000'000;
+Objective LastKnownRefused(const Held& held);
+Objective LastKnownAllowed(const Held& held, uint64_t slip_p99_ns);
 
 // RevokedRefused: seconds from the introspection endpoint's return until the last check that allowed a token
 // revoked meanwhile, 0 if there was none since. At most a question that was under way, the longest backoff,

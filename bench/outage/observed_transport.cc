@@ -96,7 +96,10 @@ bool ObservedTransport::Arrived(const FetchResult& result, int64_t now_ns) {
       return good;
     }
     const std::optional<bool> active = IsActive(result);
-    if (!active) return false;
+    if (!active) {
+      books.answers.Failed();
+      return false;
+    }
     question.sent.active = *active;
     if (question.token) books.answers.Arrived(*question.token, question.sent);
     return true;

@@ -169,12 +169,15 @@ void AddIntrospectionObjectives(const Outcome& outcome, const Scenario& scenario
                                 bool timed, const RunFacts& facts, const Held& held,
                                 std::vector<Objective>* objectives) {
   if (scenario.expect_last_known) {
-    objectives->push_back(Saw("saw_last_known",
-                              "Calls that were allowed by the last known answer while nobody could be asked",
-                              held.last_known_allowed));
-    objectives->push_back(Saw("saw_last_known_too_old", "Such calls whose last known answer was too old",
-                              held.last_known_too_old));
-    if (timed) objectives->push_back(LastKnownAllowed(held));
+    objectives->push_back(LastKnownRefused(held));
+    if (timed) {
+      objectives->push_back(Saw(
+          "saw_last_known", "Calls that were allowed by the last known answer while nobody could be asked",
+          held.last_known_allowed));
+      objectives->push_back(Saw("saw_last_known_too_old", "Such calls whose last known answer was too old",
+                                held.last_known_too_old));
+      objectives->push_back(LastKnownAllowed(held, outcome.others.slip.Percentile(99)));
+    }
   }
   if (scenario.expect_revoked_refused) {
     objectives->push_back(Saw("saw_revoked", "Revoked tokens that had to be denied", held.to_deny));
@@ -187,7 +190,7 @@ void AddIntrospectionObjectives(const Outcome& outcome, const Scenario& scenario
   objectives->push_back(QuestionsInFlight(outcome.exchanges, facts.in_flight_max));
   for (size_t i = 0; i < scenario.phases.size(); ++i) {
     const Fault& fault = scenario.phases[i].fault;
-    if (!fault.introspection || fault.kind == FaultKind::kSlow) continue;
+    if (!fault.NobodyIsAnswered()) continue;
     const PhaseTime& time = outcome.timeline.phases[i];
     objectives->push_back(QuestionsInOutage(outcome.exchanges, outcome.start_ns + time.begin_ns,
                                             outcome.start_ns + time.end_ns, facts.in_flight_max, timing));

@@ -167,7 +167,7 @@ class Parser {
     bool faulty = false, nobody_answers = false;
     for (const Phase& phase : scenario_.phases) {
       faulty |= phase.fault.introspection;
-      nobody_answers |= phase.fault.introspection && phase.fault.kind != FaultKind::kSlow;
+      nobody_answers |= phase.fault.NobodyIsAnswered();
     }
     const bool asks = scenario_.AsksAboutTokens();
     if (faulty && !asks) return "`fault introspection` without tokens that are asked about";
@@ -386,6 +386,11 @@ bool Scenario::Offers(TokenKind kind) const {
          std::any_of(phases.begin(), phases.end(), [&](const Phase& phase) {
            return std::any_of(phase.loads.begin(), phase.loads.end(), is_it);
          });
+}
+
+bool Fault::NobodyIsAnswered() const {
+  return introspection && (kind == FaultKind::kDown || kind == FaultKind::kBlackhole ||
+                           (kind == FaultKind::kError && status >= 500));
 }
 
 bool Scenario::AsksAboutTokens() const {

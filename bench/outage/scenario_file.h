@@ -67,6 +67,8 @@ struct Fault {
   bool introspection = false;  // Of the introspection endpoint, which is a host of its own; else of all else.
 
   bool none() const { return kind == FaultKind::kNone; }
+  // NobodyIsAnswered: nothing is said of any token, and it is the endpoint that fails, not the question.
+  bool NobodyIsAnswered() const;
   bool operator==(const Fault&) const = default;
 };
 

@@ -119,6 +119,24 @@ TEST_F(AnswerBookTest, TellsTheLastKnownAnswerFromOneThatIsAnAnswerAndFromOneTha
   EXPECT_FALSE(too_old(9000));
 }
 
+TEST_F(AnswerBookTest, TheEndpointIsFailingFromATakenInFailureUntilAnAnswerArrives) {
+  const auto failing = [&] { return AnswerBook::IsFailing(book_.Read(3), book_.Read(3)); };
+  EXPECT_FALSE(failing());
+  book_.Failed();
+  EXPECT_FALSE(failing()) << "it may not count yet";
+  book_.TakenIn();
+  EXPECT_TRUE(failing());
+  const AnswerBook::State before = book_.Read(3);
+  book_.Arrived(3, {.active = true, .earliest_ns = 1, .latest_ns = 1});
+  EXPECT_FALSE(failing());
+  book_.Failed();
+  book_.TakenIn();
+  EXPECT_TRUE(failing()) << "the last one counts";
+  EXPECT_FALSE(AnswerBook::IsFailing(before, book_.Read(3))) << "in between it was not";
+  Answer(true, 2, 2);
+  EXPECT_FALSE(failing());
+}
+
 TEST(TenantBook, KeysAreThereOnceTheyWereTakenIn) {
   using State = TenantBook::State;
   TenantBook book(2);

@@ -101,9 +101,16 @@ TEST(RemovedKey, HasARefreshIntervalOrTheBoundToStopWorking) {
 }
 
 TEST(LastKnownAllowed, IsNearlyAllOfThem) {
-  EXPECT_TRUE(LastKnownAllowed({.last_known = 100, .last_known_allowed = 90}).met());
-  EXPECT_FALSE(LastKnownAllowed({.last_known = 100, .last_known_allowed = 89}).met());
-  EXPECT_FALSE(LastKnownAllowed({}).met());
+  EXPECT_TRUE(LastKnownAllowed({.last_known = 100, .last_known_allowed = 90}, 0).met());
+  EXPECT_FALSE(LastKnownAllowed({.last_known = 100, .last_known_allowed = 89}, kUnquietSlipNs).met());
+  EXPECT_EQ(LastKnownAllowed({.last_known = 100, .last_known_allowed = 89}, kUnquietSlipNs + 1).outcome,
+            "inconclusive");
+  EXPECT_FALSE(LastKnownAllowed({}, kUnquietSlipNs + 1).met());
+}
+
+TEST(LastKnownRefused, IsNone) {
+  EXPECT_TRUE(LastKnownRefused({.last_known = 100, .last_known_refused = 0}).met());
+  EXPECT_FALSE(LastKnownRefused({.last_known = 100, .last_known_refused = 1}).met());
 }
 
 TEST(RevokedRefused, HasTheLongestBackoffAndTwoTimeoutsAndASecond) {

@@ -120,6 +120,12 @@ TEST(Results, EveryExpectationOfAScenarioIsHeldAgainstTheRun) {
          o->others.held.last_known_too_old = 1;
        },
        {}},
+      {[](Scenario* s) { s->expect_last_known = true; },
+       [](Outcome* o) {
+         o->others.held.last_known = o->others.held.last_known_allowed = 9;
+         o->others.held.last_known_too_old = o->others.held.last_known_refused = 1;
+       },
+       {"last_known_refused"}},
       {[](Scenario* s) { s->phases[0].revoke = s->expect_revoked_refused = true; },
        nothing,
        {"saw_revoked", "revoked_refused_s"}},

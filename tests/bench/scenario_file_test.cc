@@ -104,6 +104,16 @@ TEST(ScenarioFile, ReadsWhatIsAskedAboutTokens) {
   EXPECT_TRUE(slow->phases[2].fault.introspection);
 }
 
+TEST(Fault, NobodyIsAnsweredWhereTheEndpointFailsAndNotTheQuestion) {
+  EXPECT_TRUE((Fault{.kind = FaultKind::kDown, .introspection = true}).NobodyIsAnswered());
+  EXPECT_TRUE((Fault{.kind = FaultKind::kBlackhole, .introspection = true}).NobodyIsAnswered());
+  EXPECT_TRUE((Fault{.kind = FaultKind::kError, .status = 503, .introspection = true}).NobodyIsAnswered());
+  EXPECT_FALSE((Fault{.kind = FaultKind::kError, .status = 400, .introspection = true}).NobodyIsAnswered());
+  EXPECT_FALSE((Fault{.kind = FaultKind::kSlow, .introspection = true}).NobodyIsAnswered());
+  EXPECT_FALSE((Fault{.kind = FaultKind::kGarbage, .introspection = true}).NobodyIsAnswered());
+  EXPECT_FALSE((Fault{.kind = FaultKind::kDown}).NobodyIsAnswered());
+}
+
 TEST(ScenarioFile, ReadsManyIssuersAndThatNothingIsScaled) {
   const absl::StatusOr<Scenario> read = ParseScenario(kManyIssuers, "file");
   ASSERT_TRUE(read.ok()) << read.status();
