@@ -655,7 +655,7 @@ TEST_F(KeyStoreDiscoveryTest, AnIssuerThatTakesOverTheKeysTakesOverTheMetadata) 
   Answer(Ok({Key(0, "a")}));
   ASSERT_TRUE(store_
                   ->ChangeIssuer(Discovered(),
-                                 [&](uint32_t issuer) {
+                                 [&](uint32_t issuer, std::string_view) {
                                    EXPECT_EQ(told.size(), 1u) << "what it is told of is prepared by then";
                                    prepared.push_back(issuer);
                                  })
