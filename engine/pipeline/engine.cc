@@ -207,6 +207,7 @@ void Engine::Impl::AddHealth(uint32_t position, int64_t now_ms, IssuerHealth* he
   health->introspections_in_flight += asked.introspections_in_flight;
   health->introspection_paused_for_ms =
       std::max(health->introspection_paused_for_ms, asked.introspection_paused_for_ms);
+  health->introspection_endpoint_known |= asked.introspection_endpoint_known;
   if (!asked.last_introspection_error.empty())
     health->last_introspection_error = std::move(asked.last_introspection_error);
 }
