@@ -54,7 +54,7 @@ int64_t FetchWatch::GateMs(int64_t asked_ms) const {
 int64_t FetchWatch::EarliestDueMs() const {
   if (in_flight_ || idp_.kind == SourceKind::kInline) return INT64_MAX;
   if (begun_ == 0) return start_ms_;
-  return std::min({plan_ms_ == kNever ? plan_from_ms_ : plan_ms_, ForcedMs(), MayForceMs()});
+  return std::min({plan_ms_ == kNever ? plan_from_ms_ : plan_ms_, ForcedMs()});
 }
 
 int64_t FetchWatch::LatestDueMs() const {
@@ -116,7 +116,7 @@ void FetchWatch::OnBegin(const Exchange& exchange, int64_t now_ms) {
     ++begun_;
     last_begin_ms_ = now_ms;
     left_ms_ = timing_.fetch_timeout_ms;
-    forced_ms_ = may_force_ms_ = kNever;
+    forced_ms_ = kNever;
     plan_ms_ = kNever;
   }
   hosts_.OnRequest(exchange.place, now_ms);
@@ -223,7 +223,7 @@ void FetchWatch::AfterTurn(int64_t now_ms) {
 }
 
 void FetchWatch::OnPlan(int64_t next_ms) {
-  if (in_flight_ || ForcedMs() != INT64_MAX || next_ms >= MayForceMs()) return;
+  if (in_flight_ || ForcedMs() != INT64_MAX) return;
   if (next_ms < plan_from_ms_ || next_ms > plan_to_ms_) {
     Complain(last_end_ms_, "the next fetch is planned at " + std::to_string(next_ms) +
                                ", which is not between " + std::to_string(plan_from_ms_) + " and " +
@@ -242,18 +242,17 @@ Reason FetchWatch::AskAbsent(const std::string& kid, int64_t now_ms) {
       return forgotten;
     });
   }
-  bool settled = false, under_way = false;
+  bool settled = false, asked = false;
   if (const auto found = absent_.find(kid); found != absent_.end()) {
     settled = last_good_fetch_ > found->second.begun;
-    // That fetch may answer it, and need not: whether it is followed by another one is left open.
-    under_way = in_flight_ && begun_ > found->second.begun;
+    // That fetch is about it, too; if it fails it is made again.
+    asked = begun_ > found->second.begun;
   } else if (absent_.size() < kAbsentMax) {
     absent_[kid] = {.begun = begun_, .since_ms = now_ms};
   }
   // What is settled asks again only when that may be answered at once.
-  const bool asks = !settled || now_ms - last_begin_ms_ >= timing_.cooldown_ms;
-  int64_t& since_ms = under_way ? may_force_ms_ : forced_ms_;
-  if (asks && since_ms == kNever) since_ms = now_ms;
+  const bool asks = settled ? now_ms - last_begin_ms_ >= timing_.cooldown_ms : !asked;
+  if (asks && forced_ms_ == kNever) forced_ms_ = now_ms;
   return settled ? Reason::kKeyUnknown : Reason::kKeyPending;
 }
 

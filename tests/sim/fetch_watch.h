@@ -95,7 +95,6 @@ class FetchWatch {
   Place FirstPlace(int64_t due_ms) const;
   int64_t GateMs(int64_t asked_ms) const;
   int64_t ForcedMs() const { return GateMs(forced_ms_); }
-  int64_t MayForceMs() const { return GateMs(may_force_ms_); }
   bool WaitsForNobody(int64_t now_ms) const;
   void CheckBegin(const Exchange& exchange, int64_t now_ms);
   void CheckBackoff(int64_t now_ms);
@@ -129,8 +128,7 @@ class FetchWatch {
   // When the next fetch begins if nobody asks for more.
   int64_t plan_from_ms_ = 0, plan_to_ms_ = 0, plan_ms_ = kNever;
   int64_t plan_max_age_s_ = -1;
-  int64_t forced_ms_ = kNever;     // Since when somebody has waited for an absent kid,
-  int64_t may_force_ms_ = kNever;  // and since when somebody has who may force a fetch, and need not.
+  int64_t forced_ms_ = kNever;  // Since when somebody has waited for an absent kid.
   int num_backoffs_ = 0;
   double backoff_ceilings_ = 0;  // How long these took in all, each by its ceiling.
   std::map<std::string, Absent> absent_;
