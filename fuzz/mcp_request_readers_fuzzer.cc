@@ -7,7 +7,6 @@
 // the same. Of a refused one no call is left, and what the client is told is JSON.
 
 #include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/json_mutation.h"
+#include "fuzz/json_tree.h"
 #include "tollgate/mcp.h"
 
 namespace tollgate::fuzz {
@@ -24,73 +24,7 @@ namespace {
 
 using nlohmann::json;
 
-// Tree is a JSON text with all its members, repeated ones too.
-struct Tree {
-  json::value_t type = json::value_t::null;
-  std::string text;  // Of a string.
-  std::vector<std::pair<std::string, Tree>> children;
-};
-
-class TreeBuilder : public nlohmann::json_sax<json> {
- public:
-  Tree root;
-
-  bool null() override { return Add({}); }
-  bool boolean(bool) override { return Add({json::value_t::boolean, {}, {}}); }
-  bool number_integer(int64_t) override { return Add({json::value_t::number_integer, {}, {}}); }
-  bool number_unsigned(uint64_t) override { return Add({json::value_t::number_unsigned, {}, {}}); }
-  bool number_float(double, const std::string&) override {
-    return Add({json::value_t::number_float, {}, {}});
-  }
-  bool string(std::string& text) override { return Add({json::value_t::string, text, {}}); }
-  bool binary(json::binary_t&) override { return false; }
-  bool start_object(size_t) override { return Open(json::value_t::object); }
-  bool start_array(size_t) override { return Open(json::value_t::array); }
-  bool key(std::string& name) override {
-    key_ = name;
-    return true;
-  }
-  bool end_object() override { return Close(); }
-  bool end_array() override { return Close(); }
-  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
-
- private:
-  bool Add(Tree tree) {
-    if (open_.empty()) {
-      root = std::move(tree);
-    } else {
-      open_.back().second.children.emplace_back(key_, std::move(tree));
-    }
-    key_.clear();
-    return true;
-  }
-  bool Open(json::value_t type) {
-    open_.push_back({key_, {type, {}, {}}});
-    key_.clear();
-    return true;
-  }
-  bool Close() {
-    auto [name, tree] = std::move(open_.back());
-    open_.pop_back();
-    key_ = name;
-    return Add(std::move(tree));
-  }
-
-  std::string key_;
-  std::vector<std::pair<std::string, Tree>> open_;
-};
-
 enum class Habit { kFirst, kLast, kLastOfAnyCase };
-
-std::string Folded(std::string text) {
-  for (const auto& [sign, letter] : {std::pair("\u017f", "s"), std::pair("\u212a", "k")}) {
-    for (size_t at = text.find(sign); at != std::string::npos; at = text.find(sign))
-      text.replace(at, std::string(sign).size(), letter);
-  }
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 const Tree* Member(const Tree* object, const std::string& name, Habit habit) {
   if (object == nullptr || object->type != json::value_t::object) return nullptr;
@@ -145,6 +79,12 @@ Calls ReadAll(const Tree& body, Habit habit) {
   return calls;
 }
 
+// TaskOf returns which task a message is about.
+std::string TaskOf(const Tree& message) {
+  if (!Text(Member(&message, "method", Habit::kFirst)).starts_with("tasks/")) return "(none)";
+  return Text(Member(Member(&message, "params", Habit::kFirst), "taskId", Habit::kFirst));
+}
+
 std::optional<std::string_view> TakeField(std::string_view* line) {
   const std::string_view field = line->substr(0, line->find('\t'));
   line->remove_prefix(std::min(line->size(), field.size() + 1));
@@ -184,7 +124,8 @@ bool Accepts(std::string_view input) {
   const auto& [object, method, name] = decided.front();
   if (headers.method) Expect(*headers.method == method, "Mcp-Method is the method");
   if (headers.name && !headers.name->starts_with("=?base64?"))
-    Expect(*headers.name == name && object != McpObject::kMethod, "Mcp-Name is the name");
+    Expect(*headers.name == (object == McpObject::kMethod ? TaskOf(builder.root) : name),
+           "Mcp-Name is the name");
   if (reader.version() == McpVersion::k2026_07_28)
     Expect(decided.size() == 1 || method == "subscriptions/listen", "the latest revision has no batches");
   return true;

@@ -505,6 +505,9 @@ void AddMcp(Seeds& seeds) {
       {"params-with-long-s",
        none + "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},"
               "\"param\u017f\":{\"name\":\"b\"}}"},
+      {"task", "2026-07-28\ttasks/get\tt1\n" + request("tasks/get", {{"taskId", "t1"}})},
+      {"task-of-another", "2026-07-28\ttasks/cancel\tt2\n" + request("tasks/cancel", {{"taskId", "t1"}})},
+      {"read-above", none + request("resources/read", {{"uri", "file:///a/%2E./b"}})},
       {"unknown-version", "1900-01-01\t-\t-\n" + request("ping", json::object())},
       {"no-json", none + "{"},
       {"no-body", none}};
@@ -516,23 +519,38 @@ void AddMcpList(Seeds& seeds) {
       {"id", 1},
       {"result", {{"tools", {{{"name", "even"}}, {{"name", "odd"}, {"x", 1}}}}, {"nextCursor", "c"}}}};
   seeds["mcp_list_filter"] = {
-      {"tools", "a" + tools.dump()},
-      {"tools-spaced", "a" + tools.dump(2)},
-      {"prompts", R"(b{"result":{"prompts":[{"name":"ab"},{"name":"a"}]}})"},
-      {"resources", R"(c{"result":{"resources":[{"uri":"ab"},{"uri":"a"}]}})"},
-      {"templates", R"(d{"result":{"resourceTemplates":[{"uriTemplate":"ab"},{"uriTemplate":"a"}]}})"},
-      {"batch", "a[" + tools.dump() + "," + tools.dump() + ",1]"},
-      {"empty-list", R"(a{"result":{"tools":[]}})"},
-      {"no-list", R"(a{"result":{}})"},
-      {"error", R"(a{"error":{"code":-32601}})"},
+      {"tools", tools.dump()},
+      {"tools-spaced", tools.dump(2)},
+      {"prompts", R"({"result":{"prompts":[{"name":"ab"},{"name":"a"}]}})"},
+      {"resources", R"({"result":{"resources":[{"uri":"ab"},{"uri":"a"}]}})"},
+      {"templates", R"({"result":{"resourceTemplates":[{"uriTemplate":"ab"},{"uriTemplate":"a"}]}})"},
+      {"batch", "[" + tools.dump() + "," + tools.dump() + ",1]"},
+      {"empty-list", R"({"result":{"tools":[]}})"},
+      {"no-list", R"({"result":{}})"},
+      {"error", R"({"error":{"code":-32601}})"},
       {"no-names",
-       R"(a{"result":{"tools":[1,{},{"name":1},{"name":"ab","name":"a"},{"name":"a","n\u0061me":"ab"}]}})"},
-      {"result-twice", R"(a{"result":{"tools":[]},"result":{"tools":[{"name":"a"}]}})"},
-      {"list-twice", R"(a{"result":{"tools":[],"tools":[{"name":"a"}]}})"},
-      {"trailing", R"(a{"result":{"tools":[]}}x)"},
-      {"cut-off", R"(a{"result":{"tools":[{"name":"ab"})"},
-      {"bad-utf8", "a{\"result\":{\"tools\":[{\"name\":\"\xff\"}]}}"},
-      {"empty", "a"}};
+       R"({"result":{"tools":[1,{},{"name":1},{"name":"ab","name":"a"},{"name":"a","n\u0061me":"ab"}]}})"},
+      {"result-twice", R"({"result":{"tools":[]},"result":{"tools":[{"name":"a"}]}})"},
+      {"list-twice", R"({"result":{"tools":[],"tools":[{"name":"a"}]}})"},
+      {"trailing", R"({"result":{"tools":[]}}x)"},
+      {"cut-off", R"({"result":{"tools":[{"name":"ab"})"},
+      {"bad-utf8", "{\"result\":{\"tools\":[{\"name\":\"\xff\"}]}}"},
+      {"empty", ""},
+      {"stream", ": hello\n\nid: 1\nevent: message\ndata: " + tools.dump() + "\r\n\r\ndata:\n\n"},
+      {"stream-two-marks",
+       "\xEF\xBB\xBF\xEF\xBB\xBF"
+       "data: " +
+           tools.dump() + "\n\n"},
+      {"stream-mark-later",
+       "data:\n\xEF\xBB\xBF"
+       "data: " +
+           tools.dump() + "\n\n"},
+      {"stream-separators",
+       "id: \u2028data: x\nevent: \u0085\ndata: {\"x\":\"\u0085\u2028data: \u2029\"}\n\n"},
+      {"name-of-two-cases", R"({"result":{"tools":[{"name":"ab","Name":"a"},{"name":"ab"}]}})"},
+      {"list-of-another-case", R"({"result":{"Tools":[{"name":"a"}]}})"},
+      {"list-is-none", R"({"result":{"tools":{"name":"a"}}})"},
+      {"batch-in-batch", R"([[{"result":{"tools":[{"name":"a"}]}}]])"}};
 }
 
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }

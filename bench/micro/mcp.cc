@@ -91,8 +91,7 @@ void FilterList(benchmark::State& state) {
   for (auto _ : state) {
     out.clear();
     good &= filter.Filter(
-                "tools/list", body, [&](McpObject, std::string_view) { return ++asked % 2 == 0; }, &out) ==
-            Reason::kNone;
+                body, [&](McpObject, std::string_view) { return ++asked % 2 == 0; }, &out) == Reason::kNone;
     benchmark::DoNotOptimize(out.data());
   }
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * body.size()));

@@ -26,8 +26,7 @@ constexpr Row kRows[] = {
     {Reason::kNotJsonRpc, kFixRequest, "not_json_rpc", "the request body is no JSON-RPC message of MCP"},
     {Reason::kAmbiguousMember, kFixRequest, "ambiguous_member",
      "a member of the message is there twice or differs from another in case alone"},
-    {Reason::kBatchNotAllowed, kFixRequest, "batch_not_allowed",
-     "the protocol version knows no batches"},
+    {Reason::kBatchNotAllowed, kFixRequest, "batch_not_allowed", "the protocol version knows no batches"},
     {Reason::kInvalidParams, kFixRequest, "invalid_params",
      "the params do not name what the method is about"},
     {Reason::kHeaderMismatch, kFixRequest, "header_mismatch",
@@ -35,6 +34,8 @@ constexpr Row kRows[] = {
     {Reason::kProtocolVersionUnsupported, kFixRequest, "protocol_version_unsupported",
      "the MCP protocol version is not supported"},
     {Reason::kTooManyCalls, kFixRequest, "too_many_calls", "the request asks for too much at a time"},
+    {Reason::kBodyEncodingUnsupported, kFixRequest, "body_encoding_unsupported",
+     "the request body is not declared as plain application/json in UTF-8"},
 
     {Reason::kNoCredential, kAuthenticate, "no_credential", "the request has no credential"},
     {Reason::kUnsupportedScheme, kAuthenticate, "unsupported_scheme",

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <bitset>
 #include <cstring>
-#include <vector>
 
+#include "json/member_name.h"
+#include "json/reserve.h"
 #include "json/simdjson_error.h"
 
 namespace tollgate::json {
@@ -23,7 +24,10 @@ constexpr size_t kPathsMax = 8;
 // one, which tells where a value stands. Its errors cannot happen any more; that they are looked at
 // nevertheless keeps a text that the two see differently from being copied.
 struct ArrayFilter::Parser {
-  explicit Parser(size_t size) : bytes_max(size), whole(size), lazy(size) {}
+  explicit Parser(size_t size)
+      : bytes_max(size),
+        whole(std::max(size, simdjson::dom::MINIMAL_DOCUMENT_CAPACITY)),
+        lazy(std::max(size, simdjson::dom::MINIMAL_DOCUMENT_CAPACITY)) {}
 
   Reason FilterMessage(ondemand::object message, std::span<const Path> paths, Keep keep);
   Reason FilterParent(ondemand::object parent, std::string_view parent_name, std::span<const Path> paths,
@@ -32,15 +36,23 @@ struct ArrayFilter::Parser {
 
   // CopyUpTo copies what has not been dealt with.
   void CopyUpTo(const char* end) {
-    filtered.append(copied, static_cast<size_t>(end - copied));
+    Append({copied, static_cast<size_t>(end - copied)});
     copied = end;
+  }
+  // Append needs no bound: what is left of a text is no longer than the text, at any time.
+  void Append(std::string_view part) {
+    std::memcpy(filtered.get() + filtered_size, part.data(), part.size());
+    filtered_size += part.size();
   }
 
   const size_t bytes_max;
-  std::vector<char> buffer;
+  std::unique_ptr<char[]> buffer;
+  size_t buffer_size = 0;
+  std::unique_ptr<char[]> filtered;
+  size_t filtered_capacity = 0;
+  size_t filtered_size = 0;
   simdjson::dom::parser whole;
   ondemand::parser lazy;
-  std::string filtered;
   const char* copied = nullptr;  // Up to here the text has been dealt with.
 };
 
@@ -51,18 +63,21 @@ Reason ArrayFilter::Copy(std::string_view text, std::span<const Path> paths, Kee
   Parser& parser = *parser_;
   if (text.size() > parser.bytes_max) return Reason::kTokenTooLong;
   if (text.starts_with(kByteOrderMark) || paths.size() > kPathsMax) return Reason::kBadJson;
-  parser.buffer.resize(std::max(parser.buffer.size(), text.size() + simdjson::SIMDJSON_PADDING));
-  if (!text.empty()) std::memcpy(parser.buffer.data(), text.data(), text.size());
-  std::memset(parser.buffer.data() + text.size(), 0, simdjson::SIMDJSON_PADDING);
-  const char* const begin = parser.buffer.data();
+  if (!Reserve(text.size() + simdjson::SIMDJSON_PADDING, &parser.buffer, &parser.buffer_size) ||
+      !Reserve(text.size(), &parser.filtered, &parser.filtered_capacity)) {
+    return Reason::kOverloaded;
+  }
+  if (!text.empty()) std::memcpy(parser.buffer.get(), text.data(), text.size());
+  std::memset(parser.buffer.get() + text.size(), 0, simdjson::SIMDJSON_PADDING);
+  const char* const begin = parser.buffer.get();
   simdjson::dom::element checked;
   if (const auto error = parser.whole.parse(begin, text.size(), false).get(checked); error)
     return FromSimdjson(error);
 
-  parser.filtered.clear();
+  parser.filtered_size = 0;
   parser.copied = begin;
   ondemand::document document;
-  if (const auto error = parser.lazy.iterate(begin, text.size(), parser.buffer.size()).get(document); error)
+  if (const auto error = parser.lazy.iterate(begin, text.size(), parser.buffer_size).get(document); error)
     return FromSimdjson(error);
   if (checked.is_object()) {
     ondemand::object message;
@@ -77,6 +92,7 @@ Reason ArrayFilter::Copy(std::string_view text, std::span<const Path> paths, Kee
       if (element.get(value)) return Reason::kBadJson;
       ondemand::json_type type;
       if (value.type().get(type)) return Reason::kBadJson;
+      if (type == ondemand::json_type::array) return Reason::kDuplicateMember;
       if (type != ondemand::json_type::object) continue;
       ondemand::object message;
       if (value.get_object().get(message)) return Reason::kBadJson;
@@ -85,7 +101,7 @@ Reason ArrayFilter::Copy(std::string_view text, std::span<const Path> paths, Kee
     }
   }
   parser.CopyUpTo(begin + text.size());
-  out->append(parser.filtered);
+  out->append(parser.filtered.get(), parser.filtered_size);
   return Reason::kNone;
 }
 
@@ -96,7 +112,10 @@ Reason ArrayFilter::Parser::FilterMessage(ondemand::object message, std::span<co
     if (field.unescaped_key().get(key)) return Reason::kBadJson;
     bool entered = false;
     for (size_t i = 0; i < paths.size(); ++i) {
-      if (paths[i].parent != key) continue;
+      if (paths[i].parent != key) {
+        if (SameButForCase(key, paths[i].parent)) return Reason::kDuplicateMember;
+        continue;
+      }
       if (seen[i]) return Reason::kDuplicateMember;
       seen[i] = true;
       if (entered) continue;  // FilterParent minds all paths of this parent.
@@ -121,13 +140,17 @@ Reason ArrayFilter::Parser::FilterParent(ondemand::object parent, std::string_vi
     std::string_view key;
     if (field.unescaped_key().get(key)) return Reason::kBadJson;
     for (size_t i = 0; i < paths.size(); ++i) {
-      if (paths[i].parent != parent_name || paths[i].array != key) continue;
+      if (paths[i].parent != parent_name) continue;
+      if (paths[i].array != key) {
+        if (SameButForCase(key, paths[i].array)) return Reason::kDuplicateMember;
+        continue;
+      }
       if (seen[i]) return Reason::kDuplicateMember;
       seen[i] = true;
       ondemand::value value;
       ondemand::json_type type;
       if (field.value().get(value) || value.type().get(type)) return Reason::kBadJson;
-      if (type != ondemand::json_type::array) break;
+      if (type != ondemand::json_type::array) return Reason::kDuplicateMember;
       ondemand::array array;
       if (value.get_array().get(array)) return Reason::kBadJson;
       if (const Reason reason = FilterArray(array, i, paths[i].name, keep); reason != Reason::kNone)
@@ -160,7 +183,10 @@ Reason ArrayFilter::Parser::FilterArray(ondemand::array array, size_t path, std:
       for (auto field : object) {
         std::string_view key;
         if (field.unescaped_key().get(key)) return Reason::kBadJson;
-        if (key != name) continue;
+        if (key != name) {
+          names += SameButForCase(key, name);
+          continue;
+        }
         ++names;
         ondemand::value named;
         std::string_view text;
@@ -170,12 +196,12 @@ Reason ArrayFilter::Parser::FilterArray(ondemand::array array, size_t path, std:
       if (!kept || names != 1) continue;
       std::string_view text;
       if (object.reset().error() || object.raw_json().get(text)) return Reason::kBadJson;
-      if (!first) filtered += ',';
+      if (!first) Append(",");
       first = false;
-      filtered.append(text.substr(0, text.rfind('}') + 1));
+      Append(text.substr(0, text.rfind('}') + 1));
     }
   }
-  filtered += ']';
+  Append("]");
   copied = whole_text.data() + whole_text.size();
   return Reason::kNone;
 }

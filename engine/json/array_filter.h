@@ -16,7 +16,7 @@ namespace tollgate::json {
 class ArrayFilter {
  public:
   // Path names an array of objects: the member `array` of the member `parent` of the root, or of each object
-  // in a root that is an array. Each object is known by its member `name`.
+  // in a root that is an array. Each object is known by its member `name`. ASCII, none empty.
   struct Path {
     std::string_view parent;
     std::string_view array;
@@ -31,9 +31,10 @@ class ArrayFilter {
   ArrayFilter& operator=(const ArrayFilter&) = delete;
 
   // Copy appends `text` without the elements that do not stay: those that `keep` does not, and those that are
-  // no objects, or whose name is no string or there more than once. Reasons of LargeDocument::Parse, and
-  // kDuplicateMember if it is not certain which array is meant, for a parent or an array is there twice; then
-  // `out` is as before.
+  // no objects, or whose name is no string, or there more than once or under a name that differs in case
+  // alone. Reasons of LargeDocument::Parse, and kDuplicateMember if it is not certain which array is meant:
+  // a parent or an array is there twice, or under a name that differs in case alone; an array is none; a root
+  // that is an array holds an array. Then `out` is as before. Only its own growth can throw.
   Reason Copy(std::string_view text, std::span<const Path> paths, Keep keep, std::string* out);
 
  private:

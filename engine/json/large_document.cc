@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <vector>
 
+#include "json/reserve.h"
 #include "json/simdjson_error.h"
 
 namespace tollgate::json {
@@ -57,7 +57,8 @@ struct LargeDocument::Parser {
   }
 
   const size_t bytes_max;
-  std::vector<char> buffer;
+  std::unique_ptr<char[]> buffer;
+  size_t buffer_size = 0;
   simdjson::dom::parser simdjson;
   bool ready = false;
 };
@@ -72,13 +73,12 @@ Reason LargeDocument::Parse(std::string_view text) {
   if (text.size() > parser.bytes_max) return Reason::kTokenTooLong;
   if (!parser.ready) return Reason::kOverloaded;
   if (text.starts_with(kByteOrderMark)) return Reason::kBadJson;
-  if (parser.buffer.size() < text.size() + simdjson::SIMDJSON_PADDING)
-    parser.buffer.resize(text.size() + simdjson::SIMDJSON_PADDING);
-  if (!text.empty()) std::memcpy(parser.buffer.data(), text.data(), text.size());
-  std::memset(parser.buffer.data() + text.size(), 0, simdjson::SIMDJSON_PADDING);
+  if (!Reserve(text.size() + simdjson::SIMDJSON_PADDING, &parser.buffer, &parser.buffer_size))
+    return Reason::kOverloaded;
+  if (!text.empty()) std::memcpy(parser.buffer.get(), text.data(), text.size());
+  std::memset(parser.buffer.get() + text.size(), 0, simdjson::SIMDJSON_PADDING);
   element root;
-  const simdjson::error_code error =
-      parser.simdjson.parse(parser.buffer.data(), text.size(), false).get(root);
+  const simdjson::error_code error = parser.simdjson.parse(parser.buffer.get(), text.size(), false).get(root);
   if (error != simdjson::SUCCESS) return FromSimdjson(error);
   root_.document_ = ViewOf(root).document;
   root_.position_ = ViewOf(root).position;

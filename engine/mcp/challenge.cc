@@ -1,6 +1,7 @@
 #include "tollgate/challenge.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/ascii.h"
@@ -12,8 +13,38 @@ namespace {
 constexpr std::string_view kWellKnown = "/.well-known/oauth-protected-resource";
 constexpr std::string_view kOfflineAccess = "offline_access";
 
-// May stand in a URL, and in a quoted string as it is (RFC 3986 section 2, RFC 9110 section 5.6.4).
-bool IsUrlCharacter(char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\' && c != '<' && c != '>'; }
+// May stand in a quoted string as it is (RFC 9110 section 5.6.4); in the parameters here, no others (RFC 6750
+// section 3).
+bool IsQuotable(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+
+// May stand in a URL (RFC 3986 section 2).
+bool IsUrlCharacter(char c) {
+  constexpr std::string_view kOthers = " <>{}|^`";
+  return IsQuotable(c) && kOthers.find(c) == kOthers.npos;
+}
+
+// IsHostAndPort: with no user, who would be a part of what clients fetch.
+bool IsHostAndPort(std::string_view authority) {
+  if (authority.find('@') != authority.npos) return false;
+  const bool literal = authority.starts_with('[');
+  const size_t end = literal ? authority.find(']') : std::min(authority.find(':'), authority.size());
+  if (end == authority.npos || end == (literal ? 1u : 0u)) return false;
+  const std::string_view port = authority.substr(literal ? end + 1 : end);
+  return port.empty() ||
+         (port.size() > 1 && port.front() == ':' &&
+          std::all_of(port.begin() + 1, port.end(), [](char c) { return c >= '0' && c <= '9'; }));
+}
+
+// ReadsLikeAParameter: clients find parameters by a search of the whole challenge, where the URL stands, too.
+// To encode the '=' would make another URL of it.
+bool ReadsLikeAParameter(std::string_view url) {
+  std::string lower(url);
+  std::transform(lower.begin(), lower.end(), lower.begin(), ascii::Lower);
+  constexpr std::string_view kNames[] = {
+      "scope=", "error=", "error_description=", "error_uri=", "realm=", "resource_metadata="};
+  return std::any_of(std::begin(kNames), std::end(kNames),
+                     [&](std::string_view name) { return lower.find(name) != lower.npos; });
+}
 
 // WithoutOfflineAccess: no resource needs it (MCP 2026-07-28, Authorization, "Refresh Tokens").
 std::string WithoutOfflineAccess(std::string_view scopes) {
@@ -32,7 +63,7 @@ std::string WithoutOfflineAccess(std::string_view scopes) {
 class Parameters {
  public:
   void Add(std::string_view name, std::string_view value) {
-    if (value.empty()) return;
+    if (value.empty() || !std::all_of(value.begin(), value.end(), IsQuotable)) return;
     text_ += text_.empty() ? "Bearer " : ", ";
     text_.append(name).append("=\"").append(value).append("\"");
   }
@@ -59,7 +90,8 @@ std::string ResourceMetadataUrl(std::string_view resource) {
   if (!std::all_of(resource.begin(), resource.end(), IsUrlCharacter)) return {};
   const size_t host = scheme_end + 3;
   const size_t host_end = std::min(resource.find_first_of("/?", host), resource.size());
-  if (host_end == host) return {};
+  if (!IsHostAndPort(resource.substr(host, host_end - host))) return {};
+  if (ReadsLikeAParameter(resource)) return {};
   std::string_view rest = resource.substr(host_end);
   // A slash that ends the host is no path.
   if (rest == "/" || rest.starts_with("/?")) rest.remove_prefix(1);

@@ -4,10 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/ascii.h"
 #include "json/large_document.h"
 #include "json/writer.h"
+#include "mcp/content.h"
 #include "mcp/field_value.h"
 #include "mcp/members.h"
+#include "mcp/uri.h"
 #include "tollgate/mcp.h"
 
 namespace tollgate {
@@ -23,18 +26,24 @@ constexpr std::array<std::string_view, 4> kVersionNames = {"2025-03-26", "2025-0
 constexpr size_t kIdBytesMax = 1024;
 
 // Target is a method that is about one named thing.
+enum class By : uint8_t { kName, kUri, kTaskId };
 struct Target {
   std::string_view method;
-  McpObject object;
-  bool by_uri;        // Which params.uri names, else params.name.
+  McpObject object;   // kMethod: permissions do not name it.
+  By by;              // Which of the params names it.
   bool needs_header;  // Mcp-Name is required (2026-07-28).
 };
-constexpr std::array<Target, 5> kTargets = {{
-    {"tools/call", McpObject::kTool, false, true},
-    {"prompts/get", McpObject::kPrompt, false, true},
-    {"resources/read", McpObject::kResource, true, true},
-    {"resources/subscribe", McpObject::kResource, true, false},
-    {"resources/unsubscribe", McpObject::kResource, true, false},
+constexpr std::array<Target, 9> kTargets = {{
+    {"tools/call", McpObject::kTool, By::kName, true},
+    {"prompts/get", McpObject::kPrompt, By::kName, true},
+    {"resources/read", McpObject::kResource, By::kUri, true},
+    {"resources/subscribe", McpObject::kResource, By::kUri, false},
+    {"resources/unsubscribe", McpObject::kResource, By::kUri, false},
+    // The extension "Tasks". Earlier revisions have some of them, and no field.
+    {"tasks/get", McpObject::kMethod, By::kTaskId, false},
+    {"tasks/result", McpObject::kMethod, By::kTaskId, false},
+    {"tasks/update", McpObject::kMethod, By::kTaskId, false},
+    {"tasks/cancel", McpObject::kMethod, By::kTaskId, false},
 }};
 
 // Message is one JSON-RPC message, as far as it matters here.
@@ -56,6 +65,7 @@ std::optional<McpVersion> VersionOf(std::string_view name) {
 int ErrorCode(Reason reason) {
   switch (reason) {
     case Reason::kBodyNotJson:
+    case Reason::kBodyEncodingUnsupported:
       return -32700;
     case Reason::kBodyTooLong:
     case Reason::kNotJsonRpc:
@@ -116,6 +126,10 @@ class McpReader::Impl {
     calls_.push_back(call);
     return Reason::kNone;
   }
+  Reason AddNamed(const McpCall& call) {
+    const bool good = call.object != McpObject::kResource || mcp::IsNormal(call.name);
+    return good ? Add(call) : Reason::kInvalidParams;
+  }
 
   const Options options_;
   LargeDocument document_;
@@ -127,8 +141,13 @@ class McpReader::Impl {
 };
 
 Reason McpReader::Impl::ReadAll(const McpHeaders& headers, std::string_view body) {
+  if (headers.content_type && !mcp::IsPlainJson(*headers.content_type))
+    return Reason::kBodyEncodingUnsupported;
+  if (headers.content_encoding && !ascii::EqualIgnoringCase(*headers.content_encoding, "identity"))
+    return Reason::kBodyEncodingUnsupported;
   if (body.size() > options_.body_bytes_max) return Reason::kBodyTooLong;
-  if (document_.Parse(body) != Reason::kNone) return Reason::kBodyNotJson;
+  if (const Reason reason = document_.Parse(body); reason != Reason::kNone)
+    return reason == Reason::kOverloaded ? reason : Reason::kBodyNotJson;
   if (document_.root().is_array()) return ReadBatch(headers, document_.root());
   Message message;
   const Reason reason = ReadMessage(document_.root(), &message);
@@ -174,7 +193,9 @@ Reason McpReader::Impl::ReadMessage(Value value, Message* message) {
     }
   }
   if (!method.present()) {
-    const bool is_answer = id.present() && result.present() != error.present() && !params.present();
+    // An error may be about a request whose id could not be read (2025-11-25; JSON-RPC 2.0 section 5).
+    const bool is_answer =
+        (id.present() || error.present()) && result.present() != error.present() && !params.present();
     if (!is_answer) return Reason::kNotJsonRpc;
     return Add({});
   }
@@ -188,12 +209,13 @@ Reason McpReader::Impl::ReadMessage(Value value, Message* message) {
 // ReadParams reads what a request or a notification is about: of a notification's method nobody knows for
 // sure that nothing is done.
 Reason McpReader::Impl::ReadParams(Value params, Message* message) {
-  constexpr std::array<std::string_view, 5> kNames = {"name", "uri", "ref", "notifications", "_meta"};
+  constexpr std::array<std::string_view, 6> kNames = {"name",          "uri",   "ref",
+                                                      "notifications", "_meta", "taskId"};
   constexpr std::array<std::string_view, 1> kVersion = {"io.modelcontextprotocol/protocolVersion"};
   std::array<Value, kNames.size()> members;
   std::array<Value, 1> version;
   if (!mcp::PickMembers(params, kNames, members)) return Reason::kAmbiguousMember;
-  const auto& [name, uri, reference, notifications, meta] = members;
+  const auto& [name, uri, reference, notifications, meta, task] = members;
   if (!mcp::PickMembers(meta, kVersion, version)) return Reason::kAmbiguousMember;
   if (version[0].present()) {
     message->version = version[0].string();
@@ -205,11 +227,13 @@ Reason McpReader::Impl::ReadParams(Value params, Message* message) {
   const auto target = std::find_if(kTargets.begin(), kTargets.end(),
                                    [&](const Target& candidate) { return candidate.method == method; });
   if (target == kTargets.end()) return Add({.object = McpObject::kMethod, .method = method});
-  const std::optional<std::string_view> named = (target->by_uri ? uri : name).string();
+  const Value value = target->by == By::kName ? name : target->by == By::kUri ? uri : task;
+  const std::optional<std::string_view> named = value.string();
   if (!named) return Reason::kInvalidParams;
   message->target = &*target;
   message->name = *named;
-  return Add({target->object, method, *named});
+  if (target->object == McpObject::kMethod) return Add({.object = McpObject::kMethod, .method = method});
+  return AddNamed({target->object, method, *named});
 }
 
 // Completing an argument of a prompt, or of a resource's template, tells about it.
@@ -222,7 +246,7 @@ Reason McpReader::Impl::ReadReference(Value reference, std::string_view method) 
   if (!prompt && type.string() != "ref/resource") return Reason::kInvalidParams;
   const std::optional<std::string_view> named = (prompt ? name : uri).string();
   if (!named) return Reason::kInvalidParams;
-  return Add({prompt ? McpObject::kPrompt : McpObject::kResource, method, *named});
+  return AddNamed({prompt ? McpObject::kPrompt : McpObject::kResource, method, *named});
 }
 
 // Listening is a method like others; hearing of changes of a resource needs the permission for that, too.
@@ -235,7 +259,7 @@ Reason McpReader::Impl::ReadSubscriptions(Value notifications, std::string_view 
   if (reason != Reason::kNone) return reason;
   uris[0].ForEachElement([&](Value value) {
     const std::optional<std::string_view> uri = value.string();
-    reason = uri ? Add({McpObject::kResource, method, *uri}) : Reason::kInvalidParams;
+    reason = uri ? AddNamed({McpObject::kResource, method, *uri}) : Reason::kInvalidParams;
     return reason == Reason::kNone;
   });
   return reason;

@@ -49,29 +49,34 @@ TEST_F(ArrayFilterTest, LeavesOutWhatDoesNotStayAndKeepsTheRestByteByByte) {
 }
 
 TEST_F(ArrayFilterTest, EveryMessageOfABatch) {
-  EXPECT_EQ(Filtered(R"([{"r":{"a":[{"n":"n"}]}},1,[{"r":{"a":[{"n":"n"}]}}],)"
+  EXPECT_EQ(Filtered(R"([{"r":{"a":[{"n":"n"}]}},1,"r",)"
                      R"({"r":{"a":[{"n":"y"},{"n":"n"}]}}])"),
-            R"([{"r":{"a":[]}},1,[{"r":{"a":[{"n":"n"}]}}],{"r":{"a":[{"n":"y"}]}}])");
+            R"([{"r":{"a":[]}},1,"r",{"r":{"a":[{"n":"y"}]}}])");
 }
 
 TEST_F(ArrayFilterTest, OtherTextsAreCopied) {
-  for (const char* text :
-       {"1", "\"a\"", "null", "[]", "{}", "[1]", R"({"r":1})", R"({"r":[]})", R"({"r":{"a":1}})",
-        R"({"r":{"a":{"n":"n"}}})", R"({"a":[{"n":"n"}]})", R"({"r":{"x":{"a":[{"n":"n"}]}}})"}) {
+  for (const char* text : {"1", "\"a\"", "null", "[]", "{}", "[1]", R"({"r":1})", R"({"r":[]})",
+                           R"({"a":[{"n":"n"}]})", R"({"r":{"x":{"a":[{"n":"n"}]}}})"}) {
     EXPECT_EQ(Filtered(text), text);
     EXPECT_EQ(reason_, Reason::kNone);
   }
 }
 
 TEST_F(ArrayFilterTest, WhatHasNoOneNameDoesNotStay) {
-  EXPECT_EQ(Filtered(R"({"r":{"a":[1,"y",null,[],{},{"n":1},{"n":null},{"n":["y"]},{"n":"y","n":"y"},)"
-                     R"({"n":"y","\u006e":"z"},{"N":"y"},{"x":{"n":"y"}},{"n":"y"}]}})"),
-            R"({"r":{"a":[{"n":"y"}]}})");
+  EXPECT_EQ(
+      Filtered(
+          R"({"r":{"a":[1,"y",null,[],{},{"n":1},{"n":null},{"n":["y"]},{"n":"y","n":"y"},)"
+          R"({"n":"y","\u006e":"z"},{"N":"y"},{"n":"y","N":"n"},{"N":"n","n":"y"},)"
+          R"({"x":{"n":"y"}},{"n":"y"}]}})"),
+      R"({"r":{"a":[{"n":"y"}]}})");
 }
 
 TEST_F(ArrayFilterTest, RefusesWhatIsNotCertain) {
-  for (const char* text : {R"({"r":{"a":[]},"r":{"a":[]}})", R"({"r":1,"\u0072":{"a":[{"n":"n"}]}})",
-                           R"({"r":{"a":[],"a":[{"n":"n"}]}})", R"([{"r":{"a":1,"a":[]}}])"}) {
+  for (const char* text :
+       {R"({"r":{"a":[]},"r":{"a":[]}})", R"({"r":1,"\u0072":{"a":[{"n":"n"}]}})",
+        R"({"r":{"a":[],"a":[{"n":"n"}]}})", R"([{"r":{"a":1,"a":[]}}])", R"({"R":{"a":[{"n":"n"}]}})",
+        R"({"r":{"A":[{"n":"n"}]}})", R"({"r":{"a":[],"A":[{"n":"n"}]}})", R"({"r":{"a":1}})",
+        R"({"r":{"a":null}})", R"({"r":{"a":{"n":"n"}}})", R"([[{"r":{"a":[{"n":"n"}]}}]])", "[[]]"}) {
     EXPECT_EQ(Filtered(text), "") << text;
     EXPECT_EQ(reason_, Reason::kDuplicateMember) << text;
   }
@@ -85,6 +90,40 @@ TEST_F(ArrayFilterTest, RefusesWhatIsNotCertain) {
   EXPECT_EQ(Filtered(std::string(10'001, ' ')), "");
   EXPECT_EQ(reason_, Reason::kTokenTooLong);
 }
+
+TEST_F(ArrayFilterTest, NamesBeyondAsciiThatFoldToIt) {
+  constexpr std::array<ArrayFilter::Path, 1> kFolding = {{{"result", "k", "n"}}};
+  for (const char* text :
+       {"{\"re\u017fult\":{\"k\":[{\"n\":\"n\"}]}}", "{\"result\":{\"\u212a\":[{\"n\":\"n\"}]}}"}) {
+    std::string out;
+    EXPECT_EQ(filter_.Copy(
+                  text, kFolding, [](size_t, std::string_view) { return false; }, &out),
+              Reason::kDuplicateMember);
+    EXPECT_EQ(out, "");
+  }
+}
+
+TEST_F(ArrayFilterTest, AShortBoundIsNoObstacle) {
+  ArrayFilter small(10);
+  std::string out;
+  const auto keep = [](size_t, std::string_view) { return true; };
+  EXPECT_EQ(small.Copy("[1,2,3,45]", kPaths, keep, &out), Reason::kNone);
+  EXPECT_EQ(small.Copy("[1,2,3,456]", kPaths, keep, &out), Reason::kTokenTooLong);
+  EXPECT_EQ(out, "[1,2,3,45]");
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Which end the process.
+TEST_F(ArrayFilterTest, WithoutMemoryNothingIsCopied) {
+  constexpr size_t kMoreThanThereIs = size_t{1} << 60;
+  ArrayFilter large(kMoreThanThereIs);
+  std::string out;
+  const auto keep = [](size_t, std::string_view) { return true; };
+  EXPECT_EQ(large.Copy(std::string_view("[1]", kMoreThanThereIs), kPaths, keep, &out), Reason::kOverloaded);
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(large.Copy("[1]", kPaths, keep, &out), Reason::kNone);
+  EXPECT_EQ(out, "[1]");
+}
+#endif
 
 TEST_F(ArrayFilterTest, LongAndShortTextsInTurn) {
   std::string text = R"({"r":{"a":[)", kept = text;

@@ -108,6 +108,16 @@ TEST(LargeDocument, GrowsUpToItsBoundAndKeepsItsDepth) {
   EXPECT_EQ(document.Parse(std::string(20, '[') + std::string(20, ']')), Reason::kTooDeep);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Which end the process.
+TEST(LargeDocument, WithoutMemoryIsOverloaded) {
+  constexpr size_t kMoreThanThereIs = size_t{1} << 60;
+  LargeDocument document(kMoreThanThereIs, 10);
+  EXPECT_EQ(document.Parse(std::string_view("[1]", kMoreThanThereIs)), Reason::kOverloaded);
+  EXPECT_FALSE(document.root().present());
+  EXPECT_EQ(document.Parse("[1]"), Reason::kNone);
+}
+#endif
+
 TEST(Writer, WritesWhatReadersReadBack) {
   std::string all;
   for (int c = 0; c < 0x80; ++c) all += static_cast<char>(c);

@@ -34,10 +34,34 @@ TEST(ResourceMetadataUrl, InsertsTheWellKnownPathBehindTheHost) {
   EXPECT_EQ(url("https://mcp.example/?b=c"), "https://mcp.example/.well-known/oauth-protected-resource?b=c");
   EXPECT_EQ(url("HTTP://127.0.0.1:9/x"), "HTTP://127.0.0.1:9/.well-known/oauth-protected-resource/x");
   EXPECT_EQ(url("https://[::1]:9/x"), "https://[::1]:9/.well-known/oauth-protected-resource/x");
-  for (const char* resource :
-       {"", "mcp.example", "https://", "https:///a", "https://?a", "urn:a:b", "api://a",
-        "https://mcp.example/#a", "https://mcp.example/\"a", "https://mcp.example/ a",
-        "https://mcp.example/\n", "https://mcp.example/\xc3\xa9"}) {
+  for (const char* resource : {"",
+                               "mcp.example",
+                               "https://",
+                               "https:///a",
+                               "https://?a",
+                               "urn:a:b",
+                               "api://a",
+                               "https://mcp.example/#a",
+                               "https://mcp.example/\"a",
+                               "https://mcp.example/ a",
+                               "https://mcp.example/\n",
+                               "https://mcp.example/\xc3\xa9",
+                               "https://user@mcp.example/a",
+                               "https://@mcp.example",
+                               "https://:80/a",
+                               "https://mcp.example:/a",
+                               "https://mcp.example:a/",
+                               "https://[::1/a",
+                               "https://[]/a",
+                               "https://[::1]x/",
+                               "https://mcp.example/{a}",
+                               "https://mcp.example/a|b",
+                               "https://mcp.example/^",
+                               "https://mcp.example/`",
+                               "https://mcp.example/?scope=a",
+                               "https://mcp.example/a?x=1&Error=b",
+                               "https://mcp.example?resource_metadata=c",
+                               "https://mcp.example/scope=a"}) {
     EXPECT_EQ(url(resource), "") << resource;
   }
 }
@@ -99,6 +123,14 @@ TEST(Challenge, NeverAsksForOfflineAccess) {
   EXPECT_EQ(Challenge(Denied(Reason::kNoCredential), "", "offline_access"), "Bearer realm=\"api\"");
   EXPECT_EQ(Challenge(Denied(Reason::kNoCredential), "", "offline_access2"),
             "Bearer scope=\"offline_access2\"");
+}
+
+// A value that a quoted string cannot hold as it is would end it, or the header field.
+TEST(Challenge, LeavesOutWhatCannotStandThere) {
+  for (const char* bad : {"a\"b", "a\\b", "a\r\nb", "a\tb", "\x7f", "\xc3\xa9"}) {
+    EXPECT_EQ(Challenge(Denied(Reason::kNoCredential), bad, "a"), "Bearer scope=\"a\"") << bad;
+    EXPECT_EQ(Challenge(Denied(Reason::kNoCredential), "", bad), "Bearer realm=\"api\"") << bad;
+  }
 }
 
 // Clients search for `scope=` and the like anywhere in the text.

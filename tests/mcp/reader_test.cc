@@ -264,6 +264,7 @@ TEST_F(McpReaderTest, OnlyThe2025_03_26RevisionHasBatches) {
     EXPECT_EQ(Read({.protocol_version = version}, batch), Reason::kBatchNotAllowed) << version;
   EXPECT_EQ(Read({.method = "tools/call"}, batch), Reason::kHeaderMismatch);
   EXPECT_EQ(Read({.name = "a"}, batch), Reason::kHeaderMismatch);
+  EXPECT_EQ(Read({.repeated = true}, batch), Reason::kHeaderMismatch);
   // One bad member spoils all.
   EXPECT_EQ(Read({}, {Call("a"), 1}), Reason::kNotJsonRpc);
   EXPECT_THAT(Calls(), IsEmpty());
@@ -271,6 +272,134 @@ TEST_F(McpReaderTest, OnlyThe2025_03_26RevisionHasBatches) {
   modern["params"]["_meta"] = {{kVersionKey, kModern}};
   EXPECT_EQ(Read({}, {Call("a"), modern}), Reason::kHeaderMismatch);
 }
+
+// What the header fields make of the bytes, no reader here sees: a charset, for one, makes a letter of
+// "+AG0-".
+TEST_F(McpReaderTest, RefusesBodiesOfOtherTypesCharsetsAndEncodings) {
+  const std::string body = Call("a").dump();
+  for (const char* type :
+       {"application/json", "Application/JSON", "application/json;charset=utf-8", "application/json ; ;x=y;",
+        "application/json; Charset=\"UTF-8\"", "application/json;\tx=\"y\"; charset=Utf-8"}) {
+    EXPECT_EQ(reader_.Read({.content_type = type}, body), Reason::kNone) << type;
+  }
+  for (const char* type : {"",
+                           "text/plain",
+                           "application/json5",
+                           "application/jsonx",
+                           "application/json, text/plain",
+                           "application/json; charset=utf-7",
+                           "application/json; charset=utf-8; charset=utf-7",
+                           "application/json; charset=\"utf-7\"",
+                           "application/json; charset=utf8",
+                           "application/json; charset=",
+                           "application/json; charset",
+                           "application/json; charset =utf-8",
+                           "application/json; charset='utf-8'",
+                           "application/json; charset=\"utf-8",
+                           "application/json; charset=utf-8\"",
+                           "application/json; charset*=utf-8",
+                           "application/json; x=\"; charset=utf-7\"",
+                           "application/json charset=utf-8",
+                           "application/json; charset=\"\\utf-8\"",
+                           " application/json",
+                           "application/json; x=\xc3\xa9"}) {
+    EXPECT_EQ(reader_.Read({.content_type = type}, body), Reason::kBodyEncodingUnsupported) << type;
+    EXPECT_THAT(reader_.calls(), IsEmpty());
+  }
+  EXPECT_EQ(reader_.Read({.content_encoding = "identity"}, body), Reason::kNone);
+  EXPECT_EQ(reader_.Read({.content_encoding = "Identity"}, body), Reason::kNone);
+  for (const char* encoding : {"", "gzip", "br", "identity, gzip", "gzip, identity"})
+    EXPECT_EQ(reader_.Read({.content_encoding = encoding}, body), Reason::kBodyEncodingUnsupported)
+        << encoding;
+}
+
+// A server that normalises a URI reads another resource than the one that was decided.
+TEST_F(McpReaderTest, RefusesUrisThatServersNormalise) {
+  for (const char* uri : {"FILE:///a",
+                          "fIle:///a",
+                          "file:///a/../b",
+                          "file:///a/./b",
+                          "file:///..",
+                          "file:///a/.",
+                          "file:..",
+                          "file:///a/%2e%2E/b",
+                          "file:///a/.%2e",
+                          "file:///a/%2E?x",
+                          "file:///a/..#x",
+                          "file:///a\\b",
+                          "file:///a/..%2fb",
+                          "file:///a%2F..",
+                          "file:///a%5c..%5Cb",
+                          "../a",
+                          "file:///a b",
+                          " file:///a",
+                          "file:///a\n",
+                          "fi\tle:///a",
+                          "file:///a\r",
+                          "file:///\x7f",
+                          "\x01"}) {
+    for (const char* method : {"resources/read", "resources/subscribe", "resources/unsubscribe"})
+      EXPECT_EQ(Read({}, Request(method, {{"uri", uri}})), Reason::kInvalidParams) << uri;
+    EXPECT_EQ(Read({}, Request("completion/complete", {{"ref", {{"type", "ref/resource"}, {"uri", uri}}}})),
+              Reason::kInvalidParams);
+    EXPECT_EQ(
+        Read({}, Request("subscriptions/listen", {{"notifications", {{"resourceSubscriptions", {uri}}}}})),
+        Reason::kInvalidParams);
+    EXPECT_THAT(Calls(), IsEmpty());
+  }
+  EXPECT_EQ(ReadText({}, R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a\u0000"}})"),
+            Reason::kInvalidParams);
+  for (const char* uri :
+       {"file:///a", "file:///A/B", "file:///a/.b/..c/...", "file:///a/.%2e.", "file:///%41%2", "a/B:c", "",
+        "https://h/a?x=/../y", "https://h/a#/..", "file:///{path}", "urn:x:Y", "file:///\u4e16", "x:%2e.a"}) {
+    EXPECT_EQ(Read({}, Request("resources/read", {{"uri", uri}})), Reason::kNone) << uri;
+    EXPECT_THAT(Calls(), ElementsAre(McpCall{McpObject::kResource, "resources/read", uri}));
+  }
+  // Names are names.
+  EXPECT_EQ(Read({}, Call("A b/../c")), Reason::kNone);
+}
+
+TEST_F(McpReaderTest, TheFieldOfATaskIsItsId) {
+  for (const char* method : {"tasks/get", "tasks/result", "tasks/update", "tasks/cancel"}) {
+    const json request = Request(method, {{"taskId", "t"}, {"name", "n"}});
+    EXPECT_EQ(Read(Modern(method, "t"), request), Reason::kNone);
+    EXPECT_THAT(Calls(), ElementsAre(McpCall{McpObject::kMethod, method, ""}));
+    EXPECT_EQ(Read(Modern(method), request), Reason::kNone);
+    EXPECT_EQ(Read({}, request), Reason::kNone);
+    EXPECT_EQ(Read(Modern(method, "n"), request), Reason::kHeaderMismatch);
+    EXPECT_EQ(Read({.name = "u"}, request), Reason::kHeaderMismatch);
+    EXPECT_EQ(Read({}, Request(method, {{"taskId", 1}})), Reason::kInvalidParams);
+    EXPECT_EQ(Read({}, Request(method, {{"taskId", "t"}, {"TaskID", "u"}})), Reason::kAmbiguousMember);
+  }
+  EXPECT_EQ(Read(Modern("tasks/list", "t"), Request("tasks/list", {{"taskId", "t"}})),
+            Reason::kHeaderMismatch);
+}
+
+TEST_F(McpReaderTest, AnErrorNeedsNoId) {
+  const json error = {{"jsonrpc", "2.0"}, {"error", {{"code", -32600}, {"message", "m"}}}};
+  for (const char* version : {"2025-03-26", "2025-06-18", "2025-11-25"}) {
+    EXPECT_EQ(Read({.protocol_version = version}, error), Reason::kNone) << version;
+    EXPECT_THAT(Calls(), ElementsAre(McpCall{}));
+  }
+  EXPECT_EQ(Read({.protocol_version = kModern}, error), Reason::kNotJsonRpc);
+}
+
+TEST_F(McpReaderTest, AnEmptyFieldIsAField) {
+  EXPECT_EQ(Read(Modern("tools/call", ""), Call("a")), Reason::kHeaderMismatch);
+  EXPECT_EQ(Read({.name = ""}, Call("a")), Reason::kHeaderMismatch);
+  EXPECT_EQ(Read(Modern("tools/call", ""), Call("")), Reason::kNone);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Which end the process.
+TEST_F(McpReaderTest, WithoutMemoryTheRequestIsToComeAgain) {
+  constexpr size_t kMoreThanThereIs = size_t{1} << 60;
+  McpReader large({.body_bytes_max = kMoreThanThereIs});
+  EXPECT_EQ(large.Read({}, std::string_view("{}", kMoreThanThereIs)), Reason::kOverloaded);
+  EXPECT_EQ(CategoryOf(Reason::kOverloaded), Category::kRetryLater);
+  EXPECT_EQ(large.ErrorBody(Reason::kOverloaded), "");
+  EXPECT_EQ(large.Read({}, Call("a").dump()), Reason::kNone);
+}
+#endif
 
 TEST_F(McpReaderTest, HasBounds) {
   McpReader small({.body_bytes_max = 200, .depth_max = 4, .calls_max = 2});
@@ -287,6 +416,8 @@ TEST_F(McpReaderTest, HasBounds) {
   EXPECT_THAT(small.calls(), IsEmpty());
   EXPECT_EQ(Read({}, {{"jsonrpc", "2.0"}, {"id", std::string(1025, 'a')}, {"method", "ping"}}),
             Reason::kNotJsonRpc);
+  EXPECT_EQ(Read({}, {{"jsonrpc", "2.0"}, {"id", std::string(1024, 'a')}, {"method", "ping"}}),
+            Reason::kNone);
 }
 
 TEST_F(McpReaderTest, KnowsTheServersRevisionsAlone) {
@@ -324,6 +455,12 @@ TEST_F(McpReaderTest, WritesTheErrorForTheClient) {
   EXPECT_EQ(error["error"]["data"]["supported"],
             json({"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"}));
 
+  for (const size_t size : {32, 33}) {
+    const std::string version(size, 'v');
+    EXPECT_EQ(Read({.protocol_version = version}, other), Reason::kProtocolVersionUnsupported);
+    error = json::parse(reader_.ErrorBody(Reason::kProtocolVersionUnsupported));
+    EXPECT_EQ(error["error"]["data"]["requested"], size == 32 ? version : "");
+  }
   EXPECT_EQ(Read({.protocol_version = "\xff\n"}, other), Reason::kProtocolVersionUnsupported);
   EXPECT_EQ(json::parse(reader_.ErrorBody(Reason::kProtocolVersionUnsupported))["error"]["data"]["requested"],
             "");
@@ -332,6 +469,8 @@ TEST_F(McpReaderTest, WritesTheErrorForTheClient) {
   error = json::parse(reader_.ErrorBody(Reason::kBodyNotJson));
   EXPECT_FALSE(error.contains("id"));
   EXPECT_EQ(error["error"]["code"], -32700);
+  EXPECT_EQ(json::parse(reader_.ErrorBody(Reason::kBodyEncodingUnsupported))["error"]["code"], -32700);
+  EXPECT_EQ(HttpStatus(CategoryOf(Reason::kBodyEncodingUnsupported)), 400);
   EXPECT_EQ(json::parse(reader_.ErrorBody(Reason::kInvalidParams))["error"]["code"], -32602);
   for (const Reason reason : {Reason::kNotJsonRpc, Reason::kAmbiguousMember, Reason::kBatchNotAllowed,
                               Reason::kTooManyCalls, Reason::kBodyTooLong}) {

@@ -12,7 +12,8 @@ namespace tollgate {
 // ResourceMetadataUrl returns where the metadata of the protected resource with this URI is to be served (RFC
 // 9728 section 3.1): "https://mcp.example/a" has it at
 // "https://mcp.example/.well-known/oauth-protected-resource/a". Empty for what is no http or https URL, or
-// has a fragment.
+// has a fragment, a user, an empty host or port, or a text such as "scope=" that clients, who search the
+// whole challenge, would take for a parameter of it.
 TOLLGATE_API std::string ResourceMetadataUrl(std::string_view resource);
 
 // ResourceMetadata is what RFC 9728 section 2 says of a protected resource. Empty members are left out.
@@ -32,8 +33,10 @@ TOLLGATE_API std::string ResourceMetadataJson(const ResourceMetadata& metadata);
 // Challenge returns the value of WWW-Authenticate for a request that was denied (RFC 6750 section 3, RFC 9728
 // section 5.1), empty where there is to be none: for a plain 403 and for what is wrong with an MCP message.
 // `metadata_url` and `scopes`, all that the operation needs (Engine::ScopesFor), are put into it unless they
-// are empty. As MCP clients need it: Bearer is the first scheme, with one space behind it; no `error` where
-// there was no credential; `error_description` is last, and holds nothing that looks like a parameter.
+// are empty, or have a character that a quoted string does not hold as it is (beyond visible ASCII and space,
+// a quotation mark, a backslash). As MCP clients need it: Bearer is the first scheme, with one space behind
+// it; no `error` where there was no credential; `error_description` is last, and holds nothing that looks
+// like a parameter.
 TOLLGATE_API std::string Challenge(const Decision& decision, std::string_view metadata_url,
                                    std::string_view scopes);
 

@@ -23,11 +23,14 @@ enum class McpVersion : uint8_t { k2025_03_26, k2025_06_18, k2025_11_25, k2026_0
 TOLLGATE_API std::string_view McpVersionName(McpVersion version);
 
 // McpHeaders are the values of the header fields that mirror a message (MCP 2026-07-28, Streamable HTTP,
-// "Request Metadata"), as received; nullopt: there was none.
+// "Request Metadata"), and of those that say how its body is to be read, as received; nullopt: there was
+// none.
 struct McpHeaders {
   std::optional<std::string_view> protocol_version{};  // MCP-Protocol-Version
   std::optional<std::string_view> method{};            // Mcp-Method
   std::optional<std::string_view> name{};              // Mcp-Name
+  std::optional<std::string_view> content_type{};      // Content-Type
+  std::optional<std::string_view> content_encoding{};  // Content-Encoding
   bool repeated = false;  // One of them came several times: nobody knows which of them others will go by.
 };
 
@@ -43,7 +46,7 @@ enum class McpObject : uint8_t {
 struct McpCall {
   McpObject object = McpObject::kMethod;
   std::string_view method{};  // Empty: an answer to a request of the server's, which earlier revisions know.
-  std::string_view name{};    // Of a tool or a prompt, or a URI; empty for kMethod.
+  std::string_view name{};    // Of a tool or a prompt, or a URI as it stands there; empty for kMethod.
 };
 
 // McpId is a JSON-RPC request's id: MCP has strings and integers. None: a notification, or a request that
@@ -53,7 +56,11 @@ using McpId = std::variant<std::monostate, int64_t, std::string>;
 // McpReader reads what a POST to an MCP server asks for, so that it can be decided, in the revisions
 // 2025-03-26 to 2026-07-28. It takes nothing for granted that other readers of the same bytes could see
 // otherwise: header fields that disagree with the body, and members that are repeated, or that some readers
-// take for others since they do not distinguish upper from lower case. Owner thread only.
+// take for others since they do not distinguish upper from lower case. Nor does it a URI that servers, which
+// normalise (WHATWG URL), may see as another: with a control character, a space or a backslash, an upper-case
+// letter in its scheme, or a segment "." or ".." in its path, however that is encoded. What else makes two
+// URIs one (percent-encoding, the case of a host, default ports) is for whoever compares them. Owner thread
+// only.
 //
 // What a server makes of `arguments` is its own business. GET and DELETE, by which earlier revisions open and
 // end streams, have no body to read.
@@ -77,9 +84,13 @@ class TOLLGATE_API McpReader {
   McpReader& operator=(const McpReader&) = delete;
 
   // Read reads a request. kNone, and then each of calls() needs to be allowed; or, with the category
-  // kFixRequest, kBodyTooLong, kBodyNotJson, kNotJsonRpc, kAmbiguousMember, kBatchNotAllowed, kInvalidParams,
-  // kHeaderMismatch, kProtocolVersionUnsupported or kTooManyCalls, and then calls() is empty. Costs about as
-  // much as simdjson's parse of the body.
+  // kFixRequest, kBodyEncodingUnsupported, kBodyTooLong, kBodyNotJson, kNotJsonRpc, kAmbiguousMember,
+  // kBatchNotAllowed, kInvalidParams, kHeaderMismatch, kProtocolVersionUnsupported or kTooManyCalls; or
+  // kOverloaded (kRetryLater), there is no memory; and then calls() is empty. Costs about as much as
+  // simdjson's parse of the body.
+  //
+  // A body is application/json in UTF-8, not compressed: header fields that say anything else are refused.
+  // Where there is no content_type the embedder has seen to it: others may guess.
   Reason Read(const McpHeaders& headers, std::string_view body);
 
   // Of the last Read; its views are valid until the next one.

@@ -21,10 +21,11 @@ enum class Reason : uint16_t {
   kNotJsonRpc = 52,       // No message of MCP: a member of JSON-RPC 2.0 is missing or of the wrong type.
   kAmbiguousMember = 53,  // Readers may differ about which member of a message counts.
   kBatchNotAllowed = 54,  // Several messages in one, which the revision 2025-03-26 alone knows.
-  kInvalidParams = 55,    // The message does not say which tool, prompt or resource it is about.
+  kInvalidParams = 55,    // It does not say to all alike which tool, prompt or resource it is about.
   kHeaderMismatch = 56,   // Header fields disagree with the body, or are missing or malformed.
   kProtocolVersionUnsupported = 57,
-  kTooManyCalls = 58,  // It asks for more at a time than the limit.
+  kTooManyCalls = 58,             // It asks for more at a time than the limit.
+  kBodyEncodingUnsupported = 59,  // Not application/json in UTF-8, or compressed. Looked at first of all.
 
   // The credential in the request (RFC 6750 section 2.1).
   kNoCredential = 100,            // No Authorization header value.
@@ -97,7 +98,9 @@ enum class Reason : uint16_t {
   kKeysTooStale = 701,      // The last good answer is older than the staleness bound.
   kKeyPending = 702,        // This kid is not in the set, and the issuer has not yet been asked since.
   kIntrospectionUnavailable = 703,  // The issuer cannot be asked whether the token is active.
-  kOverloaded = 704,  // Not verified, by VerificationLimits; or not asked about, by IntrospectionConfig.
+  // Not verified, by VerificationLimits; or not asked about, by IntrospectionConfig; or there was no memory
+  // for an MCP message.
+  kOverloaded = 704,
   kIntrospectionPending = 705,  // The issuer is being asked whether the token is active.
 
   // The embedder's own mistakes; denials.
