@@ -18,7 +18,7 @@
 
 namespace tollgate::keys {
 
-// FetchGate is the one gate that every request to an identity provider passes. Fetches are planned; those
+// FetchGate is the one gate that every request for keys and metadata passes. Fetches are planned; and those
 // that are due stand in the line of the host that they ask; and of the hosts whose bucket has a token, each
 // in its turn has the first of its line served, as long as exchanges under way are fewer than a bound. So no
 // host is asked more often than its bucket allows, and who waits for one host is in nobody's way at another.

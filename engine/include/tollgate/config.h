@@ -37,8 +37,8 @@ struct TOLLGATE_API Timing {
   // says so; "inactive" as long as the second says (RFC 7662 section 4).
   int64_t active_age_max_ms = 60'000;
   int64_t inactive_age_max_ms = 10'000;
-  // Requests to one host (name and port), whatever they are for and however many issuers it has: on average
-  // one in this time, and in any stretch of time at most host_burst more than that. Others wait their turn.
+  // Requests for metadata and keys to one host (name and port), however many issuers it has: on average one
+  // in this time, in any stretch of time at most host_burst more. Others wait. Introspection: in_flight_max.
   int64_t host_interval_ms = 200;
   int32_t jitter_percent = 20;  // Refreshes are moved by up to this much, either way. 0–50.
   int32_t host_burst = 5;       // So many requests may come at once, if the host was spared before. 1–1000.
