@@ -63,12 +63,10 @@ TEST_F(ArrayFilterTest, OtherTextsAreCopied) {
 }
 
 TEST_F(ArrayFilterTest, WhatHasNoOneNameDoesNotStay) {
-  EXPECT_EQ(
-      Filtered(
-          R"({"r":{"a":[1,"y",null,[],{},{"n":1},{"n":null},{"n":["y"]},{"n":"y","n":"y"},)"
-          R"({"n":"y","\u006e":"z"},{"N":"y"},{"n":"y","N":"n"},{"N":"n","n":"y"},)"
-          R"({"x":{"n":"y"}},{"n":"y"}]}})"),
-      R"({"r":{"a":[{"n":"y"}]}})");
+  EXPECT_EQ(Filtered(R"({"r":{"a":[1,"y",null,[],{},{"n":1},{"n":null},{"n":["y"]},{"n":"y","n":"y"},)"
+                     R"({"n":"y","\u006e":"z"},{"N":"y"},{"n":"y","N":"n"},{"N":"n","n":"y"},)"
+                     R"({"x":{"n":"y"}},{"n":"y"}]}})"),
+            R"({"r":{"a":[{"n":"y"}]}})");
 }
 
 TEST_F(ArrayFilterTest, RefusesWhatIsNotCertain) {
