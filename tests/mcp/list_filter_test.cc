@@ -142,6 +142,16 @@ TEST_F(McpListFilterTest, BeginningForgetsAll) {
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Which end the process.
+TEST_F(McpListFilterTest, WithoutMemoryTheAnswerIsRefused) {
+  constexpr size_t kMoreThanThereIs = size_t{1} << 60;
+  McpListFilter large(kMoreThanThereIs);
+  std::string out;
+  EXPECT_EQ(large.Filter(std::string_view("{ }", kMoreThanThereIs), keep_, &out), Reason::kOverloaded);
+  EXPECT_EQ(out, "");
+}
+#endif
+
 TEST_F(McpListFilterTest, AnEventIsBounded) {
   const std::string longest = "x" + std::string(999, ' ');
   // A line that has not ended; lines of data, others, and such as are not passed on; comments.
