@@ -4,8 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/string_view.h"
+#include "base/ascii.h"
 #include "base/limits.h"
 #include "base/saturating.h"
 #include "claims/claim_values.h"
@@ -21,21 +20,17 @@ absl::Status Refuse(std::string_view why) {
   return absl::InvalidArgumentError("the answer " + std::string(why));
 }
 
-bool EqualsIgnoringCase(std::string_view a, absl::string_view b) {
-  return absl::EqualsIgnoreCase(absl::string_view(a.data(), a.size()), b);
-}
-
 // A charset, say, may follow (RFC 9110 section 8.3.1).
 bool IsSigned(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
-  return EqualsIgnoringCase(type, kSignedAnswerType);
+  return ascii::EqualIgnoringCase(type, kSignedAnswerType);
 }
 
 // RFC 7515 section 4.1.9: "application/" may be left out, and should be.
 bool HasType(const jose::JoseHeader& header) {
-  return header.has_type && (EqualsIgnoringCase(header.type, "token-introspection+jwt") ||
-                             EqualsIgnoringCase(header.type, kSignedAnswerType));
+  return header.has_type && (ascii::EqualIgnoringCase(header.type, "token-introspection+jwt") ||
+                             ascii::EqualIgnoringCase(header.type, kSignedAnswerType));
 }
 
 // CheckSignature leaves the proof in `*verified`.

@@ -148,6 +148,17 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
   return all;
 }
 
+std::array<size_t, 4> KeyStore::CountByFreshness(int64_t now_ms) const {
+  static_assert(static_cast<size_t>(Freshness::kUnavailable) == 3);
+  std::array<size_t, 4> counts{};
+  for (uint32_t position = 0;; ++position) {
+    const sync::ReadScope scope(blocks_);
+    if (position >= issuers_.end(scope)) return counts;
+    if (issuers_.At(scope, position) != nullptr)
+      ++counts[static_cast<size_t>(StandingAt(position, now_ms).freshness)];
+  }
+}
+
 KeyStore::Memory KeyStore::ReadMemory() const {
   Memory memory;
   memory.bytes = sizeof(KeyStore) + generations_.bytes() + issuers_.bytes();

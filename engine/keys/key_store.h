@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -131,6 +132,10 @@ class KeyStore {
     size_t bytes = 0;
   };
   Memory ReadMemory() const;
+
+  // CountByFreshness returns how many issuers there are in each state, by Freshness. Costs a look at every
+  // one.
+  std::array<size_t, 4> CountByFreshness(int64_t now_ms) const;
 
   // SetWaker: called, on request threads, when the background side has something to do earlier than it
   // planned.

@@ -358,6 +358,8 @@ absl::Status Engine::RevokeToken(std::string_view issuer, std::string_view jwt_i
 
 Metrics Engine::ReadMetrics() const {
   const keys::KeyStore::Memory memory = impl_->context.keys->ReadMemory();
+  const std::array<size_t, 4> states = impl_->context.keys->CountByFreshness(impl_->clock.Read().mono_ms);
+  const auto in_state = [&states](Freshness freshness) { return states[static_cast<size_t>(freshness)]; };
   const auto sum = [this](pipeline::Counter counter) { return impl_->context.blocks.Sum(counter); };
   const uint64_t allowed_hits = sum(pipeline::kAllowedHits);
   const uint64_t allowed = allowed_hits + sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
@@ -380,6 +382,10 @@ Metrics Engine::ReadMetrics() const {
           .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks),
           .issuers = memory.num_issuers,
           .issuers_max = impl_->context.issuers.size() - keys::IssuerTable::kSpare,
+          .issuers_fresh = in_state(Freshness::kFresh),
+          .issuers_stale = in_state(Freshness::kStale),
+          .issuers_degraded = in_state(Freshness::kDegraded),
+          .issuers_unavailable = in_state(Freshness::kUnavailable),
           .issuer_keys = memory.num_keys,
           .issuer_bytes = memory.bytes + impl_->IssuerBytes()};
 }

@@ -37,7 +37,15 @@ class AvailabilityTest : public EngineTest {
       Run();
     }
   }
-  Freshness FreshnessNow() const { return engine_->ReadHealth()[0].freshness; }
+  Freshness FreshnessNow() const {
+    const Freshness freshness = engine_->ReadHealth()[0].freshness;
+    const Metrics metrics = engine_->ReadMetrics();
+    EXPECT_EQ(metrics.issuers_fresh, freshness == Freshness::kFresh);
+    EXPECT_EQ(metrics.issuers_stale, freshness == Freshness::kStale);
+    EXPECT_EQ(metrics.issuers_degraded, freshness == Freshness::kDegraded);
+    EXPECT_EQ(metrics.issuers_unavailable, freshness == Freshness::kUnavailable);
+    return freshness;
+  }
 
   const Timing timing_;
   FakeTransport* network_ = nullptr;

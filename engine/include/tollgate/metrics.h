@@ -31,8 +31,13 @@ struct Metrics {
   // Checks that went on although the issuer could not be asked about the token: IntrospectionOutage.
   uint64_t introspection_fallbacks = 0;
   // At this moment:
-  uint64_t issuers = 0;       // As Config::issuers_max counts them.
-  uint64_t issuers_max = 0;   // As many as there is room for.
+  uint64_t issuers = 0;      // As Config::issuers_max counts them.
+  uint64_t issuers_max = 0;  // As many as there is room for.
+  // Of the issuers, those whose keys are in each state (Freshness).
+  uint64_t issuers_fresh = 0;
+  uint64_t issuers_stale = 0;
+  uint64_t issuers_degraded = 0;
+  uint64_t issuers_unavailable = 0;
   uint64_t issuer_keys = 0;   // Usable ones of all issuers.
   uint64_t issuer_bytes = 0;  // What the issuers and their keys take, without the snapshot. An estimate.
 };
