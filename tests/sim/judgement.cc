@@ -151,7 +151,8 @@ void Life::Judge(const Question& question, const Answer& answer, const Decision&
     JudgeAllow(question, demanded);
     JudgeIntrospected(question, demanded);
   }
-  if (decision.verdict == Verdict::kUnavailable) {
+  // Of one that should be no such answer there is nothing more to say.
+  if (decision.verdict == Verdict::kUnavailable && CategoryOf(demanded.reason) == Category::kRetryLater) {
     JudgeRetryAfter(question, answer, decision);
     MayWait(question, answer, decision);
   }
