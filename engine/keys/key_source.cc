@@ -27,7 +27,7 @@ const std::string& None() {
 std::string DigestText(std::string_view bytes) { return jose::Base64UrlEncode(crypto::Sha256(bytes)); }
 
 absl::Status CheckUrl(std::string_view setting, std::string_view url, const transport::FetchRules& rules) {
-  const absl::Status allowed = transport::CheckFetchUrl(url, rules);
+  absl::Status allowed = transport::CheckFetchUrl(url, rules);
   if (allowed.ok()) return allowed;
   return absl::InvalidArgumentError(std::string(setting) + ": " + std::string(allowed.message()));
 }
