@@ -68,10 +68,10 @@ Config MakeConfig(size_t cache_bytes, uint32_t in_vain_percent_max) {
   config.resources.push_back({.uri = kOtherResource, .issuers = {kIssuer}});
   PolicyBuilder builder;
   builder.AddClass({.name = "young", .token_age_max_s = kYoungSeconds});
-  builder.AddTool({.tool = "search", .scopes = {"files:read"}});
-  builder.AddTool({.tool = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
-  builder.AddTool({.tool = "ping", .any_valid_token = true});
-  builder.AddTool({.tool = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
+  builder.AddRule({.name = "search", .scopes = {"files:read"}});
+  builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
+  builder.AddRule({.name = "ping", .any_valid_token = true});
+  builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
   config.policy = *builder.Build();
   config.verdict_cache_bytes = cache_bytes;
   config.verification_limits.in_vain_percent_max = in_vain_percent_max;

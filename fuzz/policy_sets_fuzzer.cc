@@ -34,7 +34,7 @@ std::vector<std::string> Split(std::string_view text, char separator) {
 
 struct Rules {
   std::map<std::string, SensitivityClass> classes = {{"read", {}}, {"write", {}}, {"privileged", {}}};
-  std::vector<ToolRule> tools;
+  std::vector<AccessRule> tools;
   std::vector<std::set<std::string>> held = {{}};
 };
 
@@ -52,12 +52,12 @@ Rules RulesOf(std::string_view input, PolicyBuilder* builder) {
       rules.classes[words[1]] = sensitivity;
       builder->AddClass(sensitivity);
     } else if (kind == "tool" && words.size() >= 4) {
-      const ToolRule rule = {.tool = words[1],
+      const AccessRule rule = {.name = words[1],
                              .scopes = {words.begin() + 4, words.end()},
                              .any_valid_token = words[3] == "any",
                              .sensitivity = words[2]};
       rules.tools.push_back(rule);
-      builder->AddTool(rule);
+      builder->AddRule(rule);
     }
   }
   return rules;
@@ -74,8 +74,8 @@ bool IsAllowed(const Rules& rules) {
   for (const auto& [name, sensitivity] : rules.classes) {
     if (name.empty() || sensitivity.token_age_max_s < 0) return false;
   }
-  for (const ToolRule& rule : rules.tools) {
-    if (rule.tool.empty() || rule.tool.size() > limits::kToolBytesMax || !tools.insert(rule.tool).second)
+  for (const AccessRule& rule : rules.tools) {
+    if (rule.name.empty() || rule.name.size() > limits::kToolBytesMax || !tools.insert(rule.name).second)
       return false;
     if (rule.scopes.empty() != rule.any_valid_token || !rules.classes.contains(rule.sensitivity))
       return false;
@@ -95,16 +95,16 @@ void ExpectAnswers(const Rules& rules, const policy::CompiledPolicy& compiled) {
     Expect(set.has_value() && sets.Mask(*set) == mask, "an interned set has the same mask");
     Expect(sets.Intern(std::vector<std::string_view>(held.begin(), held.end())) == set,
            "a set has one number");
-    for (const ToolRule& rule : rules.tools) {
-      const policy::CompiledTool* tool = compiled.FindTool(rule.tool);
+    for (const AccessRule& rule : rules.tools) {
+      const policy::CompiledTool* tool = compiled.FindTool(rule.name);
       Expect(tool != nullptr, "a tool that was named is found");
       const bool covered = std::all_of(rule.scopes.begin(), rule.scopes.end(),
                                        [&](const std::string& scope) { return held.contains(scope); });
       Expect(compiled.Permits(*tool, mask) == covered, "the masks cover as the sets do");
     }
   }
-  for (const ToolRule& rule : rules.tools) {
-    const policy::CompiledTool& tool = *compiled.FindTool(rule.tool);
+  for (const AccessRule& rule : rules.tools) {
+    const policy::CompiledTool& tool = *compiled.FindTool(rule.name);
     const SensitivityClass& sensitivity = rules.classes.at(rule.sensitivity);
     Expect(tool.mode == sensitivity.mode && tool.token_age_max_s == sensitivity.token_age_max_s,
            "the class's demands");
@@ -113,10 +113,10 @@ void ExpectAnswers(const Rules& rules, const policy::CompiledPolicy& compiled) {
     const std::set<std::string> needed(rule.scopes.begin(), rule.scopes.end());
     Expect(challenge.size() == needed.size() && std::set(challenge.begin(), challenge.end()) == needed,
            "the challenge names each needed scope once");
-    const bool other_named = std::any_of(rules.tools.begin(), rules.tools.end(), [&](const ToolRule& other) {
-      return other.tool == rule.tool + "x";
+    const bool other_named = std::any_of(rules.tools.begin(), rules.tools.end(), [&](const AccessRule& other) {
+      return other.name == rule.name + "x";
     });
-    Expect((compiled.FindTool(rule.tool + "x") != nullptr) == other_named,
+    Expect((compiled.FindTool(rule.name + "x") != nullptr) == other_named,
            "a tool that was not named is not found");
   }
 }

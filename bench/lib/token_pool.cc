@@ -155,10 +155,10 @@ absl::StatusOr<Config> PoolConfig(const TokenPool& pool) {
   if (scopes.empty()) return absl::InvalidArgumentError("the token pool has no scope");
   PolicyBuilder policy;
   for (size_t i = 0; i < kNumTools; ++i) {
-    ToolRule rule;
-    rule.tool = ToolName(i);
+    AccessRule rule;
+    rule.name = ToolName(i);
     rule.scopes = {scopes[i % scopes.size()]};
-    policy.AddTool(std::move(rule));
+    policy.AddRule(std::move(rule));
   }
   absl::StatusOr<Policy> built = policy.Build();
   if (!built.ok()) return built.status();

@@ -260,10 +260,10 @@ absl::StatusOr<Config> Workload::MakeConfig(bool fetched) const {
   config.resources.push_back({.uri = std::string(kResource), .audiences = {}, .issuers = {}});
   PolicyBuilder policy;
   for (size_t i = 0; i < kNumTools; ++i) {
-    ToolRule rule;
-    rule.tool = tools_[i];
+    AccessRule rule;
+    rule.name = tools_[i];
     rule.scopes = {ScopeName(0), ScopeName(ScopeOfTool(i))};
-    policy.AddTool(std::move(rule));
+    policy.AddRule(std::move(rule));
   }
   absl::StatusOr<Policy> built = policy.Build();
   if (!built.ok()) return built.status();

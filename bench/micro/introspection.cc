@@ -66,7 +66,7 @@ struct Asked {
     }
     PolicyBuilder policy;
     policy.AddClass({.name = "asked", .mode = ValidationMode::kIntrospect});
-    policy.AddTool({.tool = "asked", .any_valid_token = true, .sensitivity = "asked"});
+    policy.AddRule({.name = "asked", .any_valid_token = true, .sensitivity = "asked"});
     config->policy = *policy.Build();
     config->timing.active_age_max_ms = 86'400'000;
     IntrospectionConfig& introspection = config->issuers[0].introspection;

@@ -236,10 +236,10 @@ int64_t LastKnownAgeS(double factor) { return std::max<int64_t>(1, std::llround(
 
 absl::StatusOr<Policy> DemandPolicy(const Policy& policy, double factor) {
   PolicyBuilder builder;
-  for (const ToolRule& rule : policy.tools()) builder.AddTool(rule);
-  const std::vector<std::string> scopes = policy.tools().front().scopes;
+  for (const AccessRule& rule : policy.rules()) builder.AddRule(rule);
+  const std::vector<std::string> scopes = policy.rules().front().scopes;
   const auto add = [&](Demand demand, SensitivityClass sensitivity) {
-    builder.AddTool({.tool = ToolOf(demand), .scopes = scopes, .sensitivity = sensitivity.name});
+    builder.AddRule({.name = ToolOf(demand), .scopes = scopes, .sensitivity = sensitivity.name});
     builder.AddClass(std::move(sensitivity));
   };
   add(Demand::kBehind, {.name = "write", .mode = ValidationMode::kIntrospectBehind});

@@ -149,7 +149,7 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
 }
 
 absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
-  if (policy.tools().empty())
+  if (policy.rules().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
   for (const SensitivityClass& sensitivity : policy.classes()) {
     // The age of an answer counts from its question.
@@ -165,7 +165,7 @@ absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
 }  // namespace
 
 bool DemandsIntrospection(const Policy& policy) {
-  return std::any_of(policy.tools().begin(), policy.tools().end(), [&](const ToolRule& tool) {
+  return std::any_of(policy.rules().begin(), policy.rules().end(), [&](const AccessRule& tool) {
     return std::any_of(policy.classes().begin(), policy.classes().end(), [&](const SensitivityClass& c) {
       return c.name == tool.sensitivity && c.mode != ValidationMode::kSignature;
     });

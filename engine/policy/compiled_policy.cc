@@ -24,7 +24,7 @@ struct CompiledPolicy::Compiled {
 CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
   Compiled compiled;
   absl::flat_hash_map<ScopeMask, uint16_t> numbers;
-  for (const ToolRule& rule : policy.tools()) {
+  for (const AccessRule& rule : policy.rules()) {
     CompiledTool tool;
     ScopeMask needed{};
     std::string text;
@@ -53,7 +53,7 @@ CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
       tool.introspection_age_max_s = bound(sensitivity.introspection_age_max_s);
       tool.last_known_age_max_s = bound(sensitivity.last_known_age_max_s);
     }
-    compiled.names.push_back(rule.tool);
+    compiled.names.push_back(rule.name);
     compiled.tools.push_back(tool);
   }
   return compiled;

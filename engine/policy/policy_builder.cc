@@ -40,7 +40,7 @@ PolicyBuilder& PolicyBuilder::AddClass(SensitivityClass sensitivity) {
   return *this;
 }
 
-PolicyBuilder& PolicyBuilder::AddTool(ToolRule rule) {
+PolicyBuilder& PolicyBuilder::AddRule(AccessRule rule) {
   tools_.push_back(std::move(rule));
   return *this;
 }
@@ -63,22 +63,22 @@ absl::StatusOr<Policy> PolicyBuilder::Build() const {
     }
     class_names.insert(sensitivity.name);
   }
-  for (const ToolRule& rule : tools_) {
-    if (rule.tool.empty() || rule.tool.size() > limits::kToolBytesMax) {
-      return Invalid("tool", rule.tool.substr(0, 64), "has an empty or too long name");
+  for (const AccessRule& rule : tools_) {
+    if (rule.name.empty() || rule.name.size() > limits::kToolBytesMax) {
+      return Invalid("tool", rule.name.substr(0, 64), "has an empty or too long name");
     }
-    if (!tool_names.insert(rule.tool).second) return Invalid("tool", rule.tool, "is named twice");
+    if (!tool_names.insert(rule.name).second) return Invalid("tool", rule.name, "is named twice");
     if (rule.scopes.empty() && !rule.any_valid_token) {
-      return Invalid("tool", rule.tool, "needs scopes, or any_valid_token to say that it needs none");
+      return Invalid("tool", rule.name, "needs scopes, or any_valid_token to say that it needs none");
     }
     if (!rule.scopes.empty() && rule.any_valid_token) {
-      return Invalid("tool", rule.tool, "has both scopes and any_valid_token");
+      return Invalid("tool", rule.name, "has both scopes and any_valid_token");
     }
     for (const std::string& scope : rule.scopes) {
-      if (!IsScopeToken(scope)) return Invalid("tool", rule.tool, "needs a scope that no token can carry");
+      if (!IsScopeToken(scope)) return Invalid("tool", rule.name, "needs a scope that no token can carry");
       scopes.insert(scope);
     }
-    if (!class_names.contains(rule.sensitivity)) return Invalid("tool", rule.tool, "is of an unknown class");
+    if (!class_names.contains(rule.sensitivity)) return Invalid("tool", rule.name, "is of an unknown class");
   }
   if (scopes.size() > kScopesMax) {
     return absl::InvalidArgumentError(absl::StrCat("policy: more than ", kScopesMax, " different scopes"));

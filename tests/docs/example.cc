@@ -9,8 +9,8 @@
 
 absl::StatusOr<std::unique_ptr<tollgate::Engine>> MakeEngine(std::string jwks) {
   tollgate::PolicyBuilder policy;
-  policy.AddTool({.tool = "search", .scopes = {"files:read"}});
-  policy.AddTool({.tool = "delete", .scopes = {"files:write"}, .sensitivity = "privileged"});
+  policy.AddRule({.name = "search", .scopes = {"files:read"}});
+  policy.AddRule({.name = "delete", .scopes = {"files:write"}, .sensitivity = "privileged"});
 
   tollgate::Config config;
   config.issuers.push_back({.issuer = "https://idp.example", .jwks = jwks});  // Or .discovery = true

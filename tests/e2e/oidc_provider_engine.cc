@@ -32,7 +32,7 @@ std::vector<std::string> ReadTokens(const std::string& directory) {
 
 Config MakeConfig(const std::string& issuer) {
   PolicyBuilder policy;
-  policy.AddTool({.tool = "call", .scopes = {"tools:call"}});
+  policy.AddRule({.name = "call", .scopes = {"tools:call"}});
   Config config;
   config.issuers.push_back({.issuer = issuer, .discovery = true});
   // The provider writes no audience for tokens that name no resource.

@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const std::string& issuer, ui
   // The provider builds the URLs of its metadata from the address at which it was asked.
   const std::string proxy = "127.0.0.1:" + std::to_string(proxy_port);
   PolicyBuilder policy;
-  policy.AddTool({.tool = "call", .scopes = {"tools:call"}});
+  policy.AddRule({.name = "call", .scopes = {"tools:call"}});
   Config config;
   config.issuers.push_back({.issuer = issuer, .discovery = true, .discovery_hosts = {proxy}});
   config.resources.push_back({.uri = "https://mcp.example/mcp"});

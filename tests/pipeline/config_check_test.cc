@@ -233,7 +233,7 @@ INSTANTIATE_TEST_SUITE_P(
                   [](Config& c) {
                     PolicyBuilder builder;
                     builder.AddClass({.name = "asked", .mode = ValidationMode::kIntrospect});
-                    builder.AddTool({.tool = "pay", .any_valid_token = true, .sensitivity = "asked"});
+                    builder.AddRule({.name = "pay", .any_valid_token = true, .sensitivity = "asked"});
                     c.policy = *builder.Build();
                   }},
         BadConfig{"in_flight_max", [](Config& c) { c.verification_limits.in_flight_max = 65'537; }},

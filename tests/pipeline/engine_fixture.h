@@ -33,10 +33,10 @@ class FakeClock final : public Clock {
 inline Policy TestPolicy() {
   PolicyBuilder builder;
   builder.AddClass({.name = "young", .token_age_max_s = 120});
-  builder.AddTool({.tool = "search", .scopes = {"files:read"}});
-  builder.AddTool({.tool = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
-  builder.AddTool({.tool = "ping", .any_valid_token = true});
-  builder.AddTool({.tool = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
+  builder.AddRule({.name = "search", .scopes = {"files:read"}});
+  builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
+  builder.AddRule({.name = "ping", .any_valid_token = true});
+  builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
   absl::StatusOr<Policy> policy = builder.Build();
   EXPECT_TRUE(policy.ok()) << policy.status();
   return *std::move(policy);

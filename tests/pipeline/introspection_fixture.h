@@ -37,7 +37,7 @@ class IntrospectionTest : public EngineTest {
     builder.AddClass({.name = "local", .mode = kIntrospect, .introspection_outage = kLocalSignature});
     builder.AddClass({.name = "behind", .mode = kIntrospectBehind});
     for (const char* name : {"read", "asked", "asked often", "last known", "local", "behind"})
-      builder.AddTool({.tool = name, .scopes = {"files:read"}, .sensitivity = name});
+      builder.AddRule({.name = name, .scopes = {"files:read"}, .sensitivity = name});
     absl::StatusOr<Policy> policy = builder.Build();
     EXPECT_TRUE(policy.ok()) << policy.status();
     return *std::move(policy);

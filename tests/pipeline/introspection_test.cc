@@ -384,7 +384,7 @@ TEST_F(IntrospectionTest, ConfigurationsThatCouldNotWorkAreRefused) {
             "");
   PolicyBuilder builder;
   builder.AddClass({.name = "x", .introspection_outage = IntrospectionOutage::kLastKnown});
-  builder.AddTool({.tool = "t", .any_valid_token = true});
+  builder.AddRule({.name = "t", .any_valid_token = true});
   EXPECT_FALSE(builder.Build().ok());
 }
 

@@ -12,9 +12,9 @@ namespace {
 
 using Scopes = std::vector<std::string_view>;
 
-Policy Make(const std::vector<ToolRule>& rules) {
+Policy Make(const std::vector<AccessRule>& rules) {
   PolicyBuilder builder;
-  for (const ToolRule& rule : rules) builder.AddTool(rule);
+  for (const AccessRule& rule : rules) builder.AddRule(rule);
   absl::StatusOr<Policy> policy = builder.Build();
   EXPECT_TRUE(policy.ok()) << policy.status();
   return *std::move(policy);
@@ -43,7 +43,7 @@ TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {
 }
 
 TEST(CompiledPolicyTest, EachOf256ScopesHasABitOfItsOwn) {
-  std::vector<ToolRule> rules;
+  std::vector<AccessRule> rules;
   std::vector<std::string> scopes;
   for (int i = 0; i < 256; ++i) {
     scopes.push_back("s" + std::to_string(i));
@@ -60,8 +60,8 @@ TEST(CompiledPolicyTest, EachOf256ScopesHasABitOfItsOwn) {
 TEST(CompiledPolicyTest, KnowsTheScopesForAChallengeAndTheDemandsOfTheClass) {
   PolicyBuilder builder;
   builder.AddClass({.name = "top", .mode = ValidationMode::kIntrospect, .token_age_max_s = 900});
-  builder.AddTool({.tool = "pay", .scopes = {"pay", "read", "pay"}, .sensitivity = "top"});
-  builder.AddTool({.tool = "ping", .any_valid_token = true});
+  builder.AddRule({.name = "pay", .scopes = {"pay", "read", "pay"}, .sensitivity = "top"});
+  builder.AddRule({.name = "ping", .any_valid_token = true});
   const CompiledPolicy policy(*builder.Build());
   const CompiledTool* pay = policy.FindTool("pay");
   ASSERT_NE(pay, nullptr);

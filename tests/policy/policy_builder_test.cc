@@ -12,8 +12,8 @@ using testing::HasSubstr;
 
 TEST(PolicyBuilderTest, KeepsTheRules) {
   PolicyBuilder builder;
-  builder.AddTool({.tool = "search", .scopes = {"files:read"}})
-      .AddTool({.tool = "ping", .any_valid_token = true, .sensitivity = "privileged"});
+  builder.AddRule({.name = "search", .scopes = {"files:read"}})
+      .AddRule({.name = "ping", .any_valid_token = true, .sensitivity = "privileged"});
   const absl::StatusOr<Policy> policy = builder.Build();
   ASSERT_TRUE(policy.ok()) << policy.status();
   EXPECT_EQ(policy->tools().size(), 2u);
@@ -22,7 +22,7 @@ TEST(PolicyBuilderTest, KeepsTheRules) {
 
 TEST(PolicyBuilderTest, AddClassReplacesOneOfTheSameName) {
   PolicyBuilder builder;
-  builder.AddClass({.name = "read", .token_age_max_s = 60}).AddTool({.tool = "t", .any_valid_token = true});
+  builder.AddClass({.name = "read", .token_age_max_s = 60}).AddRule({.name = "t", .any_valid_token = true});
   const absl::StatusOr<Policy> policy = builder.Build();
   ASSERT_TRUE(policy.ok());
   EXPECT_EQ(policy->classes().size(), 3u);
@@ -46,7 +46,7 @@ TEST_P(PolicyMistakeTest, IsRefusedInOneLine) {
   EXPECT_EQ(message.find('\n'), std::string::npos);
 }
 
-ToolRule Rule(std::string tool, std::vector<std::string> scopes) {
+AccessRule Rule(std::string tool, std::vector<std::string> scopes) {
   return {.tool = std::move(tool), .scopes = std::move(scopes)};
 }
 
@@ -54,31 +54,31 @@ INSTANTIATE_TEST_SUITE_P(
     All, PolicyMistakeTest,
     testing::Values(
         Mistake{"no tool", [](PolicyBuilder&) {}},
-        Mistake{"name", [](PolicyBuilder& b) { b.AddTool(Rule("", {"s"})); }},
-        Mistake{"name", [](PolicyBuilder& b) { b.AddTool(Rule(std::string(257, 't'), {"s"})); }},
+        Mistake{"name", [](PolicyBuilder& b) { b.AddRule(Rule("", {"s"})); }},
+        Mistake{"name", [](PolicyBuilder& b) { b.AddRule(Rule(std::string(257, 't'), {"s"})); }},
         Mistake{"\"t\" is named twice",
-                [](PolicyBuilder& b) { b.AddTool(Rule("t", {"s"})).AddTool(Rule("t", {"s"})); }},
+                [](PolicyBuilder& b) { b.AddRule(Rule("t", {"s"})).AddRule(Rule("t", {"s"})); }},
         // An empty list must not come to mean "everybody" by accident.
-        Mistake{"needs scopes", [](PolicyBuilder& b) { b.AddTool(Rule("t", {})); }},
+        Mistake{"needs scopes", [](PolicyBuilder& b) { b.AddRule(Rule("t", {})); }},
         Mistake{"both",
-                [](PolicyBuilder& b) { b.AddTool({.tool = "t", .scopes = {"s"}, .any_valid_token = true}); }},
-        Mistake{"no token can carry", [](PolicyBuilder& b) { b.AddTool(Rule("t", {"a b"})); }},
-        Mistake{"no token can carry", [](PolicyBuilder& b) { b.AddTool(Rule("t", {""})); }},
-        Mistake{"no token can carry", [](PolicyBuilder& b) { b.AddTool(Rule("t", {"a\"b"})); }},
+                [](PolicyBuilder& b) { b.AddRule({.name = "t", .scopes = {"s"}, .any_valid_token = true}); }},
+        Mistake{"no token can carry", [](PolicyBuilder& b) { b.AddRule(Rule("t", {"a b"})); }},
+        Mistake{"no token can carry", [](PolicyBuilder& b) { b.AddRule(Rule("t", {""})); }},
+        Mistake{"no token can carry", [](PolicyBuilder& b) { b.AddRule(Rule("t", {"a\"b"})); }},
         Mistake{"unknown class",
-                [](PolicyBuilder& b) { b.AddTool({.tool = "t", .scopes = {"s"}, .sensitivity = "x"}); }},
+                [](PolicyBuilder& b) { b.AddRule({.name = "t", .scopes = {"s"}, .sensitivity = "x"}); }},
         Mistake{"negative",
                 [](PolicyBuilder& b) {
-                  b.AddClass({.name = "c", .token_age_max_s = -1}).AddTool(Rule("t", {"s"}));
+                  b.AddClass({.name = "c", .token_age_max_s = -1}).AddRule(Rule("t", {"s"}));
                 }},
-        Mistake{"no name", [](PolicyBuilder& b) { b.AddClass({.name = ""}).AddTool(Rule("t", {"s"})); }},
+        Mistake{"no name", [](PolicyBuilder& b) { b.AddClass({.name = ""}).AddRule(Rule("t", {"s"})); }},
         Mistake{"256 different scopes",
                 [](PolicyBuilder& b) {
                   for (int i = 0; i < 257; ++i)
-                    b.AddTool(Rule("t" + std::to_string(i), {"s" + std::to_string(i)}));
+                    b.AddRule(Rule("t" + std::to_string(i), {"s" + std::to_string(i)}));
                 }},
         Mistake{"16384 tools", [](PolicyBuilder& b) {
-                  for (int i = 0; i < 16385; ++i) b.AddTool(Rule("t" + std::to_string(i), {"s"}));
+                  for (int i = 0; i < 16385; ++i) b.AddRule(Rule("t" + std::to_string(i), {"s"}));
                 }}));
 
 }  // namespace

@@ -59,10 +59,10 @@ Policy ThePolicy(const Script& script) {
                       .introspection_outage = of.outage,
                       .last_known_age_max_s =
                           of.outage == IntrospectionOutage::kLastKnown ? script.last_known_age_max_s : 0});
-    ToolRule rule{.tool = of.tool, .any_valid_token = of.scope == 0, .sensitivity = of.tool};
+    AccessRule rule{.name = of.tool, .any_valid_token = of.scope == 0, .sensitivity = of.tool};
     if (of.scope > 0) rule.scopes.emplace_back("files:read");
     if (of.scope > 1) rule.scopes.emplace_back("files:write");
-    builder.AddTool(std::move(rule));
+    builder.AddRule(std::move(rule));
   }
   return builder.Build().value();
 }

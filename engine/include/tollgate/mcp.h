@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tollgate/export.h"
+#include "tollgate/mcp_object.h"
 #include "tollgate/reason.h"
 
 namespace tollgate {
@@ -32,14 +33,6 @@ struct McpHeaders {
   std::optional<std::string_view> content_type{};      // Content-Type
   std::optional<std::string_view> content_encoding{};  // Content-Encoding
   bool repeated = false;  // One of them came several times: nobody knows which of them others will go by.
-};
-
-// McpObject says of what a caller needs the permission.
-enum class McpObject : uint8_t {
-  kMethod,    // The method itself, which concerns nothing that has a name: initialize, tools/list, …
-  kTool,      // A tool, by its name.
-  kPrompt,    // A prompt, by its name.
-  kResource,  // A resource, or a template of such, by its URI.
 };
 
 // McpCall is one thing that a request asks for.

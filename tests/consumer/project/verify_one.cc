@@ -44,7 +44,7 @@ bool VerifiesOneToken() {
   config.issuers[0].jwks = kJwks;
   config.resources.emplace_back();
   config.resources[0].uri = "https://mcp.example/mcp";
-  auto policy = tollgate::PolicyBuilder().AddTool({.tool = "read_file", .scopes = {"files:read"}}).Build();
+  auto policy = tollgate::PolicyBuilder().AddRule({.name = "read_file", .scopes = {"files:read"}}).Build();
   if (!policy.ok()) return false;
   config.policy = *std::move(policy);
   tollgate::Environment environment;
