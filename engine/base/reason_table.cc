@@ -105,6 +105,18 @@ constexpr Row kRows[] = {
 
     {Reason::kUnknownTool, kForbidden, "unknown_tool", "the policy does not allow this operation to anybody"},
     {Reason::kInsufficientScope, kStepUp, "insufficient_scope", "the token lacks a scope that is needed"},
+    {Reason::kPrincipalKindNotAllowed, kForbidden, "principal_kind_not_allowed",
+     "callers of this kind may not use the tool"},
+    {Reason::kCredentialKindNotAllowed, kForbidden, "credential_kind_not_allowed",
+     "the tool may not be used with a credential of this kind"},
+    {Reason::kSenderConstraintNeeded, kForbidden, "sender_constraint_needed",
+     "the tool needs a token that is bound to a key"},
+    {Reason::kLifetimeTooLongHere, kForbidden, "lifetime_too_long_here",
+     "the token lives longer than the tool allows"},
+    {Reason::kRoleMissing, kForbidden, "role_missing", "the caller lacks a role"},
+    {Reason::kClaimNotAsNeeded, kForbidden, "claim_not_as_needed", "a claim is not as the tool needs it"},
+    {Reason::kAuthenticationInsufficient, kAuthenticateStronger, "authentication_insufficient",
+     "the tool needs a stronger authentication"},
 
     {Reason::kTokenInactive, kReauthenticate, "token_inactive",
      "the issuer says that the token is not active"},
@@ -159,6 +171,7 @@ int HttpStatus(Category category) {
       return 400;
     case Category::kAuthenticate:
     case Category::kReauthenticate:
+    case Category::kAuthenticateStronger:
       return 401;
     case Category::kStepUp:
     case Category::kForbidden:
@@ -175,6 +188,8 @@ std::string_view BearerError(Category category) {
       return "invalid_request";
     case Category::kReauthenticate:
       return "invalid_token";
+    case Category::kAuthenticateStronger:
+      return "insufficient_user_authentication";
     case Category::kStepUp:
       return "insufficient_scope";
     case Category::kAllowed:

@@ -87,8 +87,15 @@ enum class Reason : uint16_t {
   kTokenRevoked = 502,  // By jti.
 
   // The policy.
-  kUnknownTool = 600,
-  kInsufficientScope = 601,
+  kUnknownTool = 600,  // Or prompt, resource or method: no rule names it.
+  kPrincipalKindNotAllowed = 602,
+  kCredentialKindNotAllowed = 603,
+  kSenderConstraintNeeded = 604,  // The token would have to be bound to a key.
+  kLifetimeTooLongHere = 605,     // exp − iat beyond the maximum of the tool's class.
+  kRoleMissing = 606,
+  kClaimNotAsNeeded = 607,            // A predicate does not hold.
+  kAuthenticationInsufficient = 608,  // `acr` or `amr` (RFC 9470): logging in otherwise would help.
+  kInsufficientScope = 601,           // And nothing else is missing.
 
   // What the issuer says of the token, where it is asked (RFC 7662 section 2.2).
   kTokenInactive = 650,
@@ -112,6 +119,7 @@ enum class Category : uint8_t {
   kAllowed,
   kAuthenticate,    // No credential: 401 without `error`.
   kReauthenticate,  // 401 invalid_token.
+  kAuthenticateStronger,  // 401 insufficient_user_authentication (RFC 9470 section 3).
   kStepUp,          // 403 insufficient_scope: granting the named scopes would make this call allowed.
   kForbidden,       // 403 without `error`: no token of this caller would do.
   kFixRequest,      // 400 invalid_request.
