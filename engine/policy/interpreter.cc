@@ -107,9 +107,8 @@ std::string NamesOf(const std::vector<Kind>& kinds) {
 }
 
 bool Holds(const Predicate& predicate, const Caller& caller) {
-  const auto claim = std::find_if(caller.claims.begin(), caller.claims.end(), [&](const Claim& candidate) {
-    return candidate.name == predicate.claim;
-  });
+  const auto claim = std::find_if(caller.claims.begin(), caller.claims.end(),
+                                  [&](const Claim& candidate) { return candidate.name == predicate.claim; });
   if (claim == caller.claims.end()) return false;
   const auto any = [&](auto fulfils) {
     for (const std::string_view value : claim->values) {
@@ -149,9 +148,9 @@ class Examiner {
       : caller_(caller), held_(held), rule_(rule), class_(sensitivity), result_(*result) {}
 
   void Examine() {
-    Note(true, Reason::kNone, "rule for " + std::string(NameOf(rule_.object)) + " " + rule_.name + " of " +
-                                  (rule_.server.empty() ? "all servers" : rule_.server) + ", class " +
-                                  class_.name);
+    Note(true, Reason::kNone,
+         "rule for " + std::string(NameOf(rule_.object)) + " " + rule_.name + " of " +
+             (rule_.server.empty() ? "all servers" : rule_.server) + ", class " + class_.name);
     ExaminePrincipalKind();
     ExamineCredentialKind();
     Note(!class_.sender_constraint, Reason::kSenderConstraintNeeded,
@@ -196,9 +195,10 @@ class Examiner {
     if (caller_.credential != CredentialKind::kJwt)
       return Note(true, Reason::kNone, "the lifetime of an opaque token is not looked at");
     std::string text = "the token lives for ";
-    text += caller_.lifetime_s == INT64_MAX ? "nobody knows how long"
-                                            : std::to_string(caller_.lifetime_s) + " s";
-    text += bound_s == 0 ? ", the class has no bound" : ", the class allows " + std::to_string(bound_s) + " s";
+    text +=
+        caller_.lifetime_s == INT64_MAX ? "nobody knows how long" : std::to_string(caller_.lifetime_s) + " s";
+    text +=
+        bound_s == 0 ? ", the class has no bound" : ", the class allows " + std::to_string(bound_s) + " s";
     Note(bound_s == 0 || caller_.lifetime_s <= bound_s, Reason::kLifetimeTooLongHere, text);
   }
 

@@ -23,8 +23,8 @@ struct Hierarchical {
   std::string_view scheme;
   std::string_view default_port;  // Empty: there are no ports, and no host is needed.
 };
-constexpr Hierarchical kHierarchical[] = {{"file", ""}, {"ftp", "21"}, {"http", "80"}, {"https", "443"},
-                                          {"ws", "80"}, {"wss", "443"}};
+constexpr Hierarchical kHierarchical[] = {{"file", ""},     {"ftp", "21"}, {"http", "80"},
+                                          {"https", "443"}, {"ws", "80"},  {"wss", "443"}};
 
 const Hierarchical* FindHierarchical(std::string_view scheme) {
   const auto* const found = std::find_if(std::begin(kHierarchical), std::end(kHierarchical),
@@ -79,7 +79,8 @@ Complaint LookAtCharacters(std::string_view text) {
     }
     const std::optional<uint32_t> encoded = TakeEncoded(&text);
     if (!encoded) return "a percent-encoding that is incomplete, in lower case or no UTF-8";
-    if (*encoded < 0x20 || (*encoded >= 0x7F && *encoded < 0xA0)) return "a percent-encoded control character";
+    if (*encoded < 0x20 || (*encoded >= 0x7F && *encoded < 0xA0))
+      return "a percent-encoded control character";
     if (*encoded >= 0x80) continue;
     const auto decoded = static_cast<char>(*encoded);
     if (MayStandInPath(decoded)) return "a percent-encoded character that may stand for itself";
@@ -94,7 +95,8 @@ bool IsNumericHost(std::string_view host) { return IsDigit(host[host.rfind('.') 
 bool IsDottedDecimal(std::string_view host) {
   for (int number = 0; number < 4; ++number) {
     const std::string_view digits = host.substr(0, number < 3 ? host.find('.') : host.npos);
-    if (digits.empty() || digits.size() > 3 || !std::all_of(digits.begin(), digits.end(), IsDigit)) return false;
+    if (digits.empty() || digits.size() > 3 || !std::all_of(digits.begin(), digits.end(), IsDigit))
+      return false;
     if (digits.front() == '0' && digits.size() > 1) return false;
     if (digits.size() == 3 && digits > "255") return false;
     host.remove_prefix(std::min(host.size(), digits.size() + 1));
@@ -123,7 +125,8 @@ Complaint LookAtAuthority(std::string_view authority, std::string_view scheme,
       !std::all_of(port.begin(), port.end(), IsDigit)) {
     return "a port that is none";
   }
-  if (hierarchical != nullptr && port == hierarchical->default_port) return "the scheme's own port, which is left out";
+  if (hierarchical != nullptr && port == hierarchical->default_port)
+    return "the scheme's own port, which is left out";
   return {};
 }
 
@@ -202,7 +205,8 @@ std::optional<ResourcePattern> ResourcePattern::Parse(std::string_view text, std
   if (rest.ends_with("/*")) {
     pattern.kind_ = Kind::kPrefix;
     rest.remove_suffix(1);
-    if (rest.ends_with("://") && rest.find(':') == rest.size() - 3) return refuse("a host that may be continued");
+    if (rest.ends_with("://") && rest.find(':') == rest.size() - 3)
+      return refuse("a host that may be continued");
   }
   if (rest.find('*') != rest.npos) return refuse("a * that is not behind its last slash");
 

@@ -16,10 +16,10 @@ class ResourcePattern {
   // The first that matches counts. A prefix may have variables, too.
   enum class Kind : uint8_t { kExact, kTemplate, kPrefix };
 
-  // Parse returns nullopt, and why in *error, for what is none: no scheme with something behind it, a URI that
-  // IsPlain calls none (its variables and last star apart), a variable without end or of a higher level than
-  // RFC 6570's first, two variables next to each other, a star anywhere but behind the last slash, a host
-  // that may be continued ("https://*", "https://mcp.example{x}/").
+  // Parse returns nullopt, and why in *error, for what is none: no scheme with something behind it, a URI
+  // that IsPlain calls none (its variables and last star apart), a variable without end or of a higher level
+  // than RFC 6570's first, two variables next to each other, a star anywhere but behind the last slash, a
+  // host that may be continued ("https://*", "https://mcp.example{x}/").
   static std::optional<ResourcePattern> Parse(std::string_view text, std::string* error);
 
   // Matches tells whether `uri`, as a request names it, is meant: by a template and a prefix also their own
@@ -49,7 +49,8 @@ class ResourcePattern {
 //   - scheme and host in lower case; no user, no empty or default port, no dot at the host's end, no IPv4
 //     address but as four decimal numbers; no path that begins with one slash (it is written with three), no
 //     host "localhost" of a file;
-//   - no empty segment, hence no slash at the end, but for the path "/" of http, https, ws, wss, ftp and file,
+//   - no empty segment, hence no slash at the end, but for the path "/" of http, https, ws, wss, ftp and
+//   file,
 //     which have that one instead of none; no segment that ends in a dot or space, or is nothing else but
 //     what is behind its `;`;
 //   - no empty query, and no + in a query, where it may be a space.
