@@ -328,6 +328,13 @@ void AddClaims(Seeds& seeds) {
   add("okta", "h30", {{"cid", "agent"}, {"scp", {"files:read"}}});
   add("rfc9068", "i30", json::object());
   add("any-typ", "k13", json::object());
+  const json actors = {{"sub", "assistant"}, {"act", {{"client_id", "planner"}, {"sub", nullptr}}}};
+  add("agent", "i30", {{"act", actors}, {"acr", "loa2"}, {"amr", {"pwd", 7, "otp"}}});
+  add("act-no-object", "i30", {{"act", "assistant"}});
+  add("act-without-name", "i30", {{"act", {{"iss", "https://idp.example"}}}});
+  add("acr-no-text", "i30", {{"acr", 2}, {"amr", "otp"}});
+  add("auth0-service", "a10", {{"gty", "client-credentials"}});
+  add("keycloak-service", "f31", With(keycloak, {{"clientAddress", "203.0.113.7"}}));
   add("all-bounds", "i70", {{"nbf", kNow + 60}, {"iat", kNow + 60}});
   add("fractions", "i10", {{"exp", now - 58.5}, {"iat", now - 0.5}});
   add("fraction-of-nbf", "i10", {{"nbf", now + 59.5}});
@@ -369,8 +376,8 @@ void AddAuthorization(Seeds& seeds) {
 }
 
 void AddEngine(Seeds& seeds) {
-  // Tool ('0' is 48 % 5: pay; '2' search... see kTools), resource.
-  const std::string search = "20", remove = "30", ping = "40", pay = "00", unknown = "10";
+  // Tool ('0' is 48 % 6, the first of kTools), resource.
+  const std::string search = "00", remove = "10", ping = "20", pay = "30", delegate = "40", unknown = "50";
   const std::string wide = "files:read files:write";
   const json keycloak = {{"iss", kSecondIssuer}, {"azp", "agent"}, {"typ", "Bearer"}};
   auto& engine = seeds["engine_model"];
@@ -380,13 +387,19 @@ void AddEngine(Seeds& seeds) {
   engine["pay"] = pay + Token();
   engine["es256"] = search + kEs256Token;
   engine["no-kid"] = search + Token(json::object(), {{"kid", nullptr}, {"alg", "Ed25519"}});
-  engine["other-resource"] = "21" + Token({{"aud", {kOtherResource, "x"}}});
+  engine["other-resource"] = "01" + Token({{"aud", {kOtherResource, "x"}}});
   engine["alias"] = search + Token({{"aud", "api://alias"}, {"roles", {"a", "b"}}});
   engine["second-issuer"] = search + Token(keycloak, {{"typ", "JWT"}}, SecondEdKey());
   engine["second-issuer-es256"] = search + kSecondEs256Token;
   engine["second-issuers-key"] = search + Token(json::object(), json::object(), SecondEdKey());
   engine["second-issuer-other-resource"] =
-      "21" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+      "01" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+  const json agent = {{"act", {{"sub", "assistant"}, {"act", {{"client_id", "planner"}}}}}};
+  engine["agent"] = search + Token(agent);
+  engine["agent-of-admin"] = delegate + Token(With(agent, {{"roles", {"admin", "staff"}}}));
+  engine["admin"] = delegate + Token({{"roles", {"admin"}}});
+  engine["service"] = search + Token({{"sub", "agent"}});
+  engine["lives-an-hour-and-more"] = search + Token({{"exp", kNow + 7200}});
   engine["insufficient-scope"] = remove + Token();
   engine["unknown-tool"] = unknown + Token();
   engine["too-old-for-pay"] = pay + Token({{"iat", kNow - 121}});

@@ -137,16 +137,16 @@ TEST(VerdictCache, KeepsNamesThatFillTheRecordAndLongRolesAndClientsBesides) {
 TEST(VerdictCache, RemembersABoundedNumberOfLongRoleLists) {
   CacheUser user(size_t{64} << 20);
   size_t stored = 0, refused = 0;
-  for (uint64_t i = 0; i < 6'000; ++i) {
-    const std::string roles = std::to_string(i) + std::string(1000, 'r');  // 6 MB in all.
+  for (uint64_t i = 0; i < 12'000; ++i) {
+    const std::string roles = std::to_string(i) + std::string(1000, 'r');  // 12 MB in all.
     VerdictCache::Entry entry = EntryOf(i);
     entry.names.grants = roles;
     const auto result = user.Insert(Token(i), entry);
     stored += result == kInserted;
     refused += result == kUnstorable;
   }
-  EXPECT_EQ(stored + refused, 6'000u);
-  EXPECT_GT(stored, 4'000u);
+  EXPECT_EQ(stored + refused, 12'000u);
+  EXPECT_GT(stored, 6'000u);
   EXPECT_GT(refused, 1'000u);
 }
 
@@ -419,7 +419,9 @@ TEST(VerdictCache, RestampsTheEntryThatWasFound) {
   ASSERT_TRUE(user.Find(Token(1), &facts, &found));
   EXPECT_TRUE(user.cache().ReadDetails(found, &details));
   EXPECT_EQ(facts.epoch, 600u);
+  EXPECT_EQ(facts.grant_set, 4u);
   facts.epoch = 1;
+  facts.grant_set = 1;
   EXPECT_TRUE(SameFacts(facts, EntryOf(1).facts)) << "nothing else has changed";
   ASSERT_TRUE(user.Find(Token(2), &facts));
   EXPECT_EQ(facts.epoch, 2u);
