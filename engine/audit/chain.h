@@ -34,7 +34,8 @@ class Chain {
   explicit Chain(std::span<const uint8_t> key) : key_(key.begin(), key.end()) {}
 
   bool keyed() const { return !key_.empty(); }
-  // Next returns the value of the line that begins with `open` (what is ahead of `,"chain"`), behind `before`.
+  // Next returns the value of a line of which `open` is what is ahead of `,"chain"`; `before` is the value of
+  // the line before.
   ChainValue Next(const ChainValue& before, std::string_view open);
 
   // Close ends the line that begins at `begin` of `out`, so far without its end, and returns its value.

@@ -112,6 +112,7 @@ bool Verifier::Parse(std::string_view line, Parsed* parsed) {
 }
 
 bool Verifier::AccountsForTorn(const Parsed& parsed, std::string_view line) const {
+  if (torn_->empty()) return false;
   return (parsed.record == "start" && parsed.unfinished_bytes == torn_->size()) ||
          (!torn_ended_ && line.starts_with(*torn_));
 }
@@ -138,6 +139,7 @@ ChainFault Verifier::Check(const Parsed& parsed) {
   }
   if (start) {
     ++sums_.chains;
+    if (value_known_ && !stopped_ && !chain_id_.empty()) ++sums_.unclosed;
     chain_id_ = parsed.chain_id;
     checkpoint_interval_ms_ = parsed.checkpoint_interval_ms;
     if (!value_known_) continues_unseen_ = parsed.continues;

@@ -54,6 +54,7 @@ class Verifier {
     uint64_t lines = 0;      // Whole ones.
     uint64_t decisions = 0;  // Of these.
     uint64_t chains = 0;     // That begin here.
+    uint64_t unclosed = 0;   // That another one continues though they had not ended.
     uint64_t lost = 0;       // Records that the log itself says were lost.
     uint64_t unfinished = 0;
   };

@@ -13,7 +13,8 @@
 namespace tollgate {
 
 // The audit log has a line for each decision whose class of tools demands one (AuditDuty), in JSON, chained
-// so that it shows if lines are changed or taken away: docs/audit.md has every field, and what a chain proves.
+// so that it shows if lines are changed or taken away: docs/audit.md has every field, and what a chain
+// proves.
 
 // AuditTail is what stands at the end of a log already.
 struct AuditTail {
