@@ -41,6 +41,13 @@ inline constexpr size_t kKeysPerSetMax = 256;
 inline constexpr size_t kKeyIdBytesMax = 512;
 inline constexpr size_t kIssuerBytesMax = 2048;
 inline constexpr size_t kToolBytesMax = 256;
+inline constexpr size_t kResourceUriBytesMax = 2048;
+inline constexpr size_t kClaimNameBytesMax = 256;
+// Claims that policies look at, in one engine. A token's are kept with what else is known of it.
+inline constexpr size_t kPolicyClaimsMax = 32;
+// Who acts for whom: `act` within `act` (RFC 8693 section 4.1). Longer chains are refused.
+inline constexpr size_t kActorsMax = 8;
+inline constexpr size_t kAmrMax = 32;  // Members of `amr`.
 // RSA moduli: RFC 7518 section 3.3 demands 2048 bits; a verification with 4096 bits costs 47 µs, and grows
 // with the square of the size, on the attacker's word.
 inline constexpr int kRsaModulusBitsMin = 2048;
@@ -57,8 +64,9 @@ inline constexpr int64_t kNumericDateMax = 253'402'300'799;
 inline constexpr size_t kResourcesMax = 64;  // One bit each in a token's audience.
 // Issuers at a time. For each there are up to a few KiB, and eight keys on average.
 inline constexpr size_t kIssuersMax = 131'072;
-// Different scope sets remembered, 12 bits in a cached record; beyond, tokens are not cached.
-inline constexpr size_t kScopeSetsMax = 4096;
+// Different answers of a policy to what tokens carry, 12 bits in a cached record; beyond, tokens are not
+// cached.
+inline constexpr size_t kGrantSetsMax = 4096;
 inline constexpr size_t kRevocationsMax = 65'536;
 // A cached record has 32 bits for the name of a key. 20 of them count keys at a time, over all issuers,
 inline constexpr size_t kKeySlotsMax = 1 << 20;

@@ -10,9 +10,9 @@ namespace tollgate::policy {
 
 // Claim is what a policy's predicates see of one claim.
 struct Claim {
-  std::string_view name;     // As Predicate::claim names it.
-  bool is_list = false;      // An array, whose elements are the values; else there is one value at most.
-  bool is_text = false;      // The value is a string. Of an array: not used.
+  std::string_view name;  // As Predicate::claim names it.
+  bool is_list = false;   // An array, whose elements are the values; else there is one value at most.
+  bool is_text = false;   // The value is a string. Of an array: not used.
   // Strings as they are, numbers and booleans as they stand in JSON. Empty for a claim of another type, and
   // for an empty array: both are present.
   std::span<const std::string_view> values{};

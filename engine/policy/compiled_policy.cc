@@ -4,76 +4,374 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "policy/scope_pattern.h"
 
 namespace tollgate::policy {
 namespace {
 
-void SetBit(ScopeMask* mask, uint32_t bit) { (*mask)[bit / 64] |= uint64_t{1} << bit % 64; }
+void SetBit(GrantMask* mask, uint32_t bit) { (*mask)[bit / 64] |= uint64_t{1} << bit % 64; }
+
+bool HasBit(const GrantMask& mask, uint32_t bit) { return (mask[bit / 64] >> bit % 64 & 1) != 0; }
+
+void Join(const GrantMask& more, GrantMask* mask) {
+  for (size_t i = 0; i < more.size(); ++i) (*mask)[i] |= more[i];
+}
+
+absl::string_view Abseil(std::string_view text) { return {text.data(), text.size()}; }
+
+template <typename Kind>
+uint64_t Bits(const std::vector<Kind>& kinds) {
+  uint64_t bits = 0;
+  for (Kind kind : kinds) bits |= uint64_t{1} << static_cast<uint32_t>(kind);
+  return bits;
+}
+
+bool IsOneOf(std::string_view text, const std::vector<std::string>& texts) {
+  return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
+bool Holds(Predicate::Operator operation, const std::vector<std::string>& wanted, const Claim& claim) {
+  using enum Predicate::Operator;
+  const auto is_wanted = [&](std::string_view value) { return IsOneOf(value, wanted); };
+  const bool is_single = !claim.is_list && claim.values.size() == 1;
+  switch (operation) {
+    case kPresent:
+      return true;
+    case kEquals:
+    case kIn:
+      return is_single && is_wanted(claim.values.front());
+    case kPrefix:
+      return is_single && claim.is_text &&
+             std::any_of(wanted.begin(), wanted.end(),
+                         [&](const std::string& prefix) { return claim.values.front().starts_with(prefix); });
+    case kContains:
+      return (claim.is_list || is_single) && std::any_of(claim.values.begin(), claim.values.end(), is_wanted);
+  }
+  return false;
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) {
+    if (!all.empty()) all += ' ';
+    all += word;
+  }
+  return all;
+}
 
 }  // namespace
 
-// Compiled is what the rules say, tool by tool.
-struct CompiledPolicy::Compiled {
-  absl::flat_hash_map<std::string, uint32_t> scope_bits;
-  std::vector<std::string> names;
-  std::vector<CompiledTool> tools;
-  std::vector<ScopeMask> needed;
-  std::vector<std::string> scope_texts;
+// Compiler fills in a CompiledPolicy.
+class CompiledPolicy::Compiler {
+ public:
+  Compiler(const Policy& policy, CompiledPolicy* out) : policy_(policy), out_(*out) {}
+
+  void Compile(std::span<const std::string> servers) {
+    NumberScopes();
+    out_.first_role_bit_ = static_cast<uint32_t>(out_.scope_bits_.size());
+    out_.first_condition_bit_ = out_.first_role_bit_ + static_cast<uint32_t>(policy_.roles().size());
+    for (size_t i = 0; i < policy_.roles().size(); ++i) roles_.emplace(policy_.roles()[i].role, i);
+    std::vector<CompiledTool> tools;  // By the rule's position.
+    for (const AccessRule& rule : policy_.rules()) tools.push_back(CompileRule(rule));
+    out_.num_bits_ = out_.first_condition_bit_ + out_.conditions_.size();
+    CompileScopes();
+    CompileRoles();
+    PlaceRules(servers, tools);
+  }
+
+ private:
+  void NumberScopes() {
+    const auto number = [&](const std::string& scope) {
+      if (out_.scope_bits_.try_emplace(scope, static_cast<uint32_t>(names_.size())).second)
+        names_.push_back(scope);
+    };
+    for (const AccessRule& rule : policy_.rules()) {
+      for (const std::string& scope : rule.scopes) number(scope);
+    }
+    const auto number_given = [&](const std::vector<std::string>& given) {
+      for (const std::string& text : given) {
+        if (!IsScopePattern(text)) number(text);
+      }
+    };
+    for (const ScopeRule& rule : policy_.scopes()) {
+      number(rule.scope);
+      implies_.emplace(rule.scope, &rule.implies);
+      number_given(rule.implies);
+    }
+    for (const RoleRule& role : policy_.roles()) number_given(role.scopes);
+  }
+
+  // Give adds what somebody holds to whom the policy gives `text`, a scope or a pattern.
+  void Give(const std::string& text, GrantMask* mask) const {
+    std::vector<std::string> pending = {text};
+    while (!pending.empty()) {
+      const std::string given = std::move(pending.back());
+      pending.pop_back();
+      if (const auto found = out_.scope_bits_.find(given); found != out_.scope_bits_.end()) {
+        if (HasBit(*mask, found->second)) continue;
+        SetBit(mask, found->second);
+        if (const auto more = implies_.find(given); more != implies_.end())
+          pending.insert(pending.end(), more->second->begin(), more->second->end());
+      }
+      if (!IsScopePattern(given)) continue;
+      for (const std::string& name : names_) {
+        if (MatchesScopePattern(given, name) && !HasBit(*mask, out_.scope_bits_.at(name)))
+          pending.push_back(name);
+      }
+    }
+  }
+
+  void CompileScopes() {
+    for (const std::string& name : names_) {
+      // What a token calls `files:*` is a scope like any other, and no pattern; what it implies may be one.
+      GrantMask mask(out_.num_words());
+      if (const auto more = implies_.find(name); more != implies_.end()) {
+        for (const std::string& text : *more->second) Give(text, &mask);
+      }
+      SetBit(&mask, out_.scope_bits_.at(name));
+      out_.scope_closures_.push_back(std::move(mask));
+    }
+  }
+
+  void CompileRoles() {
+    for (uint32_t i = 0; i < policy_.roles().size(); ++i) {
+      const RoleRule& role = policy_.roles()[i];
+      Role compiled{.principals = Bits(role.principals), .scopes = GrantMask(out_.num_words())};
+      for (const std::string& text : role.scopes) Give(text, &compiled.scopes);
+      out_.roles_.push_back(std::move(compiled));
+      if (role.from.empty()) out_.role_sources_[role.role].push_back({"", i});
+      for (const RoleRule::Source& source : role.from)
+        out_.role_sources_[source.value].push_back({source.issuer, i});
+    }
+  }
+
+  uint32_t BitOf(Condition condition) {
+    const auto [entry, is_new] =
+        condition_numbers_.try_emplace(condition, static_cast<uint32_t>(out_.conditions_.size()));
+    if (is_new) out_.conditions_.push_back(std::move(condition));
+    return out_.first_condition_bit_ + entry->second;
+  }
+
+  CompiledTool CompileRule(const AccessRule& rule) {
+    const auto& classes = policy_.classes();
+    const auto sensitivity = std::find_if(classes.begin(), classes.end(), [&](const SensitivityClass& c) {
+      return c.name == rule.sensitivity;
+    });
+    // More than that, 136 years, is as good as no bound, but still needs an iat.
+    const auto bound = [](int64_t s) { return static_cast<uint32_t>(std::min<int64_t>(s, UINT32_MAX)); };
+    CompiledTool tool;
+    tool.mode = sensitivity->mode;
+    tool.token_age_max_s = bound(sensitivity->token_age_max_s);
+    tool.introspection_outage = sensitivity->introspection_outage;
+    tool.introspection_age_max_s = bound(sensitivity->introspection_age_max_s);
+    tool.last_known_age_max_s = bound(sensitivity->last_known_age_max_s);
+    tool.audit = sensitivity->audit;
+    tool.sensitivity = static_cast<uint8_t>(sensitivity - classes.begin());
+    tool.requirement = NumberOf(Require(rule, *sensitivity));
+    return tool;
+  }
+
+  Requirement Require(const AccessRule& rule, const SensitivityClass& sensitivity) {
+    using Kind = Condition::Kind;
+    Requirement requirement;
+    const auto need = [&](Reason reason, Condition condition) {
+      requirement.needs.push_back({BitOf(std::move(condition)), reason});
+    };
+    for (const std::vector<PrincipalKind>* kinds : {&sensitivity.principals, &rule.principals}) {
+      if (!kinds->empty())
+        need(Reason::kPrincipalKindNotAllowed, {.kind = Kind::kPrincipals, .number = Bits(*kinds)});
+    }
+    if (!sensitivity.credentials.empty()) {
+      need(Reason::kCredentialKindNotAllowed,
+           {.kind = Kind::kCredentials, .number = Bits(sensitivity.credentials)});
+    }
+    if (sensitivity.sender_constraint) need(Reason::kSenderConstraintNeeded, {.kind = Kind::kNever});
+    if (sensitivity.token_lifetime_max_s != 0) {
+      need(Reason::kLifetimeTooLongHere,
+           {.kind = Kind::kLifetime, .number = static_cast<uint64_t>(sensitivity.token_lifetime_max_s)});
+    }
+    if (!rule.roles.empty()) {
+      Condition any{.kind = Kind::kRoles};
+      for (const std::string& role : rule.roles)
+        any.roles.push_back(out_.first_role_bit_ + static_cast<uint32_t>(roles_.at(role)));
+      need(Reason::kRoleMissing, std::move(any));
+    }
+    for (const Predicate& predicate : rule.predicates) {
+      if (!IsOneOf(predicate.claim, out_.claims_)) out_.claims_.push_back(predicate.claim);
+      need(Reason::kClaimNotAsNeeded, {.kind = Kind::kPredicate,
+                                       .number = static_cast<uint64_t>(predicate.operation),
+                                       .claim = predicate.claim,
+                                       .values = predicate.values});
+    }
+    if (!sensitivity.acr_values.empty()) {
+      need(Reason::kAuthenticationInsufficient, {.kind = Kind::kAcr, .values = sensitivity.acr_values});
+      requirement.acr = Joined(sensitivity.acr_values);
+    }
+    if (!sensitivity.amr_values.empty())
+      need(Reason::kAuthenticationInsufficient, {.kind = Kind::kAmr, .values = sensitivity.amr_values});
+    std::vector<std::string> scopes;
+    for (const std::string& scope : rule.scopes) {
+      if (IsOneOf(scope, scopes)) continue;
+      scopes.push_back(scope);
+      requirement.needs.push_back({out_.scope_bits_.at(scope), Reason::kInsufficientScope});
+    }
+    requirement.scopes = Joined(scopes);
+    return requirement;
+  }
+
+  uint16_t NumberOf(Requirement requirement) {
+    const auto [entry, is_new] =
+        requirement_numbers_.try_emplace(requirement.needs, static_cast<uint16_t>(out_.requirements_.size()));
+    if (is_new) out_.requirements_.push_back(std::move(requirement));
+    return entry->second;
+  }
+
+  // PlaceRules makes the tables of each set of rules: of those for all servers, and of those with the rules
+  // for one.
+  void PlaceRules(std::span<const std::string> servers, const std::vector<CompiledTool>& tools) {
+    AddRuleSet("", tools);
+    for (size_t i = 0; i < servers.size(); ++i) {
+      const bool has_own = std::any_of(
+          policy_.rules().begin(), policy_.rules().end(),
+          [&](const AccessRule& rule) { return rule.server == servers[i] && !servers[i].empty(); });
+      out_.rule_sets_[i] = has_own ? static_cast<uint8_t>(out_.resources_.size()) : 0;
+      if (has_own) AddRuleSet(servers[i], tools);
+    }
+  }
+
+  void AddRuleSet(const std::string& server, const std::vector<CompiledTool>& tools) {
+    for (size_t object = 0; object < kTables; ++object) {
+      std::vector<std::string> names;
+      std::vector<CompiledTool> placed;
+      absl::flat_hash_map<std::string, size_t> places;
+      const auto add = [&](const std::string& of) {
+        for (size_t i = 0; i < tools.size(); ++i) {
+          const AccessRule& rule = policy_.rules()[i];
+          if (rule.server != of || static_cast<size_t>(rule.object) != object) continue;
+          if (!places.try_emplace(rule.name, names.size()).second) continue;  // The server's own rule counts.
+          names.push_back(rule.name);
+          placed.push_back(tools[i]);
+        }
+      };
+      add(server);
+      if (!server.empty()) add("");
+      out_.tables_.emplace_back(names, placed);
+    }
+    Resources& resources = out_.resources_.emplace_back();
+    for (size_t i = 0; i < tools.size(); ++i) {
+      const AccessRule& rule = policy_.rules()[i];
+      if (rule.server != server || rule.object != McpObject::kResource) continue;
+      std::string error;
+      ResourcePattern pattern = *ResourcePattern::Parse(rule.name, &error);
+      if (pattern.kind() == ResourcePattern::Kind::kExact) {
+        resources.exact.emplace(rule.name, tools[i]);
+      } else {
+        resources.patterns.emplace_back(std::move(pattern), tools[i]);
+      }
+    }
+    std::stable_sort(resources.patterns.begin(), resources.patterns.end(), [](const auto& a, const auto& b) {
+      return a.first.kind() != b.first.kind() ? a.first.kind() < b.first.kind()
+                                              : a.first.literal_bytes() > b.first.literal_bytes();
+    });
+  }
+
+  const Policy& policy_;
+  CompiledPolicy& out_;
+  std::vector<std::string> names_;  // Of the scopes, by bit.
+  absl::flat_hash_map<std::string, const std::vector<std::string>*> implies_;
+  absl::flat_hash_map<std::string, size_t> roles_;
+  absl::flat_hash_map<Condition, uint32_t> condition_numbers_;
+  absl::flat_hash_map<std::vector<Need>, uint16_t> requirement_numbers_;
 };
 
-CompiledPolicy::Compiled CompiledPolicy::Compile(const Policy& policy) {
-  Compiled compiled;
-  absl::flat_hash_map<ScopeMask, uint16_t> numbers;
-  for (const AccessRule& rule : policy.rules()) {
-    CompiledTool tool;
-    ScopeMask needed{};
-    std::string text;
-    for (const std::string& scope : rule.scopes) {
-      const auto [entry, is_new] =
-          compiled.scope_bits.try_emplace(scope, static_cast<uint32_t>(compiled.scope_bits.size()));
-      const ScopeMask before = needed;
-      SetBit(&needed, entry->second);
-      if (needed == before) continue;  // Named twice.
-      if (!text.empty()) text += ' ';
-      text += scope;
-    }
-    const auto [number, is_new] = numbers.try_emplace(needed, static_cast<uint16_t>(numbers.size()));
-    if (is_new) {
-      compiled.needed.push_back(needed);
-      compiled.scope_texts.push_back(std::move(text));
-    }
-    tool.scopes = number->second;
-    for (const SensitivityClass& sensitivity : policy.classes()) {
-      if (sensitivity.name != rule.sensitivity) continue;
-      // More than that, 136 years, is as good as no bound, but still needs an iat.
-      const auto bound = [](int64_t s) { return static_cast<uint32_t>(std::min<int64_t>(s, UINT32_MAX)); };
-      tool.mode = sensitivity.mode;
-      tool.token_age_max_s = bound(sensitivity.token_age_max_s);
-      tool.introspection_outage = sensitivity.introspection_outage;
-      tool.introspection_age_max_s = bound(sensitivity.introspection_age_max_s);
-      tool.last_known_age_max_s = bound(sensitivity.last_known_age_max_s);
-    }
-    compiled.names.push_back(rule.name);
-    compiled.tools.push_back(tool);
-  }
-  return compiled;
+CompiledPolicy::CompiledPolicy(const Policy& policy, std::span<const std::string> servers) {
+  Compiler(policy, this).Compile(servers);
 }
 
-CompiledPolicy::CompiledPolicy(const Policy& policy) : CompiledPolicy(Compile(policy)) {}
+const CompiledTool* CompiledPolicy::FindResource(size_t server, std::string_view uri) const {
+  const auto find = [&](const Resources& resources) -> const CompiledTool* {
+    if (const auto found = resources.exact.find(Abseil(uri)); found != resources.exact.end())
+      return &found->second;
+    for (const auto& [pattern, tool] : resources.patterns) {
+      if (pattern.Matches(uri)) return &tool;
+    }
+    return nullptr;
+  };
+  const size_t own = rule_sets_[server];
+  const CompiledTool* tool = own == 0 ? nullptr : find(resources_[own]);
+  return tool != nullptr ? tool : find(resources_.front());
+}
 
-CompiledPolicy::CompiledPolicy(Compiled compiled)
-    : scope_bits_(std::move(compiled.scope_bits)),
-      table_(compiled.names, compiled.tools),
-      needed_(std::move(compiled.needed)),
-      scope_texts_(std::move(compiled.scope_texts)) {}
-
-ScopeMask CompiledPolicy::MaskOf(std::span<const std::string_view> scopes) const {
-  ScopeMask mask{};
-  for (std::string_view scope : scopes) {
-    const auto found = scope_bits_.find(absl::string_view(scope.data(), scope.size()));
-    if (found != scope_bits_.end()) SetBit(&mask, found->second);
+void CompiledPolicy::Evaluate(const Caller& caller, GrantMask* mask) const {
+  mask->assign(num_words(), 0);
+  AddScopes(caller, mask);
+  AddRoles(caller, mask);
+  for (uint32_t i = 0; i < conditions_.size(); ++i) {
+    if (Holds(conditions_[i], caller, *mask)) SetBit(mask, first_condition_bit_ + i);
   }
-  return mask;
+}
+
+void CompiledPolicy::AddScopes(const Caller& caller, GrantMask* mask) const {
+  for (std::string_view scope : caller.scopes) {
+    if (const auto found = scope_bits_.find(Abseil(scope)); found != scope_bits_.end())
+      Join(scope_closures_[found->second], mask);
+    if (!caller.scope_wildcards || !IsScopePattern(scope)) continue;
+    for (const auto& [name, bit] : scope_bits_) {
+      if (MatchesScopePattern(scope, name)) Join(scope_closures_[bit], mask);
+    }
+  }
+}
+
+void CompiledPolicy::AddRoles(const Caller& caller, GrantMask* mask) const {
+  if (roles_.empty()) return;
+  for (std::string_view value : caller.roles) {
+    const auto found = role_sources_.find(Abseil(value));
+    if (found == role_sources_.end()) continue;
+    for (const RoleSource& source : found->second) {
+      if (!source.issuer.empty() && source.issuer != caller.issuer && source.issuer != caller.profile)
+        continue;
+      SetBit(mask, first_role_bit_ + source.role);
+      const Role& role = roles_[source.role];
+      if ((role.principals >> static_cast<uint32_t>(caller.kind) & 1) != 0) Join(role.scopes, mask);
+    }
+  }
+}
+
+bool CompiledPolicy::Holds(const Condition& condition, const Caller& caller, const GrantMask& mask) const {
+  const std::vector<std::string>& values = condition.values;
+  switch (condition.kind) {
+    case Condition::Kind::kNever:
+      return false;
+    case Condition::Kind::kPrincipals:
+      return (condition.number >> static_cast<uint32_t>(caller.kind) & 1) != 0;
+    case Condition::Kind::kCredentials:
+      return (condition.number >> static_cast<uint32_t>(caller.credential) & 1) != 0;
+    case Condition::Kind::kLifetime:
+      return caller.credential == CredentialKind::kOpaque ||
+             caller.lifetime_s <= static_cast<int64_t>(condition.number);
+    case Condition::Kind::kRoles:
+      return std::any_of(condition.roles.begin(), condition.roles.end(),
+                         [&](uint32_t bit) { return HasBit(mask, bit); });
+    case Condition::Kind::kPredicate:
+      return std::any_of(caller.claims.begin(), caller.claims.end(), [&](const Claim& claim) {
+        return claim.name == condition.claim &&
+               policy::Holds(static_cast<Predicate::Operator>(condition.number), values, claim);
+      });
+    case Condition::Kind::kAcr:
+      return IsOneOf(caller.acr, values);
+    case Condition::Kind::kAmr:
+      return std::all_of(values.begin(), values.end(), [&](const std::string& value) {
+        return std::find(caller.amr.begin(), caller.amr.end(), value) != caller.amr.end();
+      });
+  }
+  return false;
+}
+
+Reason CompiledPolicy::Lacking(uint32_t requirement, const GrantMask& mask) const {
+  for (const Need& need : requirements_[requirement].needs) {
+    if (!HasBit(mask, need.bit)) return need.reason;
+  }
+  return Reason::kNone;
 }
 
 }  // namespace tollgate::policy

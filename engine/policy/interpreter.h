@@ -29,8 +29,8 @@ struct Step {
 };
 
 struct Interpretation {
-  Reason reason = Reason::kUndecided;      // Of the first step that is not as it should be; kNone.
-  const AccessRule* rule = nullptr;        // Null: none names the target. Points into the policy.
+  Reason reason = Reason::kUndecided;  // Of the first step that is not as it should be; kNone.
+  const AccessRule* rule = nullptr;    // Null: none names the target. Points into the policy.
   const SensitivityClass* sensitivity = nullptr;
   std::vector<Step> steps{};               // All of them, also behind the first that fails.
   std::vector<std::string> held_scopes{};  // That the policy names, by whatever way; sorted.

@@ -14,9 +14,10 @@ class ResourcePattern {
  public:
   enum class Kind : uint8_t { kExact, kTemplate, kPrefix };  // The first that matches counts.
 
-  // Parse returns nullopt, and why in *error, for what is none: no scheme with something behind it, a URI that
-  // IsPlain calls none (its variables and last star apart), a variable without name or end, two variables
-  // next to each other, a prefix that does not end in "/*", or whose host may be continued ("https://*").
+  // Parse returns nullopt, and why in *error, for what is none: no scheme with something behind it, a URI
+  // that IsPlain calls none (its variables and last star apart), a variable without name or end, two
+  // variables next to each other, a prefix that does not end in "/*", or whose host may be continued
+  // ("https://*").
   static std::optional<ResourcePattern> Parse(std::string_view text, std::string* error);
 
   // Matches tells whether `uri`, as a request names it, is meant. For templates and prefixes only of plain

@@ -10,7 +10,7 @@ namespace {
 
 // Displacements are 16 bits, and reach every cell.
 constexpr uint64_t kCellsMax = 1 << 16;
-static_assert(2 * PolicyBuilder::kToolsMax <= kCellsMax / 2 && limits::kToolBytesMax < UINT16_MAX);
+static_assert(2 * PolicyBuilder::kRulesMax <= kCellsMax / 2 && limits::kToolBytesMax < UINT16_MAX);
 
 }  // namespace
 

@@ -21,11 +21,13 @@ struct alignas(64) CompiledTool {
   std::array<char, kNameBytes> name{};  // Zeros behind it; of a longer one, an index among the long names.
   uint32_t token_age_max_s = 0;         // 0: no bound.
   uint16_t name_len = UINT16_MAX;       // No name is that long: an empty cell.
-  uint16_t scopes = 0;                  // The set of scopes that is needed, by its number in the policy.
+  uint16_t requirement = 0;             // What is needed of a caller, by its number in the policy.
   ValidationMode mode = ValidationMode::kSignature;
   IntrospectionOutage introspection_outage = IntrospectionOutage::kDenyUnavailable;
   uint32_t introspection_age_max_s = 0;  // 0: no bound.
   uint32_t last_known_age_max_s = 0;
+  AuditDuty audit = AuditDuty::kSampled;
+  uint8_t sensitivity = 0;  // Its position in Policy::classes.
 };
 static_assert(sizeof(CompiledTool) == 64);
 

@@ -99,10 +99,10 @@ struct Predicate {
 // AccessRule says what one tool, prompt, resource or method needs, all of it.
 struct AccessRule {
   // Matched exactly. Of a resource it may be a URI template (RFC 6570, level 1: each `{variable}` stands for
-  // one or more characters but / ? # and %2F), or with a `*` at its end a prefix up to a slash: `file:///docs/*`
-  // is all that lies below. The rule with the longest text that matches counts, an exact one before a template
-  // and that before a prefix. Templates and prefixes match no URI that servers could take for another one: see
-  // docs/policy.md.
+  // one or more characters but / ? # and %2F), or with a `*` at its end a prefix up to a slash:
+  // `file:///docs/*` is all that lies below. The rule with the longest text that matches counts, an exact one
+  // before a template and that before a prefix. Templates and prefixes match no URI that servers could take
+  // for another one: see docs/policy.md.
   std::string name{};
   std::vector<std::string> scopes{};  // All are needed. Compared exactly; a `*` is a letter like any other.
   bool any_valid_token = false;       // Says on purpose that neither scopes nor roles are needed.
@@ -120,7 +120,7 @@ struct AccessRule {
 // ScopeRule declares a scope and what it implies. A pattern is a scope with a `*` at its end: all scopes that
 // the policy names and that begin with what is in front of it.
 struct ScopeRule {
-  std::string scope{};                 // May itself be a pattern's text ("files:*"): then it implies its matches.
+  std::string scope{};  // May itself be a pattern's text ("files:*"): then it implies its matches.
   std::vector<std::string> implies{};  // Scopes or patterns: whoever holds `scope` holds these.
 };
 

@@ -117,13 +117,13 @@ enum class Reason : uint16_t {
 // Category is what the caller should do about a Reason.
 enum class Category : uint8_t {
   kAllowed,
-  kAuthenticate,    // No credential: 401 without `error`.
-  kReauthenticate,  // 401 invalid_token.
+  kAuthenticate,          // No credential: 401 without `error`.
+  kReauthenticate,        // 401 invalid_token.
   kAuthenticateStronger,  // 401 insufficient_user_authentication (RFC 9470 section 3).
-  kStepUp,          // 403 insufficient_scope: granting the named scopes would make this call allowed.
-  kForbidden,       // 403 without `error`: no token of this caller would do.
-  kFixRequest,      // 400 invalid_request.
-  kRetryLater,      // 503 with Retry-After.
+  kStepUp,                // 403 insufficient_scope: granting the named scopes would make this call allowed.
+  kForbidden,             // 403 without `error`: no token of this caller would do.
+  kFixRequest,            // 400 invalid_request.
+  kRetryLater,            // 503 with Retry-After.
 };
 
 // ReasonName returns the stable snake_case name of `reason`, such as "expired"; "unknown_reason" for a number
