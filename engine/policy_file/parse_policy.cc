@@ -12,9 +12,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "policy/near_miss.h"
 #include "policy_file/blank.h"
 #include "policy_file/duration.h"
-#include "policy_file/near_miss.h"
 #include "policy_file/text.h"
 #include "policy_file/yaml_tree.h"
 #include "tollgate/policy_file.h"
@@ -22,8 +22,9 @@
 namespace tollgate {
 namespace {
 
+using policy::DidYouMean;
 using policy_file::Blank;
-using policy_file::DidYouMean;
+using policy_file::InOneLine;
 using policy_file::Node;
 using policy_file::ParseDuration;
 using policy_file::Place;
@@ -84,7 +85,7 @@ class Reader {
   absl::StatusOr<Policy> Build() {
     for (PolicyFinding& finding : builder_.Findings()) {
       const Place place = PlaceOf(finding);
-      findings_.push_back({finding.is_error, place.line, place.column, std::move(finding.message)});
+      findings_.push_back({finding.is_error, place.line, place.column, InOneLine(finding.message)});
     }
     return builder_.Build();
   }

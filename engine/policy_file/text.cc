@@ -92,6 +92,20 @@ std::string Quoted(std::string_view text) {
   return quoted + (whole ? "\"" : "…\"");
 }
 
+std::string InOneLine(std::string_view message) {
+  std::string line;
+  while (!message.empty()) {
+    uint32_t character;
+    NextCharacter(&message, &character);
+    if (character == '"' || character == '\\') {
+      line += static_cast<char>(character);
+    } else {
+      AppendEscaped(character, &line);
+    }
+  }
+  return line;
+}
+
 void AppendDoubleQuoted(std::string_view text, std::string* out) {
   *out += '"';
   while (!text.empty()) {

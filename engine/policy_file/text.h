@@ -20,6 +20,9 @@ bool IsVisible(uint32_t character);
 // and what is behind 80 bytes left out.
 std::string Quoted(std::string_view text);
 
+// InOneLine returns a message of which parts come from elsewhere, with what is not visible escaped.
+std::string InOneLine(std::string_view message);
+
 // AppendDoubleQuoted appends `text` as a double-quoted YAML scalar. Bytes that are not UTF-8 become U+FFFD.
 void AppendDoubleQuoted(std::string_view text, std::string* out);
 
