@@ -22,8 +22,7 @@ constexpr size_t kNameBytesMax = 1000;
 
 // IsPlain tells whether `text` needs no quotation marks, neither for us nor for those who read YAML 1.1.
 bool IsPlain(std::string_view text) {
-  static constexpr std::string_view kOther[] = {"true", "false", "yes", "no", "on",
-                                                "off",  "null",  "y",   "n",  "any_valid_token"};
+  static constexpr std::string_view kOther[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto may_stand = [&](char c) {
     return is_letter(c) || (c >= '0' && c <= '9') ||
@@ -165,7 +164,9 @@ std::string RuleLine(const AccessRule& rule) {
   if (!rule.systems.empty()) said += Line(8, "systems", List(rule.systems));
   if (!said.empty() && !rule.scopes.empty()) said = Line(8, "scopes", List(rule.scopes)) + said;
   if (!said.empty()) return Line(6, rule.name, Below(said));
-  return Line(6, rule.name, rule.scopes.size() == 1 ? Scalar(rule.scopes.front()) : List(rule.scopes));
+  // ParsePolicy takes this name, alone, for a slip.
+  const bool is_short = rule.scopes.size() == 1 && rule.scopes.front() != "any_valid_token";
+  return Line(6, rule.name, is_short ? Scalar(rule.scopes.front()) : List(rule.scopes));
 }
 
 struct Section {

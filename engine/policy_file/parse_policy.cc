@@ -104,6 +104,11 @@ class Reader {
     }
   }
 
+  // Missing complains of what a map lacks, unless there are complaints already: it may be there, misspelt.
+  void Missing(const Node& map, std::string message) {
+    if (findings_.empty()) Error(map.place, std::move(message));
+  }
+
   Place PlaceOf(const PolicyFinding& finding) const {
     const auto find = [&](const std::vector<PartPlaces>& parts) {
       return finding.index < parts.size() ? parts[finding.index].Find(finding.member, finding.item) : Place{};
@@ -227,14 +232,14 @@ class Reader {
              {"servers", "", keep(&servers)}});
     if (root.kind != Node::Kind::kMap) return;
     if (version == nullptr) {
-      Error(root.place, "\"version: 1\" is missing");
+      Missing(root, "\"version: 1\" is missing");
     } else if (version->text != "1") {
       return Error(version->place, "the version is not known: 1 is");
     }
     if (classes != nullptr) EachEntry(*classes, [this](auto& name, auto& value) { ReadClass(name, value); });
     if (scopes != nullptr) EachEntry(*scopes, [this](auto& name, auto& value) { ReadScope(name, value); });
     if (roles != nullptr) EachEntry(*roles, [this](auto& name, auto& value) { ReadRole(name, value); });
-    if (servers == nullptr) return Error(root.place, "\"servers\" is missing: nothing would be allowed");
+    if (servers == nullptr) return Missing(root, "\"servers\" is missing: nothing would be allowed");
     if (servers->kind != Node::Kind::kList)
       return Error(servers->place, "a list of servers is expected here");
     for (const Node& server : servers->items) ReadServer(server);
@@ -326,7 +331,7 @@ class Reader {
                 has_value = true;
                 ReadText(node, &read->value);
               }}});
-    if (value.kind == Node::Kind::kMap && !has_value) Error(value.place, "\"value\" is missing");
+    if (!has_value) Missing(value, "\"value\" is missing");
   }
 
   void ReadServer(const Node& value) {
@@ -455,11 +460,10 @@ class Reader {
              {"in", "", values(Predicate::Operator::kIn)},
              {"prefix", "", values(Predicate::Operator::kPrefix)},
              {"contains", "", values(Predicate::Operator::kContains)}});
-    if (value.kind != Node::Kind::kMap) return;
-    if (!has_claim) Error(value.place, "\"claim\" is missing");
-    if (num_operators != 1) {
-      Error(value.place, "a condition has one of present, equals, in, prefix, contains");
-    }
+    if (!has_claim) Missing(value, "\"claim\" is missing");
+    if (num_operators > 1)
+      Error(value.place, "a condition has only one of present, equals, in, prefix, contains");
+    if (num_operators == 0) Missing(value, "one of present, equals, in, prefix, contains is missing");
   }
 
   std::vector<PolicyFileFinding>& findings_;

@@ -189,7 +189,9 @@ std::optional<Node> ReadYaml(std::string_view text, std::vector<PolicyFileFindin
     return std::nullopt;
   }
   TreeBuilder builder(text, errors);
-  std::istringstream stream{std::string(text)};
+  // yaml-cpp takes a quotation mark that is still open when the last line ends for one that was closed: there
+  // must be something more, in a line without an end.
+  std::istringstream stream(std::string(text) + (text.ends_with('\n') ? "#" : "\n#"));
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder) && !builder.failed()) {
