@@ -39,7 +39,10 @@ Policy SomePolicy(size_t number) {
   builder.AddClass({.name = "young", .token_age_max_s = 120});
   builder.AddClass({.name = "mfa", .acr_values = {"loa2"}, .amr_values = {"otp"}});
   builder.AddRole({.role = "admin", .scopes = {"files:*"}});
-  if (number == 2) builder.AddScope({.scope = "mail", .implies = {"files:read"}});
+  for (const char* scope : {"files:read", "files:write", "openid"}) builder.AddScope({.scope = scope});
+  ScopeRule mail{.scope = "mail"};
+  if (number == 2) mail.implies = {"files:read"};
+  builder.AddScope(std::move(mail));
   builder.AddRule({.name = "search", .scopes = {number == 1 ? "mail" : "files:read"}});
   builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
   if (number != 1) builder.AddRule({.name = "ping", .any_valid_token = true});

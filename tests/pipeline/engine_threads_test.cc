@@ -105,8 +105,8 @@ TEST_F(EngineThreadsTest, ManyThreadsOnOneTokenDoNotVerifyItWheneverSomethingIsR
   EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
   const Metrics metrics = engine_->ReadMetrics();
   EXPECT_GT(metrics.rechecks, kRevocations / 2);
-  // Not 1: a thread that is interrupted while it writes is not waited for, and where each write is slow (TSan)
-  // that is one revocation in three. Without the second look there are several verifications for each.
+  // Not 1: a thread that is interrupted while it writes is not waited for, and where each write is slow
+  // (TSan) that is one revocation in three. Without the second look there are several verifications for each.
   EXPECT_LT(metrics.signature_verifications, kRevocations);
   RecordProperty("verifications", static_cast<int>(metrics.signature_verifications));
 }
@@ -122,7 +122,8 @@ TEST_F(EngineThreadsTest, APolicyIsInForceOnceItsCallHasReturned) {
     return *builder.Build();
   };
   const std::array<Policy, 2> policies = {policy_of(false), policy_of(true)};
-  const std::array<std::string, 2> tokens = {"Bearer " + Token("files:read"), "Bearer " + Token("files:write")};
+  const std::array<std::string, 2> tokens = {"Bearer " + Token("files:read"),
+                                             "Bearer " + Token("files:write")};
   ASSERT_TRUE(engine_->SetPolicy(policies[0]).ok());
   std::atomic<uint64_t> turn{0};  // Odd while the policy is being changed.
   std::atomic<bool> stop{false};

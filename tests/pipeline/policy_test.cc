@@ -19,8 +19,9 @@ Policy Build(const std::function<void(PolicyBuilder&)>& fill) {
 
 class PolicyTest : public EngineTest {
  protected:
-  void Use(const std::function<void(PolicyBuilder&)>& fill,
-           const std::function<void(Config&)>& change = [](Config&) {}) {
+  void Use(
+      const std::function<void(PolicyBuilder&)>& fill,
+      const std::function<void(Config&)>& change = [](Config&) {}) {
     Config config = TestConfig(idp::Jwks({&key_}).dump());
     config.policy = Build(fill);
     change(config);
@@ -156,8 +157,7 @@ TEST_F(PolicyTest, ServersAndKindsOfObjectsHaveRulesOfTheirOwn) {
     builder.AddRule({.name = "secret", .scopes = {"other:read"}, .server = kOtherResource});
     builder.AddRule({.name = "search", .scopes = {"prompts"}, .object = McpObject::kPrompt});
     builder.AddRule({.name = "file:///docs/*", .scopes = {"files:read"}, .object = McpObject::kResource});
-    builder.AddRule(
-        {.name = "file:///docs/hr/{id}", .scopes = {"hr"}, .object = McpObject::kResource});
+    builder.AddRule({.name = "file:///docs/hr/{id}", .scopes = {"hr"}, .object = McpObject::kResource});
     builder.AddProtocol();
   });
   const std::string token = Mint([](idp::json& claims) { claims["aud"] = {kResource, kOtherResource}; });

@@ -31,8 +31,8 @@ uint64_t Seed(uint32_t number, uint32_t version) { return number + uint64_t{vers
 
 std::string Subject(uint64_t seed) { return std::string(1 + seed % 60, static_cast<char>('a' + seed % 26)); }
 
-// The entry of which these facts are, by the times that follow from the seed; the stamp may be another, and its
-// two parts are of one writer.
+// The entry of which these facts are, by the times that follow from the seed; the stamp may be another, and
+// its two parts are of one writer.
 bool Consistent(uint32_t number, Facts facts, const Details* details) {
   const auto seed = static_cast<uint64_t>(facts.valid_from_s);
   const VerdictCache::Entry expected = EntryOf(seed);
