@@ -629,14 +629,64 @@ void AddMcpList(Seeds& seeds) {
       {"batch-in-batch", R"([[{"result":{"tools":[{"name":"a"}]}}]])"}};
 }
 
+// Logs without their chain values, which the target adds: so many members as a reader looks at.
+void AddAudit(Seeds& seeds) {
+  const std::string start =
+      R"({"time":1800000000000,"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c1",)"
+      R"("chain_algorithm":"HMAC-SHA-256","checkpoint_interval_ms":60000}})";
+  const auto line = [](const char* record, int sequence, const char* chain_id = "c1") {
+    return "\n{\"time\":1800000000000,\"metadata\":{\"sequence\":" + std::to_string(sequence) +
+           "},\"unmapped\":{\"record\":\"" + record + "\",\"chain_id\":\"" + chain_id + "\"}}";
+  };
+  const std::string decision = line("decision", 2), stop = line("stop", 3);
+  const std::string next =
+      R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c2","chain_algorithm":)"
+      R"("HMAC-SHA-256","unfinished_bytes":8}})";
+  // Chained, by SHA-256 alone.
+  const std::string plain =
+      R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c","chain_algorithm":"SHA-256")";
+  seeds["audit_reader"] = {
+      {"empty", ""},
+      {"start", start},
+      {"whole", start + decision + stop + "\n"},
+      {"lost", start + R"(
+{"metadata":{"sequence":2},"unmapped":{"record":"lost","chain_id":"c1","lost":3}})"},
+      {"removed", start + stop},
+      {"twice", start + decision + decision},
+      {"behind-end", start + decision + stop + line("decision", 4)},
+      {"another-chain", start + line("decision", 2, "c2")},
+      {"no-beginning", decision.substr(1)},
+      {"two-starts", start + "\n" + next},
+      {"continues",
+       R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c2","chain_algorithm":)"
+       R"("HMAC-SHA-256","continues":")" +
+           std::string(64, 'a') + "\"}}"},
+      {"torn", "{\"time\":\n" + next},
+      {"torn-of-another-length", "{\"time\"\n" + next},
+      {"torn-at-the-end", start + "\n{\"time\":"},
+      {"no-record", "{\"a\":{}}"},
+      {"member-twice",
+       R"({"metadata":{"sequence":1},"unmapped":{"record":"start","record":"start","chain_id":"c"}})"},
+      {"plain", plain + R"(,"chain":"c61920d2d6b29ec1f680cdbd12d3e088326084302df22f73e60c072855061306"}})"},
+      {"plain-changed",
+       plain + R"(,"chain":"0000000000000000000000000000000000000000000000000000000000000000"}})"}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
   Seeds seeds;
+<<<<<<< HEAD
   for (const auto add : {AddBase64Url, AddJson,    AddJws,        AddHeader,        AddIntrospection,
                          AddMetadata,  AddJwks,    AddClaims,     AddAuthorization, AddEngine,
                          AddRefresh,   AddPolicy,  AddPolicyFile, AddCacheTag,      AddKeySnapshot,
                          AddMcp,       AddMcpList, AddSignedJwks, AddSignedAnswers, AddCanary}) {
+=======
+  for (const auto add : {AddBase64Url, AddJson,       AddJws,           AddHeader,        AddIntrospection,
+                         AddMetadata,  AddJwks,       AddClaims,        AddAuthorization, AddEngine,
+                         AddRefresh,   AddPolicy,     AddCacheTag,      AddKeySnapshot,   AddMcp,
+                         AddMcpList,   AddSignedJwks, AddSignedAnswers, AddAudit,         AddCanary}) {
+>>>>>>> w-audit
     add(seeds);
   }
   return seeds;

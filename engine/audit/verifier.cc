@@ -90,9 +90,11 @@ bool Verifier::Parse(std::string_view line, Parsed* parsed) {
   const std::optional<SplitLineResult> split = SplitLine(line);
   if (!split || document_.Parse(line) != Reason::kNone) return false;
   const json::Value root = document_.root(), unmapped = root.Member("unmapped");
-  // The end of the line is that of this object, and not what a text in it says.
-  if (!unmapped.Member("chain").string()) return false;
-  const auto number = [](json::Value value) { return static_cast<uint64_t>(value.int64().value_or(0)); };
+  // The end of the line is that of this object, and not of another one.
+  if (unmapped.Member("chain").string() != Hex(split->value)) return false;
+  const auto number = [](json::Value value) {
+    return static_cast<uint64_t>(std::max<int64_t>(value.int64().value_or(0), 0));
+  };
   *parsed = {.open = split->open,
              .value = split->value,
              .record = unmapped.Member("record").string().value_or(""),

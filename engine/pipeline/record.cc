@@ -41,8 +41,9 @@ TOLLGATE_SLOW bool Record(Context& context, const sync::ReadScope& scope, const 
       .sample_one_in = context.audit->SampleOneIn(duty, decision.verdict),
       .object = request.object,
       .tool = seen.tool != nullptr ? request.tool : request.tool.substr(0, kUnknownNameBytesMax),
-      .server = resource < context.resource_uris.size() ? context.resource_uris[resource] : "",
-      .sensitivity = seen.tool != nullptr ? seen.policy->SensitivityOf(*seen.tool) : "",
+      .server = resource < context.resource_uris.size() ? std::string_view(context.resource_uris[resource])
+                                                        : std::string_view(),
+      .sensitivity = seen.tool != nullptr ? seen.policy->SensitivityOf(*seen.tool) : std::string_view(),
       .principal_known = !principal.issuer().empty(),
       .principal = principal.kind(),
       .issuer = principal.issuer(),

@@ -266,12 +266,32 @@ TEST(Verifier, ATornLineAtTheEndIsOneThatIsBeingWritten) {
   }
 }
 
-TEST(Verifier, ReadsTheEndOfALineAndNotWhatATextSays) {
-  // The tool's name ends as a line does; the line itself has no chain value.
-  const std::string line =
-      "{\"time\":1,\"metadata\":{\"sequence\":1},\"x\":{\"unmapped\":{\"record\":\"decision\",\"chain\":\"" +
-      std::string(64, '0') + "\"}}";
-  EXPECT_EQ(Verify({line}), ChainFault::kNotARecord);
+TEST(Verifier, ReadsTheEndOfItsObjectAndNotOfAnotherOne) {
+  for (const char* before :
+       {R"({"metadata":{"sequence":1},"x":{"unmapped":{"record":"start","chain_id":"c")",
+        R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c","chain":"a"},"x":{"a":1)",
+        R"({"unmapped":{"record":"start","chain_id":"c","chain":1},"x":{"a":1)"}) {
+    std::string line = before;
+    Chain({}).Close({}, &line);
+    EXPECT_EQ(Verify({line}), ChainFault::kNotARecord) << line;
+  }
+}
+
+TEST(Verifier, WantsANumberAnIdAndAKindOfEachLine) {
+  const auto verify = [](std::string line) {
+    Chain({}).Close({}, &line);
+    return Verify({line});
+  };
+  const std::string rest = R"("record":"start","chain_id":"c","chain_algorithm":"SHA-256")";
+  ASSERT_EQ(verify(R"({"metadata":{"sequence":1},"unmapped":{)" + rest), ChainFault::kNone);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":0},"unmapped":{)" + rest), ChainFault::kNotARecord);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":-1},"unmapped":{)" + rest), ChainFault::kNotARecord);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":"1"},"unmapped":{)" + rest), ChainFault::kNotARecord);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":2},"unmapped":{)" + rest), ChainFault::kMissing);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":1},"unmapped":{"record":"start")"), ChainFault::kNotARecord);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":1},"unmapped":{"chain_id":"c")"), ChainFault::kNotARecord);
+  EXPECT_EQ(verify(R"({"metadata":{"sequence":1},"unmapped":{"continues":"00",)" + rest),
+            ChainFault::kNotARecord);
 }
 
 TEST(Verifier, AFaultStays) {

@@ -136,7 +136,7 @@ TEST_F(PolicyTest, RolesBringScopesToThoseWhoMayHaveThem) {
 
 TEST_F(PolicyTest, AStarInATokenIsALetterUnlessItsIssuerSaysOtherwise) {
   const auto fill = [](PolicyBuilder& builder) {
-    builder.AddScope({.scope = "files:admin", .implies = {"files:*"}});
+    builder.AddScope({.scope = "files:read"}).AddScope({.scope = "files:admin", .implies = {"files:*"}});
     builder.AddRule({.name = "search", .scopes = {"files:read"}});
     builder.AddRule({.name = "wipe", .scopes = {"files:admin"}});
   };
