@@ -676,17 +676,11 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-<<<<<<< HEAD
-  for (const auto add : {AddBase64Url, AddJson,    AddJws,        AddHeader,        AddIntrospection,
-                         AddMetadata,  AddJwks,    AddClaims,     AddAuthorization, AddEngine,
-                         AddRefresh,   AddPolicy,  AddPolicyFile, AddCacheTag,      AddKeySnapshot,
-                         AddMcp,       AddMcpList, AddSignedJwks, AddSignedAnswers, AddCanary}) {
-=======
-  for (const auto add : {AddBase64Url, AddJson,       AddJws,           AddHeader,        AddIntrospection,
-                         AddMetadata,  AddJwks,       AddClaims,        AddAuthorization, AddEngine,
-                         AddRefresh,   AddPolicy,     AddCacheTag,      AddKeySnapshot,   AddMcp,
-                         AddMcpList,   AddSignedJwks, AddSignedAnswers, AddAudit,         AddCanary}) {
->>>>>>> w-audit
+  for (const auto add :
+       {AddBase64Url,     AddJson,     AddJws,           AddHeader, AddIntrospection, AddMetadata,
+        AddJwks,          AddClaims,   AddAuthorization, AddEngine, AddRefresh,       AddPolicy,
+        AddPolicyFile,    AddCacheTag, AddKeySnapshot,   AddMcp,    AddMcpList,       AddSignedJwks,
+        AddSignedAnswers, AddAudit,    AddCanary}) {
     add(seeds);
   }
   return seeds;
