@@ -51,13 +51,16 @@ std::unique_ptr<Log::Lane> Log::MakeLane(uint64_t number) const {
   return std::make_unique<Lane>(ring_bytes_, static_cast<uint32_t>(number % sample_one_in_) + 1);
 }
 
+TOLLGATE_SLOW bool Log::LoseWithoutLane() noexcept {
+  // Ordering: relaxed; a statistic.
+  lost_without_lane_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
 bool Log::Submit(const Record& record) noexcept {
   Lane* const lane = Mine();
-  if (lane == nullptr) [[unlikely]] {
-    // Ordering: relaxed; a statistic.
-    lost_without_lane_.fetch_add(1, std::memory_order_relaxed);
-    return false;
-  }
+  if (lane == nullptr) [[unlikely]]
+    return LoseWithoutLane();
   // Ordering: relaxed; a state of the sink that may be a moment old, and guards no data.
   const bool refused = record.duty == AuditDuty::kMustRecord && sink_failing_.load(std::memory_order_relaxed);
   const size_t bytes = EncodedBytes(record);

@@ -105,6 +105,7 @@ class Log {
   }
   std::unique_ptr<Lane> MakeLane(uint64_t number) const;
 
+  bool LoseWithoutLane() noexcept;
   LineHead NextHead();
   void CloseLine(size_t begin);
   void Start(const Now& now);

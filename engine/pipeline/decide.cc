@@ -250,7 +250,8 @@ TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, u
   const verdicts::Names& names = details.names;
   if (audit_id != nullptr) std::copy(names.audit_id.begin(), names.audit_id.end(), audit_id->begin());
   const policy::GrantsHead head = policy::ReadHead(names.grants);
-  std::string_view rest = names.grants.substr(sizeof head);
+  std::string_view rest = names.grants;
+  rest.remove_prefix(std::min(rest.size(), sizeof head));
   const auto take = [&rest](size_t bytes) {
     const std::string_view taken = rest.substr(0, bytes);
     rest.remove_prefix(bytes);

@@ -1,6 +1,5 @@
 #include "policy/grant_sets.h"
 
-#include <new>
 
 #include "base/limits.h"
 
@@ -9,9 +8,7 @@ namespace {
 
 // Zeros that take no memory before they are written to.
 uint64_t* AllocateRows(size_t row_words) {
-  void* const rows = std::calloc(limits::kGrantSetsMax, row_words * sizeof(uint64_t));
-  if (rows == nullptr) throw std::bad_alloc();
-  return static_cast<uint64_t*>(rows);
+  return static_cast<uint64_t*>(std::calloc(limits::kGrantSetsMax, row_words * sizeof(uint64_t)));
 }
 
 }  // namespace
@@ -23,6 +20,7 @@ GrantSets::GrantSets(const CompiledPolicy& policy)
       rows_(AllocateRows(row_words_)) {}
 
 std::optional<uint32_t> GrantSets::Intern(const GrantMask& mask) {
+  if (rows_ == nullptr) return std::nullopt;
   return masks_.Intern(BytesOf(mask), [&](uint32_t number) {
     for (uint32_t r = 0; r < policy_.num_requirements(); ++r) {
       const uint64_t met = policy_.Lacking(r, mask) == Reason::kNone;
