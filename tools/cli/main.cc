@@ -37,6 +37,7 @@ Exit: 0 every line was answered, 1 `policy check` found errors, 2 the arguments 
   tollgate jwks jwks.json
   tollgate policy check policy.yaml
   tollgate policy table policy.yaml --format markdown
+  tollgate policy export policy.yaml --for keycloak
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 

@@ -3,10 +3,11 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | check | table)
+    --jwks | jwks | check | table | export)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
+    --for) words="keycloak okta entra auth0" ;;
     --format) words="terminal markdown html" ;;
     --require-typ) words="at+jwt any" ;;
     --profile) words="rfc9068 lenient auth0 cognito entra-v1 entra-v2 keycloak okta dangerous-google-id-token" ;;
@@ -19,7 +20,8 @@ _tollgate() {
           case ${COMP_WORDS[2]} in
             check) words="--help" ;;
             table) words="--format --help" ;;
-            *) words="check table --help" ;;
+            export) words="--for --issuer --help" ;;
+            *) words="check table export --help" ;;
           esac
           ;;
         *) words="verify explain inspect jwks policy --help --version" ;;
