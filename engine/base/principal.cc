@@ -6,10 +6,12 @@ namespace tollgate {
 
 void Principal::Clear() {
   fields_.fill({});
+  kind_ = PrincipalKind::kUser;
   overflow_.clear();
 }
 
-void Principal::Assign(std::span<const std::string_view, kFieldCount> fields) {
+void Principal::Assign(std::span<const std::string_view, kFieldCount> fields, PrincipalKind kind) {
+  kind_ = kind;
   size_t total = 0;
   for (std::string_view field : fields) total += field.size();
   overflow_.clear();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string>
 
 #include "base/ascii.h"
 #include "base/saturating.h"
@@ -73,10 +74,18 @@ void Clear(AccessToken* token) {
   fresh.audiences.swap(token->audiences);
   fresh.scopes.swap(token->scopes);
   fresh.roles.swap(token->roles);
+  fresh.actors.swap(token->actors);
+  fresh.amr.swap(token->amr);
+  fresh.policy_claims.swap(token->policy_claims);
+  fresh.policy_values.swap(token->policy_values);
   *token = std::move(fresh);
   token->audiences.clear();
   token->scopes.clear();
   token->roles.clear();
+  token->actors.clear();
+  token->amr.clear();
+  token->policy_claims.clear();
+  token->policy_values.clear();
 }
 
 // Reader reads one claim after the other and stays at the first failure.
@@ -125,6 +134,36 @@ class Reader {
     RemoveDuplicates(roles);
   }
 
+  // Actors reads who acts for the subject. One that cannot be read refuses the token: without its actor, it
+  // would be the subject's own.
+  void Actors(std::vector<std::string_view>* actors) {
+    for (json::Value actor = Get("act"); actor.present(); actor = Get(actor, "act")) {
+      if (!actor.is_object() || actors->size() == limits::kActorsMax) {
+        reason_ = Reason::kBadClaim;
+        return;
+      }
+      json::Value name = actor.Member("sub");
+      if (!name.present()) name = actor.Member("client_id");
+      std::string_view text;
+      reason_ = name.present() ? ReadText(name, &text) : Reason::kBadClaim;
+      actors->push_back(text);
+    }
+  }
+
+  void Authentication(std::string_view* acr, std::vector<std::string_view>* amr) {
+    if (reason_ != Reason::kNone) return;
+    if (const json::Value value = payload_.Member("acr");
+        value.present() && ReadText(value, acr) != Reason::kNone) {
+      *acr = {};
+    }
+    const json::Value methods = payload_.Member("amr");
+    if (!methods.is_array()) return;
+    for (json::Value method = methods.FirstChild(); method.present(); method = methods.NextChild(method)) {
+      std::string_view text;
+      if (ReadText(method, &text) == Reason::kNone && amr->size() < limits::kAmrMax) amr->push_back(text);
+    }
+  }
+
   void Confirmation(bool* present) {
     const json::Value value = Get("cnf");
     *present = value.present();
@@ -169,7 +208,53 @@ class Reader {
   Reason reason_ = Reason::kNone;
 };
 
-Reason ReadClaims(json::Value payload, const Profile& profile, AccessToken* token, bool* has_expiry) {
+PrincipalKind KindOf(json::Value payload, const Profile& profile, const AccessToken& token) {
+  if (!token.actors.empty()) return PrincipalKind::kAgent;
+  if (!token.subject.empty() && token.subject == token.client_id) return PrincipalKind::kService;
+  for (const auto& [name, value] : profile.service_marks) {
+    const json::Value mark = payload.Pointer(name);
+    if (mark.present() && (value.empty() || mark.string() == value)) return PrincipalKind::kService;
+  }
+  return PrincipalKind::kUser;
+}
+
+bool HasControls(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+// AddPolicyValue: what of a claim predicates see.
+void AddPolicyValue(json::Value value, AccessToken* token) {
+  if (const std::optional<std::string_view> text = value.string()) {
+    if (!HasControls(*text)) token->policy_values.push_back(*text);
+  } else if (const std::optional<bool> boolean = value.boolean()) {
+    token->policy_values.push_back(*boolean ? "true" : "false");
+  } else if (const std::optional<int64_t> number = value.int64()) {
+    token->policy_values.push_back(token->policy_numbers.emplace_back(std::to_string(*number)));
+  }
+}
+
+void ReadPolicyClaims(json::Value payload, const std::vector<std::string>& names, AccessToken* token) {
+  for (const std::string& name : names) {
+    const json::Value value = payload.Pointer(name);
+    if (!value.present() || value.type() == json::Type::kNull) continue;
+    PolicyClaim claim{.name = name, .first = token->policy_values.size()};
+    claim.is_list = value.is_array();
+    claim.is_text = value.string().has_value();
+    if (claim.is_list) {
+      for (json::Value member = value.FirstChild(); member.present(); member = value.NextChild(member))
+        AddPolicyValue(member, token);
+    } else {
+      AddPolicyValue(value, token);
+    }
+    claim.num_values = token->policy_values.size() - claim.first;
+    token->policy_claims.push_back(claim);
+  }
+}
+
+Reason ReadClaims(json::Value payload, const Expectations& expectations, AccessToken* token,
+                  bool* has_expiry) {
+  const Profile& profile = expectations.profile;
   if (const Reason reason = PeekIssuer(payload, &token->issuer); reason == Reason::kBadClaim) return reason;
   Reader reader(payload);
   reader.Date("exp", Rounding::kUp, &token->expires_at, has_expiry);
@@ -182,7 +267,12 @@ Reason ReadClaims(json::Value payload, const Profile& profile, AccessToken* toke
   reader.Scopes(profile.scope_claims, &token->scopes);
   reader.Roles(profile.role_claims, &token->roles);
   reader.Confirmation(&token->sender_constrained);
-  return reader.reason();
+  reader.Actors(&token->actors);
+  reader.Authentication(&token->acr, &token->amr);
+  if (reader.reason() != Reason::kNone) return reader.reason();
+  token->kind = KindOf(payload, profile, *token);
+  if (expectations.policy_claims != nullptr) ReadPolicyClaims(payload, *expectations.policy_claims, token);
+  return Reason::kNone;
 }
 
 Reason CheckRequired(const AccessToken& token, bool has_expiry, const Expectations& expectations) {
@@ -291,7 +381,7 @@ Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, 
   if (const Reason reason = CheckMarks(jws.header(), jws.payload(), profile); reason != Reason::kNone)
     return reason;
   bool has_expiry = false;
-  if (const Reason reason = ReadClaims(jws.payload(), profile, storage, &has_expiry);
+  if (const Reason reason = ReadClaims(jws.payload(), expectations, storage, &has_expiry);
       reason != Reason::kNone) {
     return reason;
   }
@@ -335,7 +425,7 @@ Reason ValidateAnswer(json::Value answer, const Expectations& expectations, int6
   }
   if (const Reason reason = CheckOtherMarks(answer, profile); reason != Reason::kNone) return reason;
   bool has_expiry = false;
-  if (const Reason reason = ReadClaims(answer, profile, storage, &has_expiry); reason != Reason::kNone)
+  if (const Reason reason = ReadClaims(answer, expectations, storage, &has_expiry); reason != Reason::kNone)
     return reason;
   if (!has_expiry) storage->expires_at = INT64_MAX;
   const bool names_issuer = !storage->issuer.empty();

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,10 +12,22 @@
 #include "base/limits.h"
 #include "jose/jws.h"
 #include "json/document.h"
+#include "tollgate/policy.h"
 #include "tollgate/profile.h"
 #include "tollgate/reason.h"
 
 namespace tollgate::claims {
+
+// PolicyClaim is one claim that policies look at: strings as they are, integers and booleans as JSON has
+// them. A claim of another form is there, but has no values; and so are members of an array, or strings with
+// control characters.
+struct PolicyClaim {
+  std::string_view name;
+  bool is_list = false;
+  bool is_text = false;  // Its one value is a string.
+  size_t first = 0;      // Position of its first value.
+  size_t num_values = 0;
+};
 
 // AccessToken holds the claims of one access token, typed by its issuer's profile. Views point into the
 // document that they were read from. Reusable; the vectors keep their storage. Thread-compatible.
@@ -32,6 +47,19 @@ struct AccessToken {
   std::vector<std::string_view> audiences;
   std::vector<std::string_view> scopes;  // In the token's order; duplicates removed.
   std::vector<std::string_view> roles;   // Likewise.
+
+  PrincipalKind kind = PrincipalKind::kUser;
+  // Who acts for the subject, by `sub` (or `client_id`) of `act`, RFC 8693 section 4.1: the current one
+  // first.
+  std::vector<std::string_view> actors;
+  // How the subject has authenticated. What is of another form than RFC 9068 section 2.2.1.1 has it proves
+  // nothing, and is left out.
+  std::string_view acr;
+  std::vector<std::string_view> amr;
+  // Those of Expectations::policy_claims that are there.
+  std::vector<PolicyClaim> policy_claims;
+  std::vector<std::string_view> policy_values;  // PolicyClaim::first names some of these.
+  std::deque<std::string> policy_numbers;       // What of them does not stand in the document as it is.
 };
 
 // PeekIssuer returns `iss` of a payload that nobody has verified yet: kIssuerMissing, or kBadClaim if it is
@@ -46,6 +74,8 @@ struct Expectations {
   int64_t leeway_s = 60;
   int64_t token_age_max_s = 0;
   int64_t token_lifetime_max_s = 0;
+  // Config::policy_claims and those of the policy, by their names there. Null: none.
+  std::shared_ptr<const std::vector<std::string>> policy_claims{};
 };
 
 // TimeEvidence tells what was compared when a token was refused by time: the quantity of this moment (the

@@ -50,6 +50,7 @@ Profile Profile::Auth0() {
   Profile profile = Rfc9068();
   profile.name = "auth0";
   profile.role_claims = {"permissions"};
+  profile.service_marks = {{"gty", "client-credentials"}};
   return profile;
 }
 
@@ -92,6 +93,7 @@ Profile Profile::EntraV1() {
   profile.scope_claims = {"scp"};
   profile.role_claims = {"roles"};
   profile.must_equal = {{"ver", "1.0"}};
+  profile.service_marks = {{"idtyp", "app"}};
   profile.key_issuer = "https://login.microsoftonline.com/{tenantid}/v2.0";
   profile.discovery_hosts = {"login.microsoftonline.com"};
   return profile;
@@ -117,6 +119,7 @@ Profile Profile::Keycloak() {
   profile.scope_claims = {"scope"};
   profile.role_claims = {"/realm_access/roles"};
   profile.must_equal = {{"typ", "Bearer"}};
+  profile.service_marks = {{"clientAddress", ""}};
   return profile;
 }
 

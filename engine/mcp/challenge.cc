@@ -132,7 +132,8 @@ std::string ResourceMetadataJson(const ResourceMetadata& metadata) {
   return text;
 }
 
-std::string Challenge(const Decision& decision, std::string_view metadata_url, std::string_view scopes) {
+std::string Challenge(const Decision& decision, std::string_view metadata_url, std::string_view scopes,
+                      std::string_view acr_values) {
   const Category category = decision.category();
   const std::string needed = WithoutOfflineAccess(scopes);
   const std::string_view error = BearerError(category);
@@ -149,11 +150,13 @@ std::string Challenge(const Decision& decision, std::string_view metadata_url, s
       break;
     case Category::kAuthenticate:
     case Category::kReauthenticate:
+    case Category::kAuthenticateStronger:
       break;
   }
   Parameters parameters;
   parameters.Add("error", error);
   if (category != Category::kFixRequest) parameters.Add("scope", needed);
+  if (category == Category::kAuthenticateStronger) parameters.Add("acr_values", acr_values);
   parameters.Add("resource_metadata", metadata_url);
   if (!error.empty()) parameters.Add("error_description", ReasonText(decision.reason));
   return parameters.Take();

@@ -148,6 +148,8 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   return absl::OkStatus();
 }
 
+}  // namespace
+
 absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
   if (policy.rules().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
@@ -162,7 +164,28 @@ absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
   return absl::OkStatus();
 }
 
-}  // namespace
+std::vector<std::string> PolicyClaims(const Config& config) {
+  std::vector<std::string> claims = config.policy_claims;
+  for (const AccessRule& rule : config.policy.rules()) {
+    for (const Predicate& predicate : rule.predicates) claims.push_back(predicate.claim);
+  }
+  std::sort(claims.begin(), claims.end());
+  claims.erase(std::unique(claims.begin(), claims.end()), claims.end());
+  return claims;
+}
+
+absl::Status CheckPolicyClaims(const Policy& policy, std::span<const std::string> claims) {
+  for (const AccessRule& rule : policy.rules()) {
+    for (const Predicate& predicate : rule.predicates) {
+      if (std::find(claims.begin(), claims.end(), predicate.claim) == claims.end()) {
+        return Invalid("policy", rule.name,
+                       "looks at the claim \"" + predicate.claim +
+                           "\", which is in no policy so far and not in Config::policy_claims");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
 
 bool DemandsIntrospection(const Policy& policy) {
   return std::any_of(policy.rules().begin(), policy.rules().end(), [&](const AccessRule& tool) {
@@ -264,6 +287,10 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError("introspection_cache_bytes: needs 128 KiB at least");
   }
   if (absl::Status status = CheckSnapshot(config.snapshot); !status.ok()) return status;
+  if (PolicyClaims(config).size() > limits::kPolicyClaimsMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("policy_claims: those and the policy's are more than ", limits::kPolicyClaimsMax));
+  }
   return CheckPolicy(config.policy, config.timing);
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "tollgate/config.h"
@@ -14,6 +16,14 @@ absl::Status CheckConfig(const Config& config);
 // CheckIssuer is the part of it about one issuer; `must_introspect`: the policy demands it.
 absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous,
                          std::span<const ResourceConfig> resources, bool must_introspect);
+
+// CheckPolicy is the part of it about the policy; CheckPolicyClaims is for one that comes later: it may look
+// at no other claims than `claims`, since others have not been kept.
+absl::Status CheckPolicy(const Policy& policy, const Timing& timing);
+absl::Status CheckPolicyClaims(const Policy& policy, std::span<const std::string> claims);
+
+// PolicyClaims returns the claims that policies may look at: those of the configuration and of its policy.
+std::vector<std::string> PolicyClaims(const Config& config);
 
 // DemandsIntrospection: some tool's class asks issuers about tokens.
 bool DemandsIntrospection(const Policy& policy);

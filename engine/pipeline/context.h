@@ -14,9 +14,9 @@
 #include "pipeline/admission.h"
 #include "pipeline/issuer_names.h"
 #include "pipeline/waiters.h"
-#include "policy/compiled_policy.h"
-#include "policy/scope_sets.h"
+#include "policy/live_policy.h"
 #include "revocation/revocation_list.h"
+#include "sync/published.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/config.h"
 #include "tollgate/request.h"
@@ -39,8 +39,8 @@ enum Counter : size_t {
   kEvictions,
   kNotCachedTooLong,
   kNotCachedOverShare,
-  kScopeSetsFull,
-  kRevocationRechecks,
+  kGrantSetsFull,
+  kRechecks,
   kIntrospectionFallbacks,
   kCounterCount
 };
@@ -54,6 +54,7 @@ struct IssuerRules {
   std::shared_ptr<const claims::Expectations> answers{};
   bool answers_are_signed = false;  // IntrospectionConfig::signed_response.
   bool answers_are_for_us = false;  // IntrospectionConfig::introspection_scoped_to_us.
+  bool scope_wildcards = false;     // IssuerConfig::scope_wildcards.
 };
 
 // IssuerGate is the part of an issuer's rules that every check needs, small enough for many issuers to stay
@@ -95,8 +96,8 @@ struct Context {
   Waiters waiters;  // For an issuer's fetches.
   Waiters answers;  // For introspections, by Introspector::ChannelOf.
   std::unique_ptr<keys::KeyStore> keys;
-  std::unique_ptr<policy::CompiledPolicy> policy;
-  std::unique_ptr<policy::ScopeSets> scope_sets;
+  sync::Published<policy::LivePolicy> policy;
+  std::vector<std::string> policy_claims;  // Those that policies may look at.
   std::unique_ptr<verdicts::VerdictCache> cache;
   revocation::RevocationList revocations;
   std::unique_ptr<Admission> admission;

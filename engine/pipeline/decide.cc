@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "claims/authorization_header.h"
 #include "pipeline/establish.h"
 #include "pipeline/introspect.h"
+#include "policy/grants.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -22,7 +24,11 @@ using verdicts::VerdictCache;
 
 // Presented is a request's credential, taken out of the request and on its way to be looked up.
 struct Presented {
-  Reason reason;                             // Why there is nothing to look up: nothing else is set then.
+  Reason reason;                     // Why there is nothing to look up: nothing else is set then.
+  const policy::LivePolicy* policy;  // As long as the ReadScope.
+  // The policy's epoch, lower half. Nothing that is cached has the stamp 0: it is that of a policy whose
+  // epoch has not been raised yet.
+  uint32_t stamp;
   const policy::CompiledTool* fetched_tool;  // For FindTool.
   std::string_view token;
   VerdictCache::Key key;
@@ -30,10 +36,27 @@ struct Presented {
   Presented() {}  // Not defaulted: `Presented{}` would zero what Present fills.
 };
 
+// LookAtPolicy takes the policy that is in force, and begins to fetch what it has of the tool. The epoch is
+// read first: see policy::LivePolicy.
+TOLLGATE_INLINE void LookAtPolicy(const Context& context, const sync::ReadScope& scope,
+                                  const Request& request, Presented* presented) {
+  const uint64_t epoch = context.revocations.epoch();
+  presented->policy = context.policy.Load(scope);
+  presented->stamp = epoch < presented->policy->first_epoch ? 0 : static_cast<uint32_t>(epoch);
+  presented->fetched_tool = presented->policy->compiled.FetchTool(static_cast<size_t>(request.resource),
+                                                                  request.object, request.tool);
+}
+
+TOLLGATE_INLINE const policy::CompiledTool* FindTool(const Presented& presented, const Request& request) {
+  return presented.policy->compiled.FindTool(presented.fetched_tool, static_cast<size_t>(request.resource),
+                                             request.object, request.tool);
+}
+
 // Present reads the credential and begins to fetch what the cache has of it and the policy of the tool, which
 // arrives while the token is hashed.
 template <bool of_many>
-TOLLGATE_INLINE void Present(const Context& context, const Request& request, Presented* presented) {
+TOLLGATE_INLINE void Present(const Context& context, const sync::ReadScope& scope, const Request& request,
+                             Presented* presented) {
   presented->reason = Reason::kNone;
   if (request.num_credentials > 1) {
     presented->reason = Reason::kSeveralCredentials;
@@ -44,7 +67,7 @@ TOLLGATE_INLINE void Present(const Context& context, const Request& request, Pre
   } else if (presented->token.size() > limits::kTokenBytesMax) {
     presented->reason = Reason::kTokenTooLong;
   } else {
-    presented->fetched_tool = context.policy->FetchTool(request.tool);
+    LookAtPolicy(context, scope, request, presented);
     if constexpr (of_many) {
       context.cache->DeriveOfMany(presented->token, &presented->key);
     } else {
@@ -93,12 +116,11 @@ void SetEvidence(const claims::TimeEvidence& evidence, Decision* decision) {
   decision->evidence_bound = evidence.bound;
 }
 
-// CheckPolicy decides the tool, afresh for every request: what it needs of the token, and then of its issuer.
-// Where the tool bounds the token's age, that has been checked.
-Reason CheckPolicy(Context& context, const sync::ReadScope& scope, uint32_t issuer, std::string_view token,
-                   const policy::CompiledTool& tool, const policy::ScopeMask& held, Now now,
-                   Decision* decision) {
-  if (!context.policy->Permits(tool, held)) return Reason::kInsufficientScope;
+// CheckIssuersWord asks the token's issuer as far as the tool demands it: last, of a caller who has all else
+// that is needed.
+Reason CheckIssuersWord(Context& context, const sync::ReadScope& scope, uint32_t issuer,
+                        std::string_view token, const policy::CompiledTool& tool, Now now,
+                        Decision* decision) {
   if (tool.mode == ValidationMode::kSignature) [[likely]]
     return Reason::kNone;
   return Consult(context, scope.block(), issuer, token, tool, now, decision);
@@ -121,25 +143,34 @@ struct Hit {
   Facts facts;
   VerdictCache::Found found;
   uint32_t issuer = 0;
+  // Not null: what the policy makes of the caller, which the facts do not say.
+  const policy::GrantMask* granted = nullptr;
 };
 
 // What looks at a cached entry once more answers kUndecided if the entry has changed meanwhile: it then is to
 // be looked up again.
 
-// RecheckRevocation looks again at a cached token after something was revoked; it verifies no signature. A
-// token that is not revoked gets a new stamp, which is a change of its entry.
-TOLLGATE_SLOW Reason RecheckRevocation(Context& context, const sync::ReadScope& scope,
-                                       VerdictCache::Found found, uint32_t issuer, KeyRef key_ref) {
-  scope.block().Add(kRevocationRechecks);
-  const uint64_t epoch = context.revocations.epoch();  // Before the look, so that the stamp is never too new.
+// Recheck looks again at a cached token after something was revoked or the policy has changed; it verifies no
+// signature. A token that is not revoked gets a new stamp, which is a change of its entry; where there is
+// none to give, hit->granted says what the policy makes of it.
+TOLLGATE_SLOW Reason Recheck(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                             Hit* hit) {
+  scope.block().Add(kRechecks);
   Details details;
-  if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
-  const keys::IssuerKey* key = context.keys->FindByRef(scope, issuer, key_ref);
+  if (!context.cache->ReadDetails(hit->found, &details)) return Reason::kUndecided;
+  const keys::IssuerKey* key = context.keys->FindByRef(scope, hit->issuer, hit->facts.key);
   if (key == nullptr) return Reason::kUndecided;
   const Reason reason = context.revocations.Covers(CandidateOf(
-      context, issuer, key, details.names.subject, details.names.jwt_id, details.times.issued_at));
+      context, hit->issuer, key, details.names.subject, details.names.jwt_id, details.times.issued_at));
   if (reason != Reason::kNone) return reason;
-  context.cache->Restamp(static_cast<uint32_t>(epoch), found);
+  hit->granted = &EvaluateCached(context, presented.policy->compiled, hit->issuer, details);
+  if (presented.stamp == 0) return Reason::kNone;
+  const std::optional<uint32_t> grant_set = presented.policy->sets.Intern(*hit->granted);
+  if (!grant_set.has_value()) {
+    scope.block().Add(kGrantSetsFull);
+    return Reason::kNone;
+  }
+  context.cache->Restamp(presented.stamp, *grant_set, hit->found);
   return Reason::kUndecided;
 }
 
@@ -166,27 +197,27 @@ TOLLGATE_SLOW Reason RecheckTimes(const Context& context, VerdictCache::Found fo
 }
 
 // CheckCached holds cached facts against this moment and this request, in the order of the reasons.
-Reason CheckCached(Context& context, const sync::ReadScope& scope, const Hit& hit, ResourceId resource,
-                   Now now, Decision* decision) {
-  const Facts& facts = hit.facts;
-  if (!context.gates[hit.issuer].Admits(resource)) [[unlikely]]
+Reason CheckCached(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                   ResourceId resource, Now now, Hit* hit, Decision* decision) {
+  const Facts& facts = hit->facts;
+  if (!context.gates[hit->issuer].Admits(resource)) [[unlikely]]
     return Reason::kIssuerNotAllowedHere;
-  if (const Reason reason = CheckKeys(context, hit.issuer, now, decision); reason != Reason::kNone)
+  if (const Reason reason = CheckKeys(context, hit->issuer, now, decision); reason != Reason::kNone)
       [[unlikely]]
     return reason;
   if (now.wall_s < facts.valid_from_s || now.wall_s > facts.valid_through_s) [[unlikely]]
-    return RecheckTimes(context, hit.found, hit.issuer, now, decision);
+    return RecheckTimes(context, hit->found, hit->issuer, now, decision);
   if (const Reason reason = CheckBinding(facts, resource); reason != Reason::kNone) [[unlikely]]
     return reason;
-  if (facts.revocation_epoch != static_cast<uint32_t>(context.revocations.epoch())) [[unlikely]]
-    return RecheckRevocation(context, scope, hit.found, hit.issuer, facts.key);
+  if (facts.epoch != presented.stamp) [[unlikely]]
+    return Recheck(context, scope, presented, hit);
   return Reason::kNone;
 }
 
 // CheckCachedTool decides the tool for a cached token that is good.
 Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit& hit,
                        const Presented& presented, const Request& request, Now now, Decision* decision) {
-  const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
+  const policy::CompiledTool* const tool = FindTool(presented, request);
   if (tool == nullptr) [[unlikely]]
     return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) [[unlikely]] {
@@ -195,65 +226,94 @@ Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit
     SetEvidence(evidence, decision);
     if (reason != Reason::kNone) return reason;
   }
-  return CheckPolicy(context, scope, hit.issuer, presented.token, *tool,
-                     context.scope_sets->Mask(hit.facts.scope_set), now, decision);
+  const policy::LivePolicy& policy = *presented.policy;
+  const Reason lacking = hit.granted != nullptr ? policy.compiled.Lacking(tool->requirement, *hit.granted)
+                         : policy.sets.Permits(hit.facts.grant_set, *tool)
+                             ? Reason::kNone
+                             : policy.sets.Lacking(hit.facts.grant_set, *tool);
+  if (lacking != Reason::kNone) return lacking;
+  return CheckIssuersWord(context, scope, hit.issuer, presented.token, *tool, now, decision);
 }
 
 // FillLong is for a caller who does not fit into a Principal without an allocation.
 TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, uint32_t issuer,
-                            uint32_t scope_set, Principal* principal) {
+                            Principal* principal) {
   Details details;
   if (!context.cache->ReadDetails(found, &details)) return false;
   const verdicts::Names& names = details.names;
-  principal->Assign(std::array<std::string_view, Principal::kFieldCount>{
-      context.issuer_names.Text(issuer).view(), names.subject, names.client_id, names.jwt_id,
-      context.scope_sets->Text(scope_set).view(), names.roles});
+  const policy::GrantsHead head = policy::ReadHead(names.grants);
+  std::string_view rest = names.grants.substr(sizeof head);
+  const auto take = [&rest](size_t bytes) {
+    const std::string_view taken = rest.substr(0, bytes);
+    rest.remove_prefix(bytes);
+    return taken;
+  };
+  const std::string_view scope = take(head.scope_bytes), roles = take(head.roles_bytes),
+                         actors = take(head.actors_bytes);
+  principal->Assign(
+      std::array<std::string_view, Principal::kFieldCount>{context.issuer_names.Text(issuer).view(),
+                                                           names.subject, names.client_id, names.jwt_id,
+                                                           scope, roles, actors},
+      head.kind);
   return true;
 }
 
 // FillFromCache says who is calling. False if the entry has changed.
 [[gnu::noinline]] TOLLGATE_HOT bool FillFromCache(const Context& context, VerdictCache::Found found,
-                                                  uint32_t issuer, uint32_t scope_set, Principal* principal) {
+                                                  uint32_t issuer, Principal* principal) {
   char* const to = principal->Inline();
   std::array<VerdictCache::CopiedName, 4> names;
   if (!context.cache->CopyNames(found, to, &names)) return false;
   size_t end = VerdictCache::kNamesBytes;
   bool fits = true;
-  const auto append = [&](Principal::FieldIndex field, const sync::PaddedText& text) {
+  // Returns where the text begins.
+  const auto append = [&](const sync::PaddedText& text) {
+    const size_t begin = end;
     fits = fits && text.size() + sync::PaddedText::kBlock <= Principal::kInlineBytes - end;
-    if (!fits) return;
+    if (!fits) return begin;
     text.CopyTo(to + end);
-    principal->Set(field, end, text.size());
     end += text.size();
+    return begin;
   };
-  append(Principal::kIssuer, context.issuer_names.Text(issuer));
-  append(Principal::kScope, context.scope_sets->Text(scope_set));
-  constexpr std::array kFields = {Principal::kSubject, Principal::kClientId, Principal::kJwtId,
-                                  Principal::kRoles};
+  const sync::PaddedText& name = context.issuer_names.Text(issuer);
+  principal->Set(Principal::kIssuer, append(name), name.size());
+  constexpr std::array kFields = {Principal::kSubject, Principal::kClientId, Principal::kJwtId};
+  constexpr size_t kGrants = kFields.size();
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i].interned != nullptr) {
-      append(kFields[i], *names[i].interned);
-    } else {
-      principal->Set(kFields[i], names[i].begin, names[i].size);
+      names[i].begin = append(*names[i].interned);
+      names[i].size = names[i].interned->size();
     }
+    if (i != kGrants) principal->Set(kFields[i], names[i].begin, names[i].size);
   }
-  return fits || FillLong(context, found, issuer, scope_set, principal);
+  if (!fits) return FillLong(context, found, issuer, principal);
+  size_t begin = names[kGrants].begin;
+  const policy::GrantsHead head = policy::ReadHead({to + begin, names[kGrants].size});
+  begin += sizeof head;
+  principal->Set(Principal::kScope, begin, head.scope_bytes);
+  principal->Set(Principal::kRoles, begin += head.scope_bytes, head.roles_bytes);
+  principal->Set(Principal::kActors, begin += head.roles_bytes, head.actors_bytes);
+  principal->SetKind(head.kind);
+  return true;
 }
 
-std::string Joined(std::span<const std::string_view> words) {
+std::string Joined(std::span<const std::string_view> words, char separator) {
   std::string all;
   for (std::string_view word : words) {
-    if (!all.empty()) all += ' ';
+    if (!all.empty()) all += separator;
     all += word;
   }
   return all;
 }
 
 TOLLGATE_MISS void FillFromClaims(const claims::AccessToken& token, Principal* principal) {
-  const std::string scope = Joined(token.scopes);
-  const std::string roles = Joined(token.roles);
-  principal->Assign(std::array<std::string_view, Principal::kFieldCount>{
-      token.issuer, token.subject, token.client_id, token.jwt_id, scope, roles});
+  const std::string scope = Joined(token.scopes, ' ');
+  const std::string roles = Joined(token.roles, ' ');
+  const std::string actors = Joined(token.actors, '\n');
+  principal->Assign(
+      std::array<std::string_view, Principal::kFieldCount>{token.issuer, token.subject, token.client_id,
+                                                           token.jwt_id, scope, roles, actors},
+      token.kind);
 }
 
 // Look is what came of a look into the cache.
@@ -276,15 +336,14 @@ enum class Look : uint8_t {
   hit.issuer = context.keys->CurrentIssuer(hit.facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
 
-  Reason reason = CheckCached(context, scope, hit, request.resource, now, decision);
+  Reason reason = CheckCached(context, scope, presented, request.resource, now, &hit, decision);
   const bool aged = VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms;
   if (aged && reason != Reason::kUndecided) return reason == Reason::kNone ? Look::kAged : Look::kAbsent;
   if (reason == Reason::kNone) {
     decision->valid_until_s = hit.facts.valid_through_s + 1;
     reason = CheckCachedTool(context, scope, hit, presented, request, now, decision);
     // The token is good: whoever is denied is known.
-    if (principal != nullptr &&
-        !FillFromCache(context, hit.found, hit.issuer, hit.facts.scope_set, principal))
+    if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal))
       return Look::kChanged;
   }
   if (reason == Reason::kUndecided) return Look::kChanged;
@@ -313,9 +372,8 @@ TOLLGATE_MISS Reason EstablishGood(Context& context, const sync::ReadScope& scop
   // An encrypted token, too, is one that its issuer alone can read.
   if ((reason == Reason::kNotCompactJws || reason == Reason::kEncryptedToken) &&
       !context.opaque_issuers[static_cast<uint32_t>(resource)].empty()) {
-    reason = EstablishOpaque(context, scope, presented.token, resource,
-                             context.policy->FindTool(presented.fetched_tool, request.tool), now, established,
-                             decision);
+    reason = EstablishOpaque(context, scope, presented.token, resource, FindTool(presented, request), now,
+                             established, decision);
   }
   if (reason != Reason::kNone) {
     // A hit that is denied by its times says how fresh the keys are: so does this.
@@ -328,8 +386,8 @@ TOLLGATE_MISS Reason EstablishGood(Context& context, const sync::ReadScope& scop
   if (reason == Reason::kNone) reason = CheckBinding(facts, resource);
   if (reason != Reason::kNone) return reason;
 
-  // The epoch is read before the look: whatever is revoked from here on finds an older stamp on the record.
-  facts.revocation_epoch = static_cast<uint32_t>(context.revocations.epoch());
+  // The epoch was read before the look: whatever is revoked from then on finds an older stamp on the record.
+  facts.epoch = presented.stamp;
   return context.revocations.Covers(CandidateOf(context, established->issuer, established->key, token.subject,
                                                 token.jwt_id, claims::TimesOf(token).issued_at));
 }
@@ -353,11 +411,14 @@ TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   const Facts& facts = established.facts;
   const claims::AccessToken& token = *established.token;
   const bool opaque = established.key == nullptr;
-  decision->was_cached = !opaque && Remember(context, scope.block(), presented.key, now, &established);
+  const policy::LivePolicy& policy = *presented.policy;
+  const policy::GrantMask& granted = Evaluate(context, policy.compiled, established);
+  decision->was_cached = !opaque && presented.stamp != 0 &&
+                         Remember(context, scope.block(), presented.key, policy, granted, now, &established);
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);
-  const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
+  const policy::CompiledTool* const tool = FindTool(presented, request);
   if (tool == nullptr) return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) {
     claims::TimeEvidence evidence;
@@ -365,10 +426,9 @@ TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
     SetEvidence(evidence, decision);
     if (reason != Reason::kNone) return reason;
   }
-  const policy::ScopeMask held =
-      decision->was_cached ? context.scope_sets->Mask(facts.scope_set) : context.policy->MaskOf(token.scopes);
-  if (opaque) return context.policy->Permits(*tool, held) ? Reason::kNone : Reason::kInsufficientScope;
-  return CheckPolicy(context, scope, established.issuer, presented.token, *tool, held, now, decision);
+  const Reason lacking = policy.compiled.Lacking(tool->requirement, granted);
+  if (lacking != Reason::kNone || opaque) return lacking;
+  return CheckIssuersWord(context, scope, established.issuer, presented.token, *tool, now, decision);
 }
 
 TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* decision) {
@@ -387,8 +447,9 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
 }
 
 // DecideSlowly is for whatever AllowHit does not allow.
-TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, const Presented& presented,
+TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented* in_hand,
                                 const Request& request, Now now, Decision* decision, Principal* principal) {
+  const Presented& presented = *in_hand;
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();
   if (presented.reason != Reason::kNone) {
@@ -400,8 +461,11 @@ TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, 
     // writer that was interrupted is not waited for.
     constexpr int kLooksMax = 512;
     Look look = Look::kChanged;
-    for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n)
+    for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
+      // Whoever has changed it may have gone by a newer policy.
+      if (n > 0) LookAtPolicy(context, scope, request, in_hand);
       look = DecideHit(context, scope, presented, request, now, decision, principal);
+    }
     if (look != Look::kDecided) {
       *decision = Decision{};
       // One whose entry others are busy writing may be known, too; nobody can bring that about at will.
@@ -453,21 +517,20 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
                              gate.Admits(request.resource) && now.wall_s >= facts.valid_from_s &&
                              now.wall_s <= facts.valid_through_s &&
                              CheckBinding(facts, request.resource) == Reason::kNone &&
-                             facts.revocation_epoch == static_cast<uint32_t>(context.revocations.epoch());
+                             facts.epoch == presented.stamp;
   if (!token_is_good) [[unlikely]]
     return false;
-  const policy::CompiledTool* const tool = context.policy->FindTool(presented.fetched_tool, request.tool);
+  const policy::CompiledTool* const tool = FindTool(presented, request);
   if (tool == nullptr) [[unlikely]]
     return false;
   claims::TimeEvidence evidence;
   if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, &evidence) != Reason::kNone)
     return false;
-  if (tool->mode != ValidationMode::kSignature ||
-      !context.policy->Permits(*tool, context.scope_sets->Mask(facts.scope_set))) [[unlikely]] {
+  if (tool->mode != ValidationMode::kSignature || !presented.policy->sets.Permits(facts.grant_set, *tool))
+      [[unlikely]] {
     return false;
   }
-  if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, hit.facts.scope_set, principal))
-      [[unlikely]]
+  if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal)) [[unlikely]]
     return false;
 
   scope.block().Add(kAllowedHits);
@@ -485,11 +548,11 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
   return true;
 }
 
-TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
-                                     const Presented& presented, const Request& request, Now now,
-                                     Decision* decision, Principal* principal) {
-  if (presented.reason == Reason::kNone &&
-      AllowHit(context, scope, presented, request, now, decision, principal)) [[likely]] {
+TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope, Presented* presented,
+                                     const Request& request, Now now, Decision* decision,
+                                     Principal* principal) {
+  if (presented->reason == Reason::kNone &&
+      AllowHit(context, scope, *presented, request, now, decision, principal)) [[likely]] {
     return;
   }
   DecideSlowly(context, scope, presented, request, now, decision, principal);
@@ -502,8 +565,8 @@ TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& 
   const Now now = clock.Read();  // First: a call between hash and comparison would spill the tag's registers.
   const sync::ReadScope scope(context.blocks);
   Presented presented;
-  Present<false>(context, request, &presented);
-  DecidePresented(context, scope, presented, request, now, decision, principal);
+  Present<false>(context, scope, request, &presented);
+  DecidePresented(context, scope, &presented, request, now, decision, principal);
 }
 
 TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> requests, const Clock& clock,
@@ -516,12 +579,13 @@ TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> request
     const Now now = clock.Read();
     const size_t count = std::min(kAtOnce, size - begin);
     std::array<Presented, kAtOnce> presented;
-    for (size_t i = 0; i < count; ++i) Present<true>(context, requests[begin + i], &presented[i]);
+    for (size_t i = 0; i < count; ++i) Present<true>(context, scope, requests[begin + i], &presented[i]);
     for (size_t i = 0; i < count; ++i) {
       if (presented[i].reason == Reason::kNone) context.cache->FetchRest(presented[i].key);
     }
     for (size_t i = 0; i < count; ++i) {
-      DecidePresented(context, scope, presented[i], requests[begin + i], now, &decisions[begin + i], nullptr);
+      DecidePresented(context, scope, &presented[i], requests[begin + i], now, &decisions[begin + i],
+                      nullptr);
     }
   }
 }

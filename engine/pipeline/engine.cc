@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
@@ -29,6 +30,7 @@ class Engine::Impl {
       : context(keys::KeyStore::PositionsMax(config)),
         resources(config.resources),
         dangerous(config.dangerous),
+        timing(config.timing),
         all_must_introspect(pipeline::DemandsIntrospection(config.policy)),
         clock(clock_in),
         transport(std::move(transport_in)),
@@ -39,9 +41,12 @@ class Engine::Impl {
     return context.keys->FindIssuer(scope, issuer).has_value();
   }
 
+  // With the lock: a change of the policy may demand more of an issuer.
   absl::Status CheckIssuer(const IssuerConfig& issuer) const {
     return pipeline::CheckIssuer(issuer, dangerous, resources, all_must_introspect);
   }
+
+  absl::Status SetPolicy(const Policy& policy);
 
   void Put(const IssuerConfig& config, std::string_view tenant, uint32_t position);
   void PutAll(const Config& config);
@@ -55,7 +60,11 @@ class Engine::Impl {
   // For issuers that come later.
   const std::vector<ResourceConfig> resources;
   const DangerousOptions dangerous;
-  const bool all_must_introspect;
+  const Timing timing;
+  std::shared_ptr<const std::vector<std::string>> policy_claims;  // Context::policy_claims, for issuers.
+  // Held while issuers or the policy change, and what one demands of the other is looked at.
+  std::mutex changes;
+  bool all_must_introspect;
   std::atomic<size_t> rules_bytes{0};
   std::unique_ptr<keys::SnapshotKeeper> snapshot;  // Null: none is configured.
   const Clock& clock;
@@ -74,17 +83,20 @@ uint64_t JitterSeed(uint64_t configured) {
   return seed;
 }
 
-pipeline::IssuerRules RulesOf(const IssuerConfig& issuer, std::string_view tenant) {
+pipeline::IssuerRules RulesOf(const IssuerConfig& issuer, std::string_view tenant,
+                              const std::shared_ptr<const std::vector<std::string>>& policy_claims) {
   pipeline::IssuerRules rules{
       .expectations = {.profile = issuer.profile,
                        .issuer = issuer.issuer,
                        .tenant = std::string(tenant),
                        .leeway_s = issuer.leeway_s,
                        .token_age_max_s = issuer.token_age_max_s,
-                       .token_lifetime_max_s = issuer.token_lifetime_max_s},
+                       .token_lifetime_max_s = issuer.token_lifetime_max_s,
+                       .policy_claims = policy_claims},
       .algorithms = issuer.algorithms,
       .answers_are_signed = issuer.introspection.signed_response,
       .answers_are_for_us = issuer.introspection.introspection_scoped_to_us,
+      .scope_wildcards = issuer.scope_wildcards,
   };
   if (introspection::IsAsked(issuer.introspection)) {
     rules.answers =
@@ -135,8 +147,10 @@ void FillContext(const Config& config, pipeline::Context* context) {
     }
     context->opaque_issuers.push_back(resource.opaque_token_issuer);
   }
-  context->policy = std::make_unique<policy::CompiledPolicy>(config.policy);
-  context->scope_sets = std::make_unique<policy::ScopeSets>(*context->policy);
+  auto policy = std::make_unique<policy::LivePolicy>(config.policy, context->resource_uris);
+  policy->first_epoch = context->revocations.epoch();
+  context->policy_claims = pipeline::PolicyClaims(config);
+  context->policy.Replace(std::move(policy), context->blocks);
   context->cache =
       std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, keys::NumIssuers(config));
   context->admission = std::make_unique<pipeline::Admission>(
@@ -164,7 +178,8 @@ void Engine::Impl::Put(const IssuerConfig& config, std::string_view tenant, uint
     of_tenant->introspection.endpoint = ForTenant(config.introspection.endpoint, tenant);
   }
   const IssuerConfig& issuer = of_tenant ? *of_tenant : config;
-  context.issuers[position] = std::make_unique<const pipeline::IssuerRules>(RulesOf(issuer, tenant));
+  context.issuers[position] =
+      std::make_unique<const pipeline::IssuerRules>(RulesOf(issuer, tenant, policy_claims));
   context.gates[position] = GateOf(issuer, config.issuer, resources);
   context.issuer_names.Set(position, issuer.issuer);
   context.admission->Forget(position);
@@ -220,6 +235,30 @@ size_t Engine::Impl::IssuerBytes() const {
   return context.issuers.size() * kForEach + rules_bytes.load(std::memory_order_relaxed);
 }
 
+absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
+  const std::lock_guard lock(changes);
+  if (absl::Status status = pipeline::CheckPolicy(policy, timing); !status.ok()) return status;
+  if (absl::Status status = pipeline::CheckPolicyClaims(policy, context.policy_claims); !status.ok())
+    return status;
+  const bool must_introspect = pipeline::DemandsIntrospection(policy);
+  for (uint32_t position = 0; must_introspect && position < context.issuers.size(); ++position) {
+    const auto& rules = context.issuers[position];
+    if (rules != nullptr && rules->answers == nullptr)
+      return absl::InvalidArgumentError("policy: a class demands introspection, and the issuer \"" +
+                                        rules->expectations.issuer + "\" has no endpoint for it");
+  }
+  auto next_policy = std::make_unique<policy::LivePolicy>(policy, context.resource_uris);
+  std::unique_ptr<const policy::LivePolicy> old;
+  context.revocations.RaiseEpoch([&](uint64_t next_epoch) {
+    next_policy->first_epoch = next_epoch;
+    old = context.policy.Exchange(std::move(next_policy));
+  });
+  all_must_introspect = must_introspect;
+  // Without an answer about readers, a leak is the only safe end.
+  if (!context.blocks.WaitForReaders()) static_cast<void>(old.release());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Environment environment) {
   if (absl::Status status = pipeline::CheckConfig(config); !status.ok()) return status;
   if (environment.transport == nullptr) {
@@ -233,6 +272,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   auto impl = std::make_unique<Impl>(config, clock, std::move(environment.transport));
   pipeline::Context& context = impl->context;
   FillContext(config, &context);
+  if (!context.policy_claims.empty())
+    impl->policy_claims = std::make_shared<const std::vector<std::string>>(context.policy_claims);
   const uint64_t seed = JitterSeed(environment.jitter_seed);
   context.introspector = std::make_unique<introspection::Introspector>(
       config, seed + 1, [&context](uint32_t channel) { context.answers.Settle(channel); });
@@ -312,13 +353,33 @@ std::optional<ResourceId> Engine::FindResource(std::string_view uri) const {
   return static_cast<ResourceId>(found - uris.begin());
 }
 
-std::string Engine::ScopesFor(std::string_view tool) const {
-  const policy::CompiledPolicy& policy = *impl_->context.policy;
-  const policy::CompiledTool* found = policy.FindTool(tool);
-  return found == nullptr ? std::string() : std::string(policy.ScopesOf(*found));
+namespace {
+
+// OfTool returns a text that the policy has of what `request` wants to use.
+std::string OfTool(pipeline::Context& context, const Request& request,
+                   std::string_view (policy::CompiledPolicy::*text)(const policy::CompiledTool&) const) {
+  const auto resource = static_cast<size_t>(request.resource);
+  if (resource >= context.resource_uris.size()) return {};
+  const sync::ReadScope scope(context.blocks);
+  const policy::CompiledPolicy& policy = context.policy.Load(scope)->compiled;
+  const policy::CompiledTool* const tool = policy.FindTool(resource, request.object, request.tool);
+  return tool == nullptr ? std::string() : std::string((policy.*text)(*tool));
 }
 
+}  // namespace
+
+std::string Engine::ScopesFor(const Request& request) const {
+  return OfTool(impl_->context, request, &policy::CompiledPolicy::ScopesOf);
+}
+
+std::string Engine::AcrValuesFor(const Request& request) const {
+  return OfTool(impl_->context, request, &policy::CompiledPolicy::AcrOf);
+}
+
+absl::Status Engine::SetPolicy(const Policy& policy) { return impl_->SetPolicy(policy); }
+
 absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
+  const std::lock_guard lock(impl_->changes);
   if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
   const IssuerConfig common = WithoutKeys(issuer);
   absl::Status status = impl_->context.keys->AddIssuer(
@@ -328,6 +389,7 @@ absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
 }
 
 absl::Status Engine::ChangeIssuer(const IssuerConfig& issuer) {
+  const std::lock_guard lock(impl_->changes);
   if (absl::Status status = impl_->CheckIssuer(issuer); !status.ok()) return status;
   const IssuerConfig common = WithoutKeys(issuer);
   return impl_->context.keys->ChangeIssuer(
@@ -336,6 +398,7 @@ absl::Status Engine::ChangeIssuer(const IssuerConfig& issuer) {
 }
 
 absl::Status Engine::RemoveIssuer(std::string_view issuer) {
+  const std::lock_guard lock(impl_->changes);
   return impl_->context.keys->RemoveIssuer(issuer, [&](uint32_t position) { impl_->Drop(position); });
 }
 
@@ -377,8 +440,8 @@ Metrics Engine::ReadMetrics() const {
           .cache_evictions = sum(pipeline::kEvictions),
           .not_cached_too_long = sum(pipeline::kNotCachedTooLong),
           .not_cached_over_share = sum(pipeline::kNotCachedOverShare),
-          .scope_sets_full = sum(pipeline::kScopeSetsFull),
-          .revocation_rechecks = sum(pipeline::kRevocationRechecks),
+          .grant_sets_full = sum(pipeline::kGrantSetsFull),
+          .rechecks = sum(pipeline::kRechecks),
           .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks),
           .issuers = memory.num_issuers,
           .issuers_max = impl_->context.issuers.size() - keys::IssuerTable::kSpare,

@@ -1,13 +1,17 @@
 #include "pipeline/establish.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/marks.h"
+#include "base/saturating.h"
 #include "jose/jws.h"
 #include "pipeline/failure_budget.h"
+#include "policy/grants.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -36,15 +40,52 @@ verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef
   return facts;
 }
 
-// Joined puts the words one behind the other, space-delimited, into a buffer of the thread.
-std::string_view Joined(std::span<const std::string_view> words) {
-  thread_local std::string all;
-  all.clear();
-  for (std::string_view word : words) {
-    if (!all.empty()) all += ' ';
-    all += word;
+// PolicyClaimsOf is valid until the thread's next one.
+std::span<const policy::Claim> PolicyClaimsOf(const claims::AccessToken& token) {
+  thread_local std::vector<policy::Claim> claims;
+  claims.clear();
+  const std::span<const std::string_view> values = token.policy_values;
+  for (const claims::PolicyClaim& claim : token.policy_claims) {
+    claims.push_back({.name = claim.name,
+                      .is_list = claim.is_list,
+                      .is_text = claim.is_text,
+                      .values = values.subspan(claim.first, claim.num_values)});
   }
-  return all;
+  return claims;
+}
+
+policy::Grants GrantsOf(const claims::AccessToken& token) {
+  return {.kind = token.kind,
+          .scopes = token.scopes,
+          .roles = token.roles,
+          .actors = token.actors,
+          .acr = token.acr,
+          .amr = token.amr,
+          .claims = PolicyClaimsOf(token)};
+}
+
+// Lifetime is exp − iat, but for a second: fractions have been rounded away from each other.
+int64_t Lifetime(int64_t expires_at, int64_t issued_at) {
+  if (issued_at == INT64_MIN || expires_at == INT64_MAX) return INT64_MAX;
+  return std::max<int64_t>(0, saturating::Minus(saturating::Minus(expires_at, issued_at), 1));
+}
+
+const policy::GrantMask& EvaluateCaller(const Context& context, const policy::CompiledPolicy& policy,
+                                        uint32_t issuer, const policy::Grants& grants,
+                                        policy::Caller caller) {
+  thread_local policy::GrantMask mask;
+  const IssuerRules& rules = *context.issuers[issuer];
+  caller.issuer = rules.expectations.issuer;
+  caller.profile = rules.expectations.profile.name;
+  caller.scope_wildcards = rules.scope_wildcards;
+  caller.kind = grants.kind;
+  caller.scopes = grants.scopes;
+  caller.roles = grants.roles;
+  caller.acr = grants.acr;
+  caller.amr = grants.amr;
+  caller.claims = grants.claims;
+  policy.Evaluate(caller, &mask);
+  return mask;
 }
 
 }  // namespace
@@ -117,22 +158,50 @@ TOLLGATE_MISS Reason Establish(Context& context, const sync::ReadScope& scope, s
   return Reason::kNone;
 }
 
+TOLLGATE_MISS const policy::GrantMask& Evaluate(const Context& context, const policy::CompiledPolicy& policy,
+                                                const Established& established) {
+  const claims::AccessToken& token = *established.token;
+  const claims::TimeWindow times = claims::TimesOf(token);
+  return EvaluateCaller(
+      context, policy, established.issuer, GrantsOf(token),
+      {.subject = token.subject,
+       .client_id = token.client_id,
+       .credential = established.key == nullptr ? CredentialKind::kOpaque : CredentialKind::kJwt,
+       .lifetime_s = Lifetime(times.expires_at, times.issued_at)});
+}
+
+TOLLGATE_SLOW const policy::GrantMask& EvaluateCached(const Context& context,
+                                                      const policy::CompiledPolicy& policy, uint32_t issuer,
+                                                      const verdicts::Details& details) {
+  thread_local policy::GrantsReader reader;
+  return EvaluateCaller(context, policy, issuer, reader.Read(details.names.grants),
+                        {.subject = details.names.subject,
+                         .client_id = details.names.client_id,
+                         .lifetime_s = Lifetime(details.times.expires_at, details.times.issued_at)});
+}
+
 TOLLGATE_MISS bool Remember(Context& context, sync::ThreadBlock& counters,
-                            const verdicts::VerdictCache::Key& key, Now now, Established* established) {
+                            const verdicts::VerdictCache::Key& key, const policy::LivePolicy& policy,
+                            const policy::GrantMask& granted, Now now, Established* established) {
   if (context.cache->capacity() == 0) return false;
-  const claims::AccessToken& token = *established->token;
-  const std::optional<uint32_t> scope_set = context.scope_sets->Intern(token.scopes);
-  if (!scope_set.has_value()) {
-    counters.Add(kScopeSetsFull);
+  const std::optional<uint32_t> grant_set = policy.sets.Intern(granted);
+  if (!grant_set.has_value()) {
+    counters.Add(kGrantSetsFull);
     return false;
   }
-  established->facts.scope_set = *scope_set;
+  established->facts.grant_set = *grant_set;
+  const claims::AccessToken& token = *established->token;
+  thread_local std::string grants;
+  if (!policy::WriteGrants(GrantsOf(token), &grants)) {
+    counters.Add(kNotCachedTooLong);
+    return false;
+  }
   const claims::TimeWindow times = claims::TimesOf(token);
   verdicts::VerdictCache::Entry entry{
       .issuer = established->issuer,
       .facts = established->facts,
       .times = {times.expires_at, times.not_before, times.issued_at},
-      .names = {token.subject, token.client_id, token.jwt_id, Joined(token.roles)},
+      .names = {token.subject, token.client_id, token.jwt_id, grants},
   };
 
   using enum verdicts::VerdictCache::InsertResult;

@@ -30,9 +30,17 @@ Reason Establish(Context& context, const sync::ReadScope& scope, std::string_vie
                  ResourceId resource, Now now, Established* established, Decision* decision);
 
 // Remember puts established facts into the verdict cache, unless something in them is too long for a record:
-// nothing is ever truncated. Returns whether they are in; then facts.scope_set is the number of the token's
-// scopes.
-bool Remember(Context& context, sync::ThreadBlock& counters, const verdicts::VerdictCache::Key& key, Now now,
+// nothing is ever truncated. facts.epoch is set, and `granted` what `policy`, that epoch's, makes of the
+// token. Returns whether they are in.
+bool Remember(Context& context, sync::ThreadBlock& counters, const verdicts::VerdictCache::Key& key,
+              const policy::LivePolicy& policy, const policy::GrantMask& granted, Now now,
               Established* established);
+
+// Evaluate finds out what `policy` makes of an established token; EvaluateCached of one that the cache knows.
+// The result is the thread's, valid until its next Evaluate. Allocates only what that grows.
+const policy::GrantMask& Evaluate(const Context& context, const policy::CompiledPolicy& policy,
+                                  const Established& established);
+const policy::GrantMask& EvaluateCached(const Context& context, const policy::CompiledPolicy& policy,
+                                        uint32_t issuer, const verdicts::Details& details);
 
 }  // namespace tollgate::pipeline

@@ -39,6 +39,8 @@ bool IsRoleToken(std::string_view role) {
 // IsClaimName: a member, or an RFC 6901 JSON pointer.
 bool IsClaimName(std::string_view name) {
   if (name.empty() || name.size() > limits::kClaimNameBytesMax) return false;
+  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }))
+    return false;
   for (size_t at = name.find('~'); name.front() == '/' && at != name.npos; at = name.find('~', at + 1)) {
     if (at + 1 == name.size() || (name[at + 1] != '0' && name[at + 1] != '1')) return false;
   }

@@ -111,6 +111,14 @@ absl::Status RevocationList::RevokeToken(std::string_view issuer, std::string_vi
   return state_->Add(&state_->tokens, issuer, jwt_id, {.until_s = until_s}, now_s);
 }
 
+void RevocationList::RaiseEpoch(absl::FunctionRef<void(uint64_t)> put) {
+  const std::lock_guard lock(state_->mutex);
+  // Ordering: relaxed, the lock orders all writers; the release pairs with the acquire in epoch.
+  const uint64_t next = epoch_.load(std::memory_order_relaxed) + 1;
+  put(next);
+  epoch_.store(next, std::memory_order_release);
+}
+
 Reason RevocationList::Covers(const Candidate& candidate) const {
   if (Empty()) return Reason::kNone;
   const std::shared_lock lock(state_->mutex);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "tollgate/reason.h"
 
@@ -24,7 +25,7 @@ struct Candidate {
 // RevocationList keeps what was revoked until it no longer matters, at most limits::kRevocationsMax entries;
 // full means that Revoke… fails, never that an entry is forgotten early. Every change raises the epoch
 // *after* it is in force and before Revoke… returns: facts stamped with an epoch that is still current need
-// no further look. Thread-safe.
+// no further look. What else must be looked at again, another policy, raises the same epoch. Thread-safe.
 class RevocationList {
  public:
   RevocationList();
@@ -32,8 +33,8 @@ class RevocationList {
 
   // epoch is one load. Starts at 1.
   uint64_t epoch() const {
-    // Ordering: acquire pairs with the release in State::Add: who sees an epoch sees the entry that raised
-    // it.
+    // Ordering: acquire pairs with the releases in State::Add and RaiseEpoch: who sees an epoch sees what
+    // raised it.
     return epoch_.load(std::memory_order_acquire);
   }
 
@@ -44,6 +45,10 @@ class RevocationList {
   absl::Status RevokeSubject(std::string_view issuer, std::string_view subject, int64_t until_s,
                              int64_t now_s);
   absl::Status RevokeToken(std::string_view issuer, std::string_view jwt_id, int64_t until_s, int64_t now_s);
+
+  // RaiseEpoch puts something into force by calling `put` with the next epoch, under the lock, and raises the
+  // epoch to that.
+  void RaiseEpoch(absl::FunctionRef<void(uint64_t)> put);
 
   // Covers returns kKeyRevoked, kSubjectRevoked, kTokenRevoked or kNone. Takes a shared lock: off the hot
   // path. Callers read epoch() first and stamp with that.

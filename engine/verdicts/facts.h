@@ -22,8 +22,8 @@ struct Facts {
   int64_t verified_at_mono_ms = 0;
   uint64_t audience = 0;  // Bit r: the token is meant for resource r.
   // The lower half of the epoch that was read before the signature was verified, or at the last re-check.
-  uint32_t revocation_epoch = 0;
-  uint32_t scope_set = 0;
+  uint32_t epoch = 0;
+  uint32_t grant_set = 0;  // What the policy of that epoch makes of the token: policy::GrantSets.
   Algorithm algorithm{};
   bool sender_constrained = false;
 };
@@ -40,13 +40,13 @@ struct Names {
   std::string_view subject;
   std::string_view client_id;
   std::string_view jwt_id;
-  std::string_view roles;  // Space-delimited.
+  std::string_view grants;  // policy::WriteGrants.
 };
 
 // Details is what few decisions need, copied out of the cache. The views of `names` point into `bytes` or
 // into what the cache keeps for ever, so that a Details must not be copied.
 struct Details {
-  // Three UUIDs, and the roles by number.
+  // Three UUIDs, and the grants by number.
   static constexpr size_t kBytes = 110;
 
   Details() {}  // Not defaulted: `Details{}` would zero the bytes.

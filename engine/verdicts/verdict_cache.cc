@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 constexpr size_t kTextsMax = 65'536;
-constexpr size_t kTextBytesMax = size_t{4} << 20;
+constexpr size_t kTextBytesMax = size_t{8} << 20;
 // A subject may displace a thirty-second of what all displace, an issuer half of it.
 constexpr size_t kSubjectShare = 32;
 constexpr size_t kIssuerShare = 2;
@@ -27,13 +27,13 @@ constexpr int kMovesMax = 2;
 // The line, by words:
 //   0 … 3   the tag
 //   4       valid_from_s (32 bits) | valid_through_s (32)
-//   5       verified_at_mono_ms, lower part (32) | revocation_epoch (32)
-//   6       key slot (20) | key generation (12) | scope set (12) | audience (8) | algorithm (4) |
+//   5       verified_at_mono_ms, lower part (32) | epoch (32)
+//   6       key slot (20) | key generation (12) | grant set (12) | audience (8) | algorithm (4) |
 //   sender-constrained (1)
 //           | verified_at_mono_ms, upper part (7)
 // An empty slot is all zeros: its key generation, 0, is never current.
 static_assert(limits::kKeySlotsMax <= 1 << 20 && limits::kKeyGenerationMax < 1 << 12);
-static_assert(limits::kScopeSetsMax <= 1 << 12);
+static_assert(limits::kGrantSetsMax <= 1 << 12);
 
 constexpr uint32_t kAbsentTime = UINT32_MAX;
 constexpr uint16_t kAbsentDistance = UINT16_MAX;
@@ -67,7 +67,7 @@ struct ColdImage {
   uint32_t issued_at = 0;
   uint32_t other_bucket = 0;  // Where the entry could be instead.
   uint16_t not_before = 0;
-  std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, roles.
+  std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, grants.
   std::array<char, Details::kBytes> bytes{};
 };
 static_assert(sizeof(ColdImage) == 128 && std::is_trivially_copyable_v<ColdImage>);
@@ -208,16 +208,18 @@ bool VerdictCache::CopyNames(Found found, char* to, std::array<CopiedName, 4>* n
   return true;
 }
 
-void VerdictCache::Restamp(uint32_t revocation_epoch, Found found) {
+void VerdictCache::Restamp(uint32_t epoch, uint32_t grant_set, Found found) {
   Slot& slot = slots_[found.slot];
   if (!slot.TryClaimAt(found.sequence)) return;
-  slot.Store(5, (slot.Load(5) & 0xffff'ffff) | uint64_t{revocation_epoch} << 32);
+  slot.Store(5, (slot.Load(5) & 0xffff'ffff) | uint64_t{epoch} << 32);
+  constexpr uint64_t kSetMask = uint64_t{0xfff} << 32;
+  slot.Store(6, (slot.Load(6) & ~kSetMask) | uint64_t{grant_set} << 32);
   slot.Publish(found.sequence);
 }
 
 uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
   const uint64_t verified_high = (static_cast<uint64_t>(facts.verified_at_mono_ms) & kVerifiedMask) >> 32;
-  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 20 | uint64_t{facts.scope_set} << 32 |
+  return uint64_t{facts.key.slot} | uint64_t{facts.key.generation} << 20 | uint64_t{facts.grant_set} << 32 |
          uint64_t{audience} << 44 | static_cast<uint64_t>(facts.algorithm) << 52 |
          uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
 }
@@ -235,20 +237,20 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
       !PackTime(entry.times.issued_at, &cold.issued_at) || !PackNotBefore(entry.times, &cold.not_before)) {
     return false;
   }
-  if (facts.key.generation > limits::kKeyGenerationMax || facts.scope_set >= limits::kScopeSetsMax)
+  if (facts.key.generation > limits::kKeyGenerationMax || facts.grant_set >= limits::kGrantSetsMax)
     return false;
 
-  // As they are, if that fits; else the roles by number, which many tokens share, and then the client.
+  // As they are, if that fits; else the grants by number, which many tokens share, and then the client.
   const std::array<std::string_view, 4> names = {entry.names.subject, entry.names.client_id,
-                                                 entry.names.jwt_id, entry.names.roles};
-  constexpr size_t kClient = 1, kRoles = 3;
+                                                 entry.names.jwt_id, entry.names.grants};
+  constexpr size_t kClient = 1, kGrants = 3;
   std::array<bool, 4> interned{};
   const auto total = [&] {
     size_t bytes = 0;
     for (size_t i = 0; i < names.size(); ++i) bytes += interned[i] ? sizeof(uint16_t) : names[i].size();
     return bytes;
   };
-  for (const size_t candidate : {kRoles, kClient}) {
+  for (const size_t candidate : {kGrants, kClient}) {
     if (total() > Details::kBytes) interned[candidate] = true;
   }
   if (total() > Details::kBytes) return false;
@@ -276,8 +278,8 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   if (!audience.has_value()) return false;
   std::copy(key.tag.words.begin(), key.tag.words.end(), image->words.begin());
   image->words[4] = uint64_t{from} | uint64_t{through} << 32;
-  image->words[5] = (static_cast<uint64_t>(facts.verified_at_mono_ms) & 0xffff'ffff) |
-                    uint64_t{facts.revocation_epoch} << 32;
+  image->words[5] = (static_cast<uint64_t>(facts.verified_at_mono_ms) & 0xffff'ffff) | uint64_t{facts.epoch}
+                                                                                           << 32;
   image->words[6] = KeyWord(facts, *audience);
   return true;
 }

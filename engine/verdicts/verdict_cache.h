@@ -86,7 +86,7 @@ class VerdictCache {
   bool ReadDetails(Found found, Details* details) const;
 
   // CopyNames is ReadDetails for the names alone, straight to where they are wanted: `to` has room for
-  // kNamesBytes, and *names says of subject, client, jti and roles where each of them lies there, or what it
+  // kNamesBytes, and *names says of subject, client, jti and grants where each of them lies there, or what it
   // is.
   struct CopiedName {
     size_t begin = 0;
@@ -96,8 +96,9 @@ class VerdictCache {
   static constexpr size_t kNamesBytes = 112;
   bool CopyNames(Found found, char* to, std::array<CopiedName, 4>* names) const;
 
-  // Restamp notes that the entry was re-checked at `revocation_epoch`, unless it has changed since.
-  void Restamp(uint32_t revocation_epoch, Found found);
+  // Restamp notes that the entry was re-checked at `epoch`, whose policy makes this set of it, unless it has
+  // changed since.
+  void Restamp(uint32_t epoch, uint32_t grant_set, Found found);
 
   // Entry is what there is to remember of a token of `issuer`.
   struct Entry {
@@ -116,8 +117,7 @@ class VerdictCache {
     kDisabled,
   };
   // Insert remembers `entry`. An entry is dead, and gives way first, if its key is not current or its time
-  // over at wall time `now_s`. Does not allocate but for a role list or client that is seen for the first
-  // time.
+  // over at wall time `now_s`. Does not allocate but for grants or a client that are seen for the first time.
   InsertResult Insert(const Key& key, const Entry& entry, int64_t now_s,
                       absl::FunctionRef<bool(KeyRef)> is_current);
 
@@ -185,7 +185,7 @@ class VerdictCache {
   crypto::PlaceHint hint_;
   crypto::PlaceHint home_hint_;  // For the home bucket alone.
   const crypto::TagKey tag_key_;
-  // Role lists, and clients, that are too long for a record or shared by many.
+  // Grants, and clients, that are too long for a record or shared by many.
   sync::InternedTexts texts_;
   // The sets of resources that tokens are meant for: numbered as texts of eight bytes, and read here. Written
   // as the number is made, before anybody has it.
@@ -228,8 +228,8 @@ TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Fact
   facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
   facts->valid_through_s = static_cast<int64_t>(window >> 32);
   facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
-  facts->revocation_epoch = static_cast<uint32_t>(stamps >> 32);
-  facts->scope_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
+  facts->epoch = static_cast<uint32_t>(stamps >> 32);
+  facts->grant_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
   facts->audience = audience_masks_[rest >> 44 & 0xff];
   facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
   facts->sender_constrained = (rest >> 56 & 1) != 0;

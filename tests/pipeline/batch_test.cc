@@ -22,8 +22,8 @@ bool Same(const Metrics& a, const Metrics& b) {
          a.unavailable == b.unavailable && a.cache_hits == b.cache_hits &&
          a.signature_verifications == b.signature_verifications && a.cache_inserts == b.cache_inserts &&
          a.cache_evictions == b.cache_evictions && a.not_cached_too_long == b.not_cached_too_long &&
-         a.not_cached_over_share == b.not_cached_over_share && a.scope_sets_full == b.scope_sets_full &&
-         a.revocation_rechecks == b.revocation_rechecks;
+         a.not_cached_over_share == b.not_cached_over_share && a.grant_sets_full == b.grant_sets_full &&
+         a.rechecks == b.rechecks;
 }
 
 class BatchTest : public EngineTest {
@@ -95,7 +95,7 @@ TEST_F(BatchTest, AnswersAsSingleChecksDo) {
   const Metrics metrics = engine_->ReadMetrics();
   EXPECT_GT(metrics.cache_hits, 20u);
   EXPECT_GT(metrics.cache_inserts, 1u);
-  EXPECT_GT(metrics.revocation_rechecks, 1u);
+  EXPECT_GT(metrics.rechecks, 1u);
   EXPECT_GT(metrics.not_cached_too_long, 1u);
 
   // In batches of every size around what is taken at once.

@@ -81,7 +81,7 @@ TEST_F(EngineTest, ThePolicyDecidesEachToolAfresh) {
     EXPECT_EQ(BearerError(Check(token, "nonesuch").category()), "");
     EXPECT_EQ(Check(token, "").reason, Reason::kUnknownTool);
   }
-  EXPECT_EQ(engine_->ScopesFor("delete"), "files:read files:write");
+  EXPECT_EQ(engine_->ScopesFor({.tool = "delete"}), "files:read files:write");
   EXPECT_EQ(engine_->ReadMetrics().signature_verifications, 1u);
 }
 

@@ -154,9 +154,9 @@ TEST_F(HitAllocationTest, NorALookAgainAfterARevocation) {
   const uint64_t before = allocations.load(std::memory_order_relaxed);
   CheckAll("search", Reason::kNone);
   EXPECT_EQ(allocations.load(std::memory_order_relaxed) - before, 0u);
-  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, uint64_t{kTokens}) << "once each";
+  EXPECT_EQ(engine_->ReadMetrics().rechecks, uint64_t{kTokens}) << "once each";
   EXPECT_EQ(AllocationsOf([&] { CheckAll("search", Reason::kNone, true); }), 0u);
-  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, uint64_t{kTokens}) << "they are stamped anew";
+  EXPECT_EQ(engine_->ReadMetrics().rechecks, uint64_t{kTokens}) << "they are stamped anew";
 }
 
 }  // namespace

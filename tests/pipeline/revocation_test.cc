@@ -38,7 +38,7 @@ TEST_F(RevocationTest, OtherTokensAreLookedAtAgainWithoutVerification) {
   EXPECT_TRUE(Check(token).from_cache);
   EXPECT_TRUE(Check(token).from_cache);
   EXPECT_EQ(Verifications(), 1u);
-  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, 1u) << "and only once: the record is stamped anew";
+  EXPECT_EQ(engine_->ReadMetrics().rechecks, 1u) << "and only once: the record is stamped anew";
 }
 
 TEST_F(RevocationTest, WithVeryManyTokensCachedNothingIsVerifiedAgain) {
@@ -68,9 +68,9 @@ TEST_F(RevocationTest, WithVeryManyTokensCachedNothingIsVerifiedAgain) {
   EXPECT_EQ(Check(tokens[17]).reason, Reason::kSubjectRevoked);
   EXPECT_EQ(count("search", Reason::kNone), kManyTokens - 1);
   EXPECT_EQ(Check(tokens[17]).reason, Reason::kSubjectRevoked);
-  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, uint64_t{kManyTokens} + 2) << "the others once each";
+  EXPECT_EQ(engine_->ReadMetrics().rechecks, uint64_t{kManyTokens} + 2) << "the others once each";
   EXPECT_EQ(count("search", Reason::kNone), kManyTokens - 1);
-  EXPECT_EQ(engine_->ReadMetrics().revocation_rechecks, uint64_t{kManyTokens} + 3);
+  EXPECT_EQ(engine_->ReadMetrics().rechecks, uint64_t{kManyTokens} + 3);
   EXPECT_EQ(Verifications(), uint64_t{kManyTokens});
 }
 

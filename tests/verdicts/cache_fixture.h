@@ -27,13 +27,13 @@ inline VerdictCache::Entry EntryOf(uint64_t number, std::string_view subject = "
   entry.facts.valid_through_s = 4'000'000'000;
   entry.facts.verified_at_mono_ms = static_cast<int64_t>(number * 1'000'003);
   entry.facts.audience = number * 3 % 5;
-  entry.facts.revocation_epoch = static_cast<uint32_t>(number);
-  entry.facts.scope_set = static_cast<uint32_t>(number % 4096);
+  entry.facts.epoch = static_cast<uint32_t>(number);
+  entry.facts.grant_set = static_cast<uint32_t>(number % 4096);
   entry.facts.algorithm = static_cast<Algorithm>(number % kAlgorithmCount);
   entry.facts.sender_constrained = number % 2 == 1;
   entry.times = {
       .expires_at = 3'999'999'000, .not_before = INT64_MIN, .issued_at = static_cast<int64_t>(number)};
-  entry.names = {.subject = subject, .client_id = "client", .jwt_id = "jti", .roles = "admin"};
+  entry.names = {.subject = subject, .client_id = "client", .jwt_id = "jti", .grants = "admin"};
   return entry;
 }
 
@@ -41,7 +41,7 @@ inline bool SameFacts(const Facts& a, const Facts& b) {
   return a.key == b.key && a.valid_from_s == b.valid_from_s && a.valid_through_s == b.valid_through_s &&
          VerdictCache::AgeMs(a, b.verified_at_mono_ms) == 0 &&
          VerdictCache::AgeMs(b, a.verified_at_mono_ms) == 0 && a.audience == b.audience &&
-         a.revocation_epoch == b.revocation_epoch && a.scope_set == b.scope_set &&
+         a.epoch == b.epoch && a.grant_set == b.grant_set &&
          a.algorithm == b.algorithm && a.sender_constrained == b.sender_constrained;
 }
 

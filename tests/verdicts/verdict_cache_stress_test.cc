@@ -34,7 +34,7 @@ std::string Subject(uint64_t seed) { return std::string(1 + seed % 60, static_ca
 bool Consistent(uint32_t number, Facts facts, const Details* details) {
   const auto seed = static_cast<uint64_t>(facts.valid_from_s);
   const VerdictCache::Entry expected = EntryOf(seed);
-  facts.revocation_epoch = expected.facts.revocation_epoch;
+  facts.epoch = expected.facts.epoch;
   if (seed % kTokens != number || !SameFacts(facts, expected.facts)) return false;
   return details == nullptr ||
          (details->names.subject == Subject(seed) && details->times.issued_at == static_cast<int64_t>(seed));

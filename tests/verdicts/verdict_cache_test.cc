@@ -34,7 +34,7 @@ TEST(VerdictCache, FindsWhatWasInserted) {
     EXPECT_EQ(details.names.subject, "alice");
     EXPECT_EQ(details.names.client_id, "client");
     EXPECT_EQ(details.names.jwt_id, "jti");
-    EXPECT_EQ(details.names.roles, "admin");
+    EXPECT_EQ(details.names.grants, "admin");
     EXPECT_EQ(details.times.expires_at, 3'999'999'000);
     EXPECT_EQ(details.times.not_before, INT64_MIN);
     EXPECT_EQ(details.times.issued_at, static_cast<int64_t>(number));
@@ -49,8 +49,8 @@ TEST(VerdictCache, KeepsEveryFactAtTheEndsOfItsRange) {
                  .valid_through_s = UINT32_MAX,
                  .verified_at_mono_ms = (int64_t{1} << 39) - 1,
                  .audience = UINT64_MAX,
-                 .revocation_epoch = UINT32_MAX,
-                 .scope_set = limits::kScopeSetsMax - 1,
+                 .epoch = UINT32_MAX,
+                 .grant_set = limits::kScopeSetsMax - 1,
                  .algorithm = Algorithm::kEd25519,
                  .sender_constrained = true};
   entry.times = {.expires_at = UINT32_MAX - 1, .not_before = 32'766, .issued_at = 0};
@@ -102,7 +102,7 @@ TEST(VerdictCache, DoesNotStoreWhatItCannotKeepExactly) {
     entry->times.issued_at = INT64_MIN;
     entry->times.not_before = entry->times.expires_at - 1;
   }));
-  EXPECT_TRUE(refused([](auto* entry) { entry->facts.scope_set = limits::kScopeSetsMax; }));
+  EXPECT_TRUE(refused([](auto* entry) { entry->facts.grant_set = limits::kScopeSetsMax; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.key.generation = limits::kKeyGenerationMax + 1; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.subject = long_name; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.jwt_id = long_name; }));
@@ -130,7 +130,7 @@ TEST(VerdictCache, KeepsNamesThatFillTheRecordAndLongRolesAndClientsBesides) {
     EXPECT_EQ(details.names.subject, all[i].subject);
     EXPECT_EQ(details.names.client_id, all[i].client_id);
     EXPECT_EQ(details.names.jwt_id, all[i].jwt_id);
-    EXPECT_EQ(details.names.roles, all[i].roles);
+    EXPECT_EQ(details.names.grants, all[i].roles);
   }
 }
 
@@ -140,7 +140,7 @@ TEST(VerdictCache, RemembersABoundedNumberOfLongRoleLists) {
   for (uint64_t i = 0; i < 6'000; ++i) {
     const std::string roles = std::to_string(i) + std::string(1000, 'r');  // 6 MB in all.
     VerdictCache::Entry entry = EntryOf(i);
-    entry.names.roles = roles;
+    entry.names.grants = roles;
     const auto result = user.Insert(Token(i), entry);
     stored += result == kInserted;
     refused += result == kUnstorable;
@@ -418,11 +418,11 @@ TEST(VerdictCache, RestampsTheEntryThatWasFound) {
   EXPECT_FALSE(user.cache().ReadDetails(found, &details)) << "it has changed, and is to be looked up again";
   ASSERT_TRUE(user.Find(Token(1), &facts, &found));
   EXPECT_TRUE(user.cache().ReadDetails(found, &details));
-  EXPECT_EQ(facts.revocation_epoch, 600u);
-  facts.revocation_epoch = 1;
+  EXPECT_EQ(facts.epoch, 600u);
+  facts.epoch = 1;
   EXPECT_TRUE(SameFacts(facts, EntryOf(1).facts)) << "nothing else has changed";
   ASSERT_TRUE(user.Find(Token(2), &facts));
-  EXPECT_EQ(facts.revocation_epoch, 2u);
+  EXPECT_EQ(facts.epoch, 2u);
 }
 
 TEST(VerdictCache, WhatHasChangedSinceIsNeitherReadNorStamped) {
@@ -436,7 +436,7 @@ TEST(VerdictCache, WhatHasChangedSinceIsNeitherReadNorStamped) {
   EXPECT_FALSE(user.cache().ReadDetails(found, &details));
   user.cache().Restamp(600, found);
   ASSERT_TRUE(user.Find(Token(1), &facts));
-  EXPECT_EQ(facts.revocation_epoch, 9u);
+  EXPECT_EQ(facts.epoch, 9u);
 }
 
 TEST(VerdictCache, AgeIsThatOfTheVerification) {

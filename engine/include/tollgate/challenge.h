@@ -36,8 +36,9 @@ TOLLGATE_API std::string ResourceMetadataJson(const ResourceMetadata& metadata);
 // are empty, or have a character that a quoted string does not hold as it is (beyond visible ASCII and space,
 // a quotation mark, a backslash). As MCP clients need it: Bearer is the first scheme, with one space behind
 // it; no `error` where there was no credential; `error_description` is last, and holds nothing that looks
-// like a parameter.
+// like a parameter. `acr_values` (Engine::AcrValuesFor) is put into a challenge to authenticate otherwise
+// (RFC 9470 section 3) alone.
 TOLLGATE_API std::string Challenge(const Decision& decision, std::string_view metadata_url,
-                                   std::string_view scopes);
+                                   std::string_view scopes, std::string_view acr_values = {});
 
 }  // namespace tollgate

@@ -170,6 +170,9 @@ struct IssuerConfig {
   bool private_network = false;
   AlgorithmSet algorithms = AlgorithmSet::All();
   Profile profile = Profile::Rfc9068();
+  // A scope of its tokens with a `*` at its end stands for all scopes of the policy that begin with what is
+  // in front of it. Without this, it is a letter like any other.
+  bool scope_wildcards = false;
   int64_t leeway_s = 60;             // Clock skew granted on exp, nbf and iat. 0–300.
   int64_t token_age_max_s = 86'400;  // now − iat. 0: no bound.
   int64_t token_lifetime_max_s =
@@ -218,6 +221,10 @@ struct Config {
   size_t issuers_max = 0;
   std::vector<ResourceConfig> resources{};
   Policy policy{};
+  // Claims that policies to come will look at (Predicate::claim), beside those that `policy` does, at most 32
+  // in all: what they say is kept with a token that was seen. They should have few different values: with
+  // very many, tokens are not cached (Metrics::not_cached_too_long).
+  std::vector<std::string> policy_claims{};
   Timing timing{};
   SnapshotConfig snapshot{};
   // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no

@@ -91,9 +91,18 @@ class TOLLGATE_API Engine {
   // FindResource returns the id of the configured resource with this URI.
   std::optional<ResourceId> FindResource(std::string_view uri) const;
 
-  // ScopesFor returns all scopes that `tool` needs, space-delimited, for an insufficient_scope challenge;
-  // empty for an unknown tool or one that needs none. Allocates.
-  std::string ScopesFor(std::string_view tool) const;
+  // ScopesFor returns all scopes that the request's tool, or other object, needs at its resource,
+  // space-delimited, for an insufficient_scope challenge; AcrValuesFor the authentication context classes,
+  // one of which it needs, for an insufficient_user_authentication challenge (RFC 9470 section 3). Both are
+  // empty for what no rule names. Allocate.
+  std::string ScopesFor(const Request& request) const;
+  std::string AcrValuesFor(const Request& request) const;
+
+  // SetPolicy replaces the policy: a Check that begins after the call has returned goes by the new one,
+  // cached tokens included, none of which is dropped or verified again. InvalidArgument with one line, and
+  // nothing has changed, for a policy that Create would refuse, or that looks at claims which none before it
+  // did (see Config::policy_claims). Any thread, but none that is inside of a Check.
+  absl::Status SetPolicy(const Policy& policy);
 
   // AddIssuer adds an issuer at run time, ChangeIssuer gives the one of this name another configuration, and
   // RemoveIssuer ends one. A Check that begins after the call has returned goes by what is then: after a

@@ -26,8 +26,10 @@ struct Metrics {
   uint64_t not_cached_too_long = 0;  // Facts or token longer than a record; allowed, but verified each time.
   // Not cached, because the cache is full and this subject or issuer has displaced its share.
   uint64_t not_cached_over_share = 0;
-  uint64_t scope_sets_full = 0;      // Not cached, because the table of different scope sets is full.
-  uint64_t revocation_rechecks = 0;  // Hits re-examined after a revocation, without verifying again.
+  // Not cached, because the policy has been asked about too many different sets of grants.
+  uint64_t grant_sets_full = 0;
+  // Hits re-examined after a revocation or a change of the policy, without verifying again.
+  uint64_t rechecks = 0;
   // Checks that went on although the issuer could not be asked about the token: IntrospectionOutage.
   uint64_t introspection_fallbacks = 0;
   // At this moment:

@@ -81,8 +81,9 @@ struct SensitivityClass {
   AuditDuty audit = AuditDuty::kSampled;
 };
 
-// Predicate is a condition on one claim. A claim's value is a string, a number or a boolean, which counts as
-// it stands in JSON, or an array of these; nothing else fulfils any condition.
+// Predicate is a condition on one claim. A claim's value is a string, an integer or a boolean, which count as
+// they stand in JSON, or an array of these; what has another form, or control characters in it, is present
+// and nothing else.
 struct Predicate {
   enum class Operator : uint8_t {
     kPresent,   // The token has the claim, and it is not null.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tollgate/export.h"
+#include "tollgate/policy.h"
 
 namespace tollgate {
 
@@ -28,15 +29,21 @@ class TOLLGATE_API Principal {
   std::string_view jwt_id() const { return Field(kJwtId); }        // `jti`
   std::string_view scope() const { return Field(kScope); }         // Space-delimited, RFC 6749 section 3.3
   std::string_view roles() const { return Field(kRoles); }  // Space-delimited; roles hold no white space
+  // Who acts for the subject (`act`, RFC 8693 section 4.1), one a line, the current actor first; empty unless
+  // kind() is kAgent.
+  std::string_view actors() const { return Field(kActors); }
+
+  // kind says what kind of caller it is; kUser where nobody is known.
+  PrincipalKind kind() const { return kind_; }
 
   // Clear empties all fields and keeps the storage.
   void Clear();
 
   // Fields in the order in which Assign takes them.
-  enum FieldIndex : uint8_t { kIssuer, kSubject, kClientId, kJwtId, kScope, kRoles, kFieldCount };
+  enum FieldIndex : uint8_t { kIssuer, kSubject, kClientId, kJwtId, kScope, kRoles, kActors, kFieldCount };
 
   // Assign copies all fields. Allocates only if they exceed kInlineBytes together.
-  void Assign(std::span<const std::string_view, kFieldCount> fields);
+  void Assign(std::span<const std::string_view, kFieldCount> fields, PrincipalKind kind);
 
   // For whoever knows that all fields fit inline: Inline returns kInlineBytes to write them to, and Set says
   // where each of them lies there.
@@ -44,6 +51,7 @@ class TOLLGATE_API Principal {
     overflow_.clear();
     return inline_.data();
   }
+  void SetKind(PrincipalKind kind) { kind_ = kind; }
   void Set(FieldIndex field, size_t begin, size_t size) {
     fields_[field] = {static_cast<uint32_t>(begin), static_cast<uint32_t>(size)};
   }
@@ -59,6 +67,7 @@ class TOLLGATE_API Principal {
     uint32_t size = 0;
   };
   std::array<Place, kFieldCount> fields_{};
+  PrincipalKind kind_ = PrincipalKind::kUser;
   std::string overflow_;
   std::array<char, kInlineBytes> inline_;
 };

@@ -54,6 +54,9 @@ struct TOLLGATE_API Profile {
   // Claims that must be present with exactly this string, else the token is not an access token: {claim,
   // value}.
   std::vector<std::pair<std::string, std::string>> must_equal{};
+  // Claims by which the provider marks a token of a client for itself, beside a `sub` that is the client's
+  // own id: {claim, value}, or {claim, ""} where its presence says so. See PrincipalKind.
+  std::vector<std::pair<std::string, std::string>> service_marks{};
   // Of a templated issuer: what the keys' own member `issuer` is, a template too; empty: the issuer.
   std::string key_issuer{};
   // Where the provider's own metadata leads beside the issuer's host; see IssuerConfig::discovery_hosts.
