@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <random>
 #include <string>
 
 #include "fuzz/world.h"
@@ -418,22 +419,13 @@ void AddRefresh(Seeds& seeds) {
 }
 
 void AddPolicy(Seeds& seeds) {
-  seeds["policy_sets"] = {
-      {"small", "tool search read - files:read\ntool ping read any\nheld files:read\nheld other"},
-      {"classes",
-       "class young signature 120\nclass read introspect 0\ntool pay young - a b a\ntool get read - b\nheld "
-       "b a"},
-      {"shared-scopes",
-       "tool a read - x y\ntool b write - y z\ntool c privileged - z\nheld y z\nheld x\nheld z y x"},
-      {"empty", ""},
-      {"twice", "tool a read - x\ntool a read - y"},
-      {"no-scope", "tool a read -"},
-      {"both", "tool a read any x"},
-      {"unknown-class", "tool a writes - x"},
-      {"bad-scope", "tool a read - x\"y"},
-      {"empty-scope", "tool a read - x "},
-      {"no-name", "tool  read any"},
-      {"negative-age", "class young signature -1\ntool a young any"}};
+  // Its inputs choose; whatever they choose is as good as anything else.
+  std::mt19937 random(1);
+  for (int i = 0; i < 48; ++i) {
+    std::string& bytes = seeds["policy_matrix"]["random-" + std::to_string(i)];
+    for (int n = 0; n < 160; ++n) bytes += static_cast<char>(random() & 0xff);
+  }
+  seeds["policy_matrix"]["nothing"] = "";
 }
 
 void AddResourcePattern(Seeds& seeds) {

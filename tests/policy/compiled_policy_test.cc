@@ -5,28 +5,50 @@
 #include <string>
 #include <vector>
 
-#include "policy/scope_sets.h"
+#include "policy/grant_sets.h"
 
 namespace tollgate::policy {
 namespace {
 
-using Scopes = std::vector<std::string_view>;
+using Words = std::vector<std::string_view>;
 
-Policy Make(const std::vector<AccessRule>& rules) {
-  PolicyBuilder builder;
-  for (const AccessRule& rule : rules) builder.AddRule(rule);
+constexpr char kServer[] = "https://mcp.example/mcp";
+const std::vector<std::string> kServers = {kServer, "https://other.example/mcp"};
+
+Policy Build(const PolicyBuilder& builder) {
   absl::StatusOr<Policy> policy = builder.Build();
   EXPECT_TRUE(policy.ok()) << policy.status();
   return *std::move(policy);
 }
 
-bool Allows(const CompiledPolicy& policy, std::string_view tool, const Scopes& held) {
-  const CompiledTool* found = policy.FindTool(tool);
-  return found != nullptr && policy.Permits(*found, policy.MaskOf(held));
+Policy Make(const std::vector<AccessRule>& rules) {
+  PolicyBuilder builder;
+  for (const AccessRule& rule : rules) builder.AddRule(rule);
+  return Build(builder);
+}
+
+// Decide is what an engine does with a caller that the cache does not know.
+Reason Decide(const CompiledPolicy& policy, std::string_view name, Caller caller, size_t server = 0,
+              McpObject object = McpObject::kTool) {
+  if (caller.lifetime_s == INT64_MAX) caller.lifetime_s = 300;
+  const CompiledTool* tool = policy.FindTool(server, object, name);
+  if (tool == nullptr) return Reason::kUnknownTool;
+  GrantMask mask;
+  policy.Evaluate(caller, &mask);
+  const Reason reason = policy.Lacking(tool->requirement, mask);
+  GrantSets sets(policy);
+  const auto set = sets.Intern(mask);
+  EXPECT_EQ(sets.Permits(*set, *tool), reason == Reason::kNone);
+  EXPECT_EQ(sets.Lacking(*set, *tool), reason);
+  return reason;
+}
+
+bool Allows(const CompiledPolicy& policy, std::string_view tool, const Words& scopes) {
+  return Decide(policy, tool, {.scopes = scopes}) == Reason::kNone;
 }
 
 TEST(CompiledPolicyTest, AllScopesOfAToolAreNeeded) {
-  const CompiledPolicy policy(Make({{.tool = "delete", .scopes = {"r", "w"}}}));
+  const CompiledPolicy policy(Make({{.name = "delete", .scopes = {"r", "w"}}}), kServers);
   EXPECT_TRUE(Allows(policy, "delete", {"w", "x", "r"}));
   EXPECT_FALSE(Allows(policy, "delete", {"r"}));
   EXPECT_FALSE(Allows(policy, "delete", {}));
@@ -34,7 +56,7 @@ TEST(CompiledPolicyTest, AllScopesOfAToolAreNeeded) {
 }
 
 TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {
-  const CompiledPolicy policy(Make({{.tool = "t", .scopes = {"files:read"}}}));
+  const CompiledPolicy policy(Make({{.name = "t", .scopes = {"files:read"}}}), kServers);
   for (const char* near : {"files:*", "*", "files:rea", "files:read2", "FILES:READ", "files"}) {
     EXPECT_FALSE(Allows(policy, "t", {near})) << near;
   }
@@ -42,78 +64,227 @@ TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {
   EXPECT_FALSE(Allows(policy, std::string_view("t\0", 2), {"files:read"}));
 }
 
-TEST(CompiledPolicyTest, EachOf256ScopesHasABitOfItsOwn) {
+TEST(CompiledPolicyTest, EachOfManyScopesHasABitOfItsOwn) {
   std::vector<AccessRule> rules;
   std::vector<std::string> scopes;
-  for (int i = 0; i < 256; ++i) {
+  for (int i = 0; i < 2000; ++i) {
     scopes.push_back("s" + std::to_string(i));
-    rules.push_back({.tool = "t" + std::to_string(i), .scopes = {scopes.back()}});
+    rules.push_back({.name = "t" + std::to_string(i), .scopes = {scopes.back()}});
   }
-  const CompiledPolicy policy(Make(rules));
-  for (int tool = 0; tool < 256; ++tool) {
-    for (int held = 0; held < 256; ++held) {
-      ASSERT_EQ(Allows(policy, rules[tool].tool, {scopes[held]}), tool == held) << tool << " " << held;
+  const CompiledPolicy policy(Make(rules), kServers);
+  GrantSets sets(policy);
+  for (size_t held = 0; held < scopes.size(); held += 97) {
+    const Words words = {scopes[held]};
+    GrantMask mask;
+    policy.Evaluate({.scopes = words, .lifetime_s = 1}, &mask);
+    const uint32_t set = *sets.Intern(mask);
+    for (size_t tool = 0; tool < rules.size(); ++tool) {
+      ASSERT_EQ(sets.Permits(set, *policy.FindTool(0, McpObject::kTool, rules[tool].name)), tool == held);
     }
   }
 }
 
 TEST(CompiledPolicyTest, KnowsTheScopesForAChallengeAndTheDemandsOfTheClass) {
   PolicyBuilder builder;
-  builder.AddClass({.name = "top", .mode = ValidationMode::kIntrospect, .token_age_max_s = 900});
+  builder.AddClass({.name = "top",
+                    .mode = ValidationMode::kIntrospect,
+                    .token_age_max_s = 900,
+                    .acr_values = {"gold", "silver"},
+                    .audit = AuditDuty::kMustRecord});
   builder.AddRule({.name = "pay", .scopes = {"pay", "read", "pay"}, .sensitivity = "top"});
   builder.AddRule({.name = "ping", .any_valid_token = true});
-  const CompiledPolicy policy(*builder.Build());
-  const CompiledTool* pay = policy.FindTool("pay");
+  const CompiledPolicy policy(Build(builder), kServers);
+  const CompiledTool* pay = policy.FindTool(0, McpObject::kTool, "pay");
   ASSERT_NE(pay, nullptr);
   EXPECT_EQ(policy.ScopesOf(*pay), "pay read");
+  EXPECT_EQ(policy.AcrOf(*pay), "gold silver");
   EXPECT_EQ(pay->mode, ValidationMode::kIntrospect);
-  EXPECT_EQ(pay->token_age_max_s, 900);
+  EXPECT_EQ(pay->token_age_max_s, 900u);
+  EXPECT_EQ(pay->audit, AuditDuty::kMustRecord);
   EXPECT_TRUE(Allows(policy, "ping", {}));
 }
 
-class ScopeSetsTest : public testing::Test {
- protected:
-  const CompiledPolicy policy_{Make({{.tool = "t", .scopes = {"a", "b"}}})};
-  ScopeSets sets_{policy_};
-};
-
-TEST_F(ScopeSetsTest, OneSetHasOneNumberInWhateverOrder) {
-  const auto ab = sets_.Intern(Scopes{"b", "a"});
-  ASSERT_TRUE(ab.has_value());
-  EXPECT_EQ(sets_.Intern(Scopes{"a", "b"}), ab);
-  EXPECT_EQ(sets_.Intern(Scopes{"a", "b", "a"}), ab);
-  EXPECT_EQ(sets_.Text(*ab).view(), "a b");
-  EXPECT_NE(sets_.Intern(Scopes{"a"}), ab);
-  EXPECT_NE(sets_.Intern(Scopes{}), ab);
-  EXPECT_EQ(sets_.size(), 3u);
+TEST(CompiledPolicyTest, ToolsPromptsMethodsAndResourcesAreApart) {
+  const CompiledPolicy policy(Make({{.name = "x", .scopes = {"tool"}},
+                                    {.name = "x", .scopes = {"prompt"}, .object = McpObject::kPrompt},
+                                    {.name = "x", .scopes = {"method"}, .object = McpObject::kMethod},
+                                    {.name = "file:///x", .scopes = {"file"}, .object = McpObject::kResource}}),
+                              kServers);
+  const Words tool = {"tool"}, prompt = {"prompt"}, method = {"method"}, file = {"file"};
+  EXPECT_EQ(Decide(policy, "x", {.scopes = tool}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "x", {.scopes = prompt}), Reason::kInsufficientScope);
+  EXPECT_EQ(Decide(policy, "x", {.scopes = prompt}, 0, McpObject::kPrompt), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "x", {.scopes = method}, 0, McpObject::kMethod), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "file:///x", {.scopes = file}, 0, McpObject::kResource), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "x", {.scopes = file}, 0, McpObject::kResource), Reason::kUnknownTool);
+  EXPECT_EQ(Decide(policy, "file:///x", {.scopes = file}), Reason::kUnknownTool);
 }
 
-TEST_F(ScopeSetsTest, MasksAreThoseOfThePolicy) {
-  const Scopes held = {"a", "z"};
-  const auto set = sets_.Intern(held);
-  ASSERT_TRUE(set.has_value());
-  EXPECT_EQ(sets_.Mask(*set), policy_.MaskOf(held));
+TEST(CompiledPolicyTest, AServersOwnRuleComesBeforeThatForAll) {
+  const CompiledPolicy policy(
+      Make({{.name = "t", .scopes = {"all"}},
+            {.name = "u", .scopes = {"all"}},
+            {.name = "t", .scopes = {"own"}, .server = kServer},
+            {.name = "v", .scopes = {"own"}, .server = kServer},
+            {.name = "w", .scopes = {"own"}, .server = "https://elsewhere.example/mcp"},
+            {.name = "file:///a/b", .scopes = {"all"}, .object = McpObject::kResource},
+            {.name = "file:///a/*", .scopes = {"own"}, .object = McpObject::kResource, .server = kServer}}),
+      kServers);
+  const Words all = {"all"}, own = {"own"};
+  EXPECT_EQ(Decide(policy, "t", {.scopes = own}, 0), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "t", {.scopes = all}, 0), Reason::kInsufficientScope);
+  EXPECT_EQ(Decide(policy, "t", {.scopes = all}, 1), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "u", {.scopes = all}, 0), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "v", {.scopes = own}, 0), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "v", {.scopes = own}, 1), Reason::kUnknownTool);
+  EXPECT_EQ(Decide(policy, "w", {.scopes = own}, 0), Reason::kUnknownTool);
+  EXPECT_EQ(Decide(policy, "file:///a/b", {.scopes = own}, 0, McpObject::kResource), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "file:///a/b", {.scopes = all}, 1, McpObject::kResource), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "file:///a/c", {.scopes = all}, 1, McpObject::kResource), Reason::kUnknownTool);
 }
 
-TEST_F(ScopeSetsTest, IsBoundedInSetsAndKeepsThoseItHas) {
-  const auto first = sets_.Intern(Scopes{"a"});
-  std::vector<std::string> names;
-  for (int i = 0; i < 5000; ++i) names.push_back("s" + std::to_string(i));
+TEST(CompiledPolicyTest, ScopesImplyOthersAndOnlyThePolicysStarsArePatterns) {
+  PolicyBuilder builder;
+  builder.AddScope({.scope = "files:read"}).AddScope({.scope = "files:write", .implies = {"files:read"}});
+  builder.AddScope({.scope = "files:*"}).AddScope({.scope = "admin", .implies = {"files:*"}});
+  builder.AddScope({.scope = "mail"});
+  builder.AddRole({.role = "clerk", .scopes = {"files:*"}});
+  builder.AddRule({.name = "read", .scopes = {"files:read"}}).AddRule({.name = "write", .scopes = {"files:write"}});
+  builder.AddRule({.name = "mail", .scopes = {"mail"}}).AddRule({.name = "star", .scopes = {"files:*"}});
+  const CompiledPolicy policy(Build(builder), kServers);
+  EXPECT_TRUE(Allows(policy, "read", {"files:write"}));
+  EXPECT_FALSE(Allows(policy, "write", {"files:read"}));
+  EXPECT_TRUE(Allows(policy, "write", {"admin"}));
+  EXPECT_TRUE(Allows(policy, "star", {"admin"}));
+  EXPECT_FALSE(Allows(policy, "mail", {"admin"}));
+  const Words star = {"files:*"}, everything = {"*"};
+  EXPECT_EQ(Decide(policy, "star", {.scopes = star}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "read", {.scopes = star}), Reason::kInsufficientScope) << "a letter like any other";
+  EXPECT_EQ(Decide(policy, "read", {.scopes = star, .scope_wildcards = true}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "mail", {.scopes = star, .scope_wildcards = true}), Reason::kInsufficientScope);
+  EXPECT_EQ(Decide(policy, "mail", {.scopes = everything, .scope_wildcards = true}),
+            Reason::kInsufficientScope);
+  const Words clerk = {"clerk"};
+  EXPECT_EQ(Decide(policy, "write", {.roles = clerk}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "write", {.kind = PrincipalKind::kAgent, .roles = clerk}),
+            Reason::kInsufficientScope)
+      << "an agent does not inherit";
+}
+
+TEST(CompiledPolicyTest, RolesAreThoseOfTheIssuersThatThePolicyNames) {
+  PolicyBuilder builder;
+  builder.AddRole({.role = "admin", .from = {{"https://a.example", "grp-1"}, {"okta", "admins"}}});
+  builder.AddRole({.role = "clerk"});
+  builder.AddRule({.name = "t", .roles = {"admin", "clerk"}});
+  const CompiledPolicy policy(Build(builder), kServers);
+  const Words group = {"x", "grp-1"}, admins = {"admins"}, admin = {"admin"}, clerk = {"clerk"};
+  EXPECT_EQ(Decide(policy, "t", {.issuer = "https://a.example", .roles = group}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "t", {.issuer = "https://b.example", .roles = group}), Reason::kRoleMissing);
+  EXPECT_EQ(Decide(policy, "t", {.profile = "okta", .roles = admins}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "t", {.issuer = "https://a.example", .roles = admin}), Reason::kRoleMissing);
+  EXPECT_EQ(Decide(policy, "t", {.roles = clerk}), Reason::kNone);
+}
+
+TEST(CompiledPolicyTest, ClaimsAreHeldAgainstPredicates) {
+  using enum Predicate::Operator;
+  const Words gold = {"gold"}, seven = {"7"}, list = {"red", "blue"}, nothing = {};
+  const std::vector<Claim> claims = {{.name = "tier", .is_text = true, .values = gold},
+                                     {.name = "level", .values = seven},
+                                     {.name = "/org/colours", .is_list = true, .values = list},
+                                     {.name = "object", .values = nothing}};
+  const auto holds = [&](Predicate predicate) {
+    const CompiledPolicy policy(Make({{.name = "t", .any_valid_token = true, .predicates = {predicate}}}),
+                                kServers);
+    EXPECT_EQ(policy.claims(), std::vector{predicate.claim});
+    const Reason reason = Decide(policy, "t", {.claims = claims});
+    EXPECT_TRUE(reason == Reason::kNone || reason == Reason::kClaimNotAsNeeded);
+    return reason == Reason::kNone;
+  };
+  EXPECT_TRUE(holds({"tier", kPresent}));
+  EXPECT_TRUE(holds({"object", kPresent}));
+  EXPECT_FALSE(holds({"absent", kPresent}));
+  EXPECT_TRUE(holds({"tier", kEquals, {"gold"}}));
+  EXPECT_FALSE(holds({"tier", kEquals, {"gol"}}));
+  EXPECT_TRUE(holds({"tier", kIn, {"silver", "gold"}}));
+  EXPECT_TRUE(holds({"tier", kPrefix, {"go"}}));
+  EXPECT_FALSE(holds({"tier", kPrefix, {"old"}}));
+  EXPECT_TRUE(holds({"level", kEquals, {"7"}}));
+  EXPECT_FALSE(holds({"level", kPrefix, {"7"}})) << "not a string";
+  EXPECT_TRUE(holds({"/org/colours", kContains, {"green", "blue"}}));
+  EXPECT_FALSE(holds({"/org/colours", kContains, {"green"}}));
+  EXPECT_FALSE(holds({"/org/colours", kEquals, {"red"}}));
+  EXPECT_TRUE(holds({"tier", kContains, {"gold"}}));
+  EXPECT_FALSE(holds({"object", kIn, {""}}));
+}
+
+TEST(CompiledPolicyTest, WhatIsWrongFirstIsSaid) {
+  PolicyBuilder builder;
+  builder.AddClass({.name = "top",
+                    .token_lifetime_max_s = 900,
+                    .acr_values = {"gold"},
+                    .amr_values = {"hwk"},
+                    .principals = {PrincipalKind::kUser, PrincipalKind::kAgent},
+                    .credentials = {CredentialKind::kJwt}});
+  builder.AddRole({.role = "admin"});
+  builder.AddRule({.name = "t",
+                   .scopes = {"s"},
+                   .sensitivity = "top",
+                   .roles = {"admin"},
+                   .principals = {PrincipalKind::kUser},
+                   .predicates = {{.claim = "tier"}}});
+  const CompiledPolicy policy(Build(builder), kServers);
+  const Words scopes = {"s"}, roles = {"admin"}, amr = {"pwd", "hwk"};
+  const std::vector<Claim> claims = {{.name = "tier"}};
+  const Caller good = {.scopes = scopes, .roles = roles, .acr = "gold", .amr = amr, .lifetime_s = 900,
+                       .claims = claims};
+  EXPECT_EQ(Decide(policy, "t", good), Reason::kNone);
+  Caller bad = good;
+  const auto expect = [&](Reason reason) { EXPECT_EQ(Decide(policy, "t", bad), reason) << ReasonName(reason); };
+  bad.scopes = {};
+  expect(Reason::kInsufficientScope);
+  bad.amr = {};
+  expect(Reason::kAuthenticationInsufficient);
+  bad.amr = amr, bad.acr = "";
+  expect(Reason::kAuthenticationInsufficient);
+  bad.claims = {};
+  expect(Reason::kClaimNotAsNeeded);
+  bad.roles = {};
+  expect(Reason::kRoleMissing);
+  bad.lifetime_s = 901;
+  expect(Reason::kLifetimeTooLongHere);
+  bad.credential = CredentialKind::kOpaque;
+  expect(Reason::kCredentialKindNotAllowed);
+  bad.kind = PrincipalKind::kAgent;
+  expect(Reason::kPrincipalKindNotAllowed);
+}
+
+TEST(CompiledPolicyTest, AnOpaqueTokenMayLiveAsLongAsItsIssuerSays) {
+  const CompiledPolicy policy(Make({{.name = "t", .any_valid_token = true}}), kServers);
+  EXPECT_EQ(Decide(policy, "t", {.lifetime_s = 3601}), Reason::kLifetimeTooLongHere);
+  EXPECT_EQ(Decide(policy, "t", {.lifetime_s = 3600}), Reason::kNone);
+  EXPECT_EQ(Decide(policy, "t", {.credential = CredentialKind::kOpaque, .lifetime_s = 3601}), Reason::kNone);
+}
+
+TEST(CompiledPolicyTest, NoProofOfPossessionIsReadYet) {
+  PolicyBuilder builder;
+  builder.AddClass({.name = "bound", .sender_constraint = true});
+  builder.AddRule({.name = "t", .any_valid_token = true, .sensitivity = "bound"});
+  EXPECT_EQ(Decide(CompiledPolicy(Build(builder), kServers), "t", {}), Reason::kSenderConstraintNeeded);
+}
+
+TEST(GrantSetsTest, AreBoundedAndKeepThoseTheyHave) {
+  std::vector<AccessRule> rules;
+  for (int i = 0; i < 13; ++i)
+    rules.push_back({.name = "t" + std::to_string(i), .scopes = {"s" + std::to_string(i)}});
+  const CompiledPolicy policy(Make(rules), kServers);
+  GrantSets sets(policy);
+  ASSERT_EQ(policy.num_words(), 1u);
+  const auto first = sets.Intern({1});
   size_t refused = 0;
-  for (const std::string& name : names) refused += !sets_.Intern(Scopes{name}).has_value();
-  EXPECT_EQ(sets_.size(), 4096u);
-  EXPECT_EQ(refused, 5001u - 4096u);
-  EXPECT_EQ(sets_.Intern(Scopes{"a"}), first);
-}
-
-TEST_F(ScopeSetsTest, IsBoundedInBytes) {
-  size_t refused = 0;
-  for (int i = 0; i < 2000; ++i) {
-    const std::string name = std::to_string(i) + std::string(1000, 'x');
-    refused += !sets_.Intern(Scopes{name}).has_value();
-  }
-  EXPECT_GT(refused, 900u);
-  EXPECT_LT(refused, 1100u);
+  for (uint64_t mask = 0; mask < 8192; ++mask) refused += !sets.Intern({mask}).has_value();
+  EXPECT_EQ(sets.size(), 4096u);
+  EXPECT_EQ(refused, 4096u);
+  EXPECT_EQ(sets.Intern({1}), first);
 }
 
 }  // namespace

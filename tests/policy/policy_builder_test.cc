@@ -16,7 +16,7 @@ TEST(PolicyBuilderTest, KeepsTheRules) {
       .AddRule({.name = "ping", .any_valid_token = true, .sensitivity = "privileged"});
   const absl::StatusOr<Policy> policy = builder.Build();
   ASSERT_TRUE(policy.ok()) << policy.status();
-  EXPECT_EQ(policy->tools().size(), 2u);
+  EXPECT_EQ(policy->rules().size(), 2u);
   EXPECT_EQ(policy->classes().size(), 3u);
 }
 
@@ -47,7 +47,7 @@ TEST_P(PolicyMistakeTest, IsRefusedInOneLine) {
 }
 
 AccessRule Rule(std::string tool, std::vector<std::string> scopes) {
-  return {.tool = std::move(tool), .scopes = std::move(scopes)};
+  return {.name = std::move(tool), .scopes = std::move(scopes)};
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -72,9 +72,9 @@ INSTANTIATE_TEST_SUITE_P(
                   b.AddClass({.name = "c", .token_age_max_s = -1}).AddRule(Rule("t", {"s"}));
                 }},
         Mistake{"no name", [](PolicyBuilder& b) { b.AddClass({.name = ""}).AddRule(Rule("t", {"s"})); }},
-        Mistake{"256 different scopes",
+        Mistake{"2048 different scopes",
                 [](PolicyBuilder& b) {
-                  for (int i = 0; i < 257; ++i)
+                  for (int i = 0; i < 2049; ++i)
                     b.AddRule(Rule("t" + std::to_string(i), {"s" + std::to_string(i)}));
                 }},
         Mistake{"16384 tools", [](PolicyBuilder& b) {

@@ -125,7 +125,8 @@ TEST(Simulation, SeesAnAllowThatIsGoodForTooLong) {
 
 void SomebodyElse(Decision* decision, Principal* principal) {
   if (!decision->allowed() || principal == nullptr) return;
-  principal->Assign(std::array<std::string_view, Principal::kFieldCount>{"https://idp.example", "mallory"});
+  principal->Assign(std::array<std::string_view, Principal::kFieldCount>{"https://idp.example", "mallory"},
+                    PrincipalKind::kUser);
 }
 TEST(Simulation, SeesAnotherCaller) {
   EXPECT_THAT(FirstComplaint(Make<Changed<SomebodyElse>>), HasSubstr("another caller"));
