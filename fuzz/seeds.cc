@@ -453,6 +453,77 @@ void AddResourcePattern(Seeds& seeds) {
       {"empty", ""}};
 }
 
+void AddPolicyFile(Seeds& seeds) {
+  const std::string tools = "version: 1\nservers:\n  - uri: https://mcp.example/mcp\n    tools:\n";
+  seeds["policy_file"] = {
+      {"everything", R"(version: 1
+classes:
+  read: {token_lifetime_max: none}
+  payment:
+    mode: introspect
+    token_age_max: 90s
+    introspection_age_max: 1h
+    outage: {last_known: 5m}
+    acr: [urn:x:strong, "2"]
+    amr: otp
+    principals: [user]
+    credentials: [jwt]
+    sender_constraint: false
+    audit: must_record
+scopes:
+  files:admin: ["files:*"]
+  files:read: []
+  files:write: files:read
+roles:
+  sales: files:read
+  chef:
+    scopes: [files:*]
+    principals: [user, agent]
+    from:
+      - {issuer: https://idp.example, value: crm-chef}
+      - boss
+servers:
+  - uri: https://mcp.example/crm
+    methods: {ping: files:read, logging/setLevel: {roles: chef}}
+    tools:
+      search: files:read
+      pay:
+        scopes: [files:read, files:write]
+        class: payment
+        when:
+          - {claim: /org/tier, in: [gold, platinum]}
+          - {claim: email_verified, equals: true}
+          - {claim: email, prefix: "ops-"}
+          - {claim: groups, contains: [a, b]}
+          - {claim: department, present: true}
+        systems: [sap]
+    prompts: {greet: {any_valid_token: true}}
+    resources: {"crm://accounts/{id}": files:read, file:///docs/*: files:read}
+  - protocol: deny
+    tools: {search: [files:admin]}
+)"},
+      {"json", R"({"version":"1","servers":[{"protocol":"deny","tools":{"t":["s"],"\u00e9\"\\":"u"}}]})"},
+      {"short", "version: 1\nservers: [{tools: {t: s}}]\n"},
+      {"block-scalars", tools + "      t: |-\n        s\n      ? u\n      : >-\n        v\n"},
+      {"line-ends", "\xEF\xBB\xBFversion: 1\r\nservers:\r\n- tools: {t: 's'}\r\n...\r\n"},
+      {"words-of-yaml-1.1", tools + "      no: yes\n      \"true\": [on, 012, 1.0]\n"},
+      {"warnings", "version: 1\nscopes: {s: [], unused: []}\nservers: [{tools: {t: s}}]\n"},
+      {"alias", tools + "      t: &a [s]\n      u: *a\n"},
+      {"merge-key", tools + "      <<: {t: s}\n"},
+      {"tag", tools + "      t: !!str s\n"},
+      {"directive", "%YAML 1.1\n---\nversion: 1\n"},
+      {"two-documents", "version: 1\n---\nversion: 1\n"},
+      {"twice", tools + "      t: s\n      t: u\n"},
+      {"slips", "version: 1\nservers:\n  - tolls: {t: s}\n    tools: {u: {scpoes: s}, v: true}\n"},
+      {"unknown-scope", "version: 1\nscopes: {a: []}\nservers: [{tools: {t: b}}]\n"},
+      {"open-quote", tools + "      t: \"s\n"},
+      {"deep", std::string(40, '[') + std::string(40, ']')},
+      {"deep-block", "- - - - - - - - - - - - - - - - - - x\n"},
+      {"no-utf8", tools + "      t: \xFF\n"},
+      {"nul", std::string("version: 1\0\n", 12)},
+      {"empty", ""}};
+}
+
 void AddCacheTag(Seeds& seeds) {
   const std::string token = Token();
   seeds["cache_tag_variants"] = {{"token", "\x01k" + token},
@@ -574,11 +645,11 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add : {AddBase64Url,       AddJson,       AddJws,           AddHeader,
-                         AddIntrospection,   AddMetadata,   AddJwks,          AddClaims,
-                         AddAuthorization,   AddEngine,     AddRefresh,       AddPolicy,
-                         AddResourcePattern, AddCacheTag,   AddKeySnapshot,   AddMcp,
-                         AddMcpList,         AddSignedJwks, AddSignedAnswers, AddCanary}) {
+  for (const auto add : {AddBase64Url,   AddJson,   AddJws,        AddHeader,          AddIntrospection,
+                         AddMetadata,    AddJwks,   AddClaims,     AddAuthorization,   AddEngine,
+                         AddRefresh,     AddPolicy, AddPolicyFile, AddResourcePattern, AddCacheTag,
+                         AddKeySnapshot, AddMcp,    AddMcpList,    AddSignedJwks,      AddSignedAnswers,
+                         AddCanary}) {
     add(seeds);
   }
   return seeds;

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,22 +19,24 @@
 #include "tollgate/clock.h"
 #include "tollgate/profile.h"
 #include "tollgate/version.h"
+#include "tools/cli/console.h"
 #include "tools/cli/examine.h"
+#include "tools/cli/policy.h"
 
 namespace tollgate::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kExitUnusable = 2;
-
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 2 the arguments or files cannot be used.
+Exit: 0 every line was answered, 1 `policy check` found errors, 2 the arguments or files cannot be used.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
   tollgate jwks jwks.json
+  tollgate policy check policy.yaml
+  tollgate policy table policy.yaml --format markdown
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 
@@ -43,19 +44,11 @@ Tokens to try with come from tollgate-idp, an identity provider for tests:
     --issuer https://idp.example --audience https://mcp.example/mcp > tokens
   tollgate-idp keys --keys keys.json > jwks.json)";
 
-int Fail(std::string_view message) {
-  std::cerr << "tollgate: " << message << '\n';
-  return kExitUnusable;
-}
-
-void Warn(std::string_view message) { std::cerr << "tollgate: warning: " << message << '\n'; }
-
 // Finish returns the exit code of a command that reached the end of its input: input that cannot be read, or
 // an answer that cannot be written, is no answer.
 int Finish() {
   if (std::cin.bad()) return Fail("cannot read standard input");
-  if (!std::cout.flush()) return Fail("cannot write standard output");
-  return 0;
+  return Written(0);
 }
 
 // Print writes one line of pure ASCII: nothing that a token says can steer a terminal.
@@ -76,17 +69,6 @@ bool ReadToken(std::istream& in, std::string* line) {
     if (line->size() <= limits::kTokenBytesMax) line->push_back(c);
   }
   return any && !in.bad();
-}
-
-std::optional<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  // One byte more than the limit, so that the parser says "too long" itself.
-  std::string text(limits::kJwksBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return std::nullopt;
-  text.resize(static_cast<size_t>(file.gcount()));
-  return text;
 }
 
 struct Options {
@@ -148,7 +130,7 @@ std::optional<Examiner> MakeExaminer(const Options& options, std::string* error)
   examine.signature_only = options.signature_only;
 
   if (options.jwks_file.empty()) return refuse("--jwks is missing or empty");
-  const std::optional<std::string> text = ReadFile(options.jwks_file);
+  const std::optional<std::string> text = ReadFile(options.jwks_file, limits::kJwksBytesMax);
   if (!text) return refuse("cannot read " + options.jwks_file);
   absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
   if (!set.ok()) return refuse(options.jwks_file + ": " + std::string(set.status().message()));
@@ -291,7 +273,7 @@ ordered_json Usable(size_t position, const jose::Jwk& key) {
 }
 
 int RunJwks(const std::string& path) {
-  const std::optional<std::string> text = ReadFile(path);
+  const std::optional<std::string> text = ReadFile(path, limits::kJwksBytesMax);
   if (!text) return Fail("cannot read " + path);
   const absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
   if (!set.ok()) return Fail(path + ": " + std::string(set.status().message()));
@@ -347,6 +329,7 @@ int Run(int argc, char** argv) {
   CLI::App* jwks =
       app.add_subcommand("jwks", "Say what each key of a JWK Set is good for, and what is wrong with it.");
   jwks->add_option("file", jwks_file, "The JWK Set")->required();
+  PolicyCommands policy(&app);
 
   try {
     app.parse(argc, argv);
@@ -361,7 +344,8 @@ int Run(int argc, char** argv) {
   if (explain->parsed()) return RunExplain(options);
   if (inspect->parsed()) return RunInspect();
   if (jwks->parsed()) return RunJwks(jwks_file);
-  return Fail("no command: verify, explain, inspect or jwks; --help teaches");
+  if (policy.parsed()) return policy.Run();
+  return Fail("no command: verify, explain, inspect, jwks or policy; --help teaches");
 }
 
 }  // namespace
