@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -253,12 +255,14 @@ TEST(DiffTest, OtherWordsAreNoDifference) {
                           .AddRole({.role = "r", .scopes = {"a"}})
                           .AddRule(Tool("t", {"a", "b"}))
                           .AddRule(Tool("u", {"b"}));
+  AccessRule everybodys = Tool("t", {"a"});
+  everybodys.principals = {kUser, kService, kAgent};
   const auto after = PolicyBuilder()
                          .AddScope({.scope = "b"})
                          .AddScope({.scope = "a", .implies = {"b"}})
                          .AddRole({.role = "r", .scopes = {"a", "b"}, .from = {{.value = "r"}}})
                          .AddRule(Tool("u", {"b"}))
-                         .AddRule(Tool("t", {"b", "a"}));
+                         .AddRule(everybodys);  // Whoever has a has b.
   const PolicyDiff diff = Diff(Built(before), Built(after));
   EXPECT_TRUE(diff.empty());
   EXPECT_THAT(DiffLines(before, after), ElementsAre("no difference"));
@@ -301,6 +305,29 @@ TEST(DiffTest, SeesWhatImplicationsAndRolesDo) {
                          .AddRule(Tool("t", {"b"}));
   EXPECT_THAT(DiffLines(before, after),
               ElementsAre("tool t:", "  + scope a", "  + role r (agent)", "  - role r (service)"));
+}
+
+// What comes to one of several scopes that are needed, for whoever has the others.
+TEST(DiffTest, SeesWhatImplicationsDoWhereSeveralScopesAreNeeded) {
+  const auto before = PolicyBuilder()
+                          .AddScope({.scope = "a"})
+                          .AddScope({.scope = "b"})
+                          .AddScope({.scope = "c", .implies = {"a"}})
+                          .AddRole({.role = "r", .scopes = {"a"}})
+                          .AddRole({.role = "q"})
+                          .AddRule(Tool("t", {"a", "b"}))
+                          .AddRule(Tool("u", {"a"}, {"q"}));
+  const auto after = PolicyBuilder()
+                         .AddScope({.scope = "a"})
+                         .AddScope({.scope = "b"})
+                         .AddScope({.scope = "c"})
+                         .AddRole({.role = "r", .scopes = {"a"}, .principals = {kUser}})
+                         .AddRole({.role = "q"})
+                         .AddRule(Tool("t", {"a", "b"}))
+                         .AddRule(Tool("u", {"a"}, {"q"}));
+  EXPECT_THAT(DiffLines(before, after),
+              ElementsAre("tool t:", "  - scope b and scope c", "  - role r and scope b (service)",
+                          "tool u:", "  - role q and scope c", "  - role q and role r (service)"));
 }
 
 // A laxer rule that takes something out of a stricter one is a gain there.
@@ -347,7 +374,7 @@ TEST(DiffTest, DemandsGrowStrongerOrWeaker) {
                   "class c:", "  stronger: mode signature -> introspect",
                   "  stronger: token_age_max_s none -> 60 s",
                   "  stronger: token_lifetime_max_s none -> 900 s", "  stronger: acr_values a or b -> a",
-                  "  stronger: amr_values none -> otp", "  weaker: credentials jwt -> none",
+                  "  stronger: amr_values none -> otp", "  weaker: credentials jwt -> jwt or opaque",
                   "  stronger: audit sampled -> must_record"));
   EXPECT_THAT(
       DiffLines(strong, weak),
@@ -355,7 +382,7 @@ TEST(DiffTest, DemandsGrowStrongerOrWeaker) {
                   "class c:", "  weaker: mode introspect -> signature",
                   "  weaker: token_age_max_s 60 s -> none", "  weaker: token_lifetime_max_s 900 s -> none",
                   "  weaker: acr_values a -> a or b", "  weaker: amr_values otp -> none",
-                  "  stronger: credentials none -> jwt", "  weaker: audit must_record -> sampled"));
+                  "  stronger: credentials jwt or opaque -> jwt", "  weaker: audit must_record -> sampled"));
 }
 
 TEST(DiffTest, AnotherClassIsComparedByWhatItDemands) {
@@ -386,6 +413,135 @@ TEST(DiffTest, AsJson) {
             R"("demands":[{"change":"other","member":"scopes","before":"a","after":"b"}]}],)"
             R"("classes":[],"roles":[]})"
             "\n");
+}
+
+// Random small policies, in which everybody can be tried.
+class RandomPolicies {
+ public:
+  static inline const Texts kScopes = {"a", "b", "c", "d"}, kRoles = {"r", "q"}, kTools = {"t", "u"};
+
+  explicit RandomPolicies(unsigned seed) : random_(seed) {}
+
+  // Next returns a policy, and what an edit makes of it: of one scope, role or rule, or of all scopes and
+  // rules.
+  std::pair<Policy, Policy> Next() {
+    std::vector<ScopeRule> scopes;
+    std::vector<RoleRule> roles;
+    std::vector<AccessRule> rules;
+    for (const std::string& name : kScopes) scopes.push_back(RandomScope(name));
+    for (const std::string& name : kRoles) roles.push_back(RandomRole(name));
+    for (const std::string& name : kTools) rules.push_back(RandomRule(name));
+    Policy before = PolicyOf(scopes, roles, rules);
+    switch (random_() % 4) {
+      case 0:
+        scopes[1] = RandomScope(scopes[1].scope);
+        break;
+      case 1:
+        roles[1] = RandomRole(roles[1].role);
+        break;
+      case 2:
+        rules[1] = RandomRule(rules[1].name);
+        break;
+      default:
+        for (ScopeRule& scope : scopes) scope = RandomScope(scope.scope);
+        for (AccessRule& rule : rules) rule = RandomRule(rule.name);
+    }
+    return {std::move(before), PolicyOf(scopes, roles, rules)};
+  }
+
+ private:
+  static Policy PolicyOf(const std::vector<ScopeRule>& scopes, const std::vector<RoleRule>& roles,
+                         const std::vector<AccessRule>& rules) {
+    PolicyBuilder builder;
+    builder.AddClass({.name = "open"});
+    for (const ScopeRule& scope : scopes) builder.AddScope(scope);
+    for (const RoleRule& role : roles) builder.AddRole(role);
+    for (const AccessRule& rule : rules) builder.AddRule(rule);
+    return Built(builder);
+  }
+
+  ScopeRule RandomScope(const std::string& name) { return {.scope = name, .implies = Some(kScopes, 5)}; }
+
+  RoleRule RandomRole(const std::string& name) {
+    std::vector<PrincipalKind> principals = Some(std::vector{kUser, kService, kAgent}, 2);
+    if (principals.empty()) principals = {kAgent};
+    return {.role = name, .scopes = Some(kScopes, 4), .principals = principals};
+  }
+
+  AccessRule RandomRule(const std::string& name) {
+    AccessRule rule = Tool(name, Some(kScopes, 2), Some(kRoles, 3));
+    rule.sensitivity = "open";
+    rule.principals = Some(std::vector{kUser, kService, kAgent}, 2);
+    return rule;
+  }
+
+  // One of `one_of` each.
+  template <typename Value>
+  std::vector<Value> Some(const std::vector<Value>& values, unsigned one_of) {
+    std::vector<Value> some;
+    for (const Value& value : values) {
+      if (random_() % one_of == 0) some.push_back(value);
+    }
+    return some;
+  }
+
+  std::mt19937 random_;
+};
+
+bool MayUse(const Policy& policy, PrincipalKind kind, const Texts& roles, const Texts& scopes,
+            const std::string& tool) {
+  const std::vector<std::string_view> role_views(roles.begin(), roles.end());
+  const std::vector<std::string_view> scope_views(scopes.begin(), scopes.end());
+  return policy::Interpret(policy, {.kind = kind, .scopes = scope_views, .roles = role_views}, {.name = tool})
+             .reason == Reason::kNone;
+}
+
+// Whether anybody at all may use the tool under one policy alone.
+bool AnybodyMoves(const Policy& before, const Policy& after, const std::string& tool) {
+  const Texts& names = RandomPolicies::kScopes;
+  for (unsigned set = 0; set < 1u << (names.size() + RandomPolicies::kRoles.size()); ++set) {
+    Texts roles, scopes;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if ((set >> i & 1) != 0) scopes.push_back(names[i]);
+    }
+    for (size_t i = 0; i < RandomPolicies::kRoles.size(); ++i) {
+      if ((set >> (names.size() + i) & 1) != 0) roles.push_back(RandomPolicies::kRoles[i]);
+    }
+    for (const PrincipalKind kind : {kUser, kService, kAgent}) {
+      if (MayUse(before, kind, roles, scopes, tool) != MayUse(after, kind, roles, scopes, tool)) return true;
+    }
+  }
+  return false;
+}
+
+// Of each tool something is said if, and only if, somebody gains or loses it; and what is said is so.
+TEST(DiffTest, SaysOfRandomPoliciesWhatTryingEverybodySays) {
+  RandomPolicies random(20261126);
+  size_t num_moved = 0, num_same = 0;
+  for (int round = 0; round < 500; ++round) {
+    const auto [before, after] = random.Next();
+    std::map<std::string, ObjectDiff> told;
+    for (const ObjectDiff& object : Diff(before, after).objects) told[object.name] = object;
+    for (const std::string& tool : RandomPolicies::kTools) {
+      SCOPED_TRACE("round " + std::to_string(round) + ", tool " + tool);
+      const bool moves = AnybodyMoves(before, after, tool);
+      ++(moves ? num_moved : num_same);
+      EXPECT_EQ(told.contains(tool), moves);
+      const auto expect_so = [&tool](const std::vector<Holders>& all, const Policy& may,
+                                     const Policy& may_not) {
+        for (const Holders& holders : all) {
+          for (const PrincipalKind kind : holders.kinds) {
+            EXPECT_TRUE(MayUse(may, kind, holders.roles, holders.scopes, tool));
+            EXPECT_FALSE(MayUse(may_not, kind, holders.roles, holders.scopes, tool));
+          }
+        }
+      };
+      expect_so(told[tool].gains, after, before);
+      expect_so(told[tool].loses, before, after);
+    }
+  }
+  EXPECT_GT(num_moved, 100u);
+  EXPECT_GT(num_same, 100u);
 }
 
 TEST(ReachTest, OfARoleAtMost) {

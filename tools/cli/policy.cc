@@ -59,7 +59,7 @@ PolicyCommands::PolicyCommands(CLI::App* app)
 int PolicyCommands::Run() const {
   if (check_->parsed()) return RunCheck(file_);
   if (table_->parsed()) return RunTable(file_, format_);
-  return Fail("no command: policy check or table; --help teaches");
+  return Fail("no command: policy check, table, explain, diff or reach; --help teaches");
 }
 
 }  // namespace tollgate::cli

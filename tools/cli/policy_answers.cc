@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace tollgate::cli {
@@ -14,17 +13,6 @@ using Texts = std::vector<std::string>;
 
 std::string Dump(const ordered_json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace);
-}
-
-// Safe returns `text` as it stands in a JSON string, but with quotation marks as they are.
-std::string Safe(std::string_view text) {
-  const std::string quoted = Dump(std::string(text));
-  std::string safe;
-  for (size_t i = 1; i + 1 < quoted.size(); ++i) {
-    if (quoted[i] == '\\' && quoted[++i] != '"') safe += '\\';
-    safe += quoted[i];
-  }
-  return safe;
 }
 
 template <typename List>
@@ -45,17 +33,17 @@ class Page {
  public:
   explicit Page(Form form) : terminal_(form == Form::kTerminal) {}
 
-  void Line(std::string_view text) { text_ += Safe(text) + "\n"; }
+  void Line(std::string_view text) { text_ += SafeText(text) + "\n"; }
 
   // Mark puts a mark in front, of which there is one for terminals.
   void Mark(bool good, std::string_view plain, std::string_view pretty, std::string_view text) {
     const std::string mark = terminal_ ? Paint(good ? "32" : "31", pretty) : std::string(plain);
-    text_ += "  " + mark + " " + Safe(text) + "\n";
+    text_ += "  " + mark + " " + SafeText(text) + "\n";
   }
 
   void Verdict(bool good, std::string_view verdict, std::string_view text) {
     text_ += terminal_ ? Paint(good ? "1;32" : "1;31", verdict) : std::string(verdict);
-    text_ += Safe(text) + "\n";
+    text_ += SafeText(text) + "\n";
   }
 
   std::string Take() { return std::move(text_); }
@@ -207,6 +195,16 @@ ordered_json JsonOf(const Policy& policy, const Reach& reach) {
 }
 
 }  // namespace
+
+std::string SafeText(std::string_view text) {
+  const std::string quoted = Dump(std::string(text));
+  std::string safe;
+  for (size_t i = 1; i + 1 < quoted.size(); ++i) {
+    if (quoted[i] == '\\' && quoted[++i] != '"') safe += '\\';
+    safe += quoted[i];
+  }
+  return safe;
+}
 
 std::string Explanation(const Policy& policy, const policy::Caller& caller, const policy::Target& target,
                         Form form, bool* allowed) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "policy/caller.h"
 #include "policy/interpreter.h"
@@ -13,6 +14,9 @@
 namespace tollgate::cli {
 
 enum class Form : uint8_t { kPlain, kTerminal, kJson };
+
+// SafeText returns `text` as it stands in a JSON string of pure ASCII, but with quotation marks as they are.
+std::string SafeText(std::string_view text);
 
 // Explanation says why `caller` may or may not use `target`; *allowed is the answer.
 std::string Explanation(const Policy& policy, const policy::Caller& caller, const policy::Target& target,

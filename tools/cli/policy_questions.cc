@@ -29,11 +29,19 @@ std::string Joined(const Texts& texts, std::string_view separator) {
   return joined;
 }
 
-template <typename Kind>
-Texts NamesOf(const std::vector<Kind>& kinds) {
+constexpr std::array kCredentials = {CredentialKind::kJwt, CredentialKind::kOpaque};
+
+template <typename Kinds>
+Texts NamesOf(const Kinds& kinds) {
   Texts names;
-  for (const Kind kind : kinds) names.emplace_back(NameOf(kind));
+  for (const auto kind : kinds) names.emplace_back(NameOf(kind));
   return names;
+}
+
+// NamesOrAll: an empty list of kinds is one of all.
+template <typename Kind, size_t kNum>
+Texts NamesOrAll(const std::vector<Kind>& kinds, const std::array<Kind, kNum>& all) {
+  return kinds.empty() ? NamesOf(all) : NamesOf(kinds);
 }
 
 std::string TextOf(const Predicate& predicate) {
@@ -150,29 +158,34 @@ void CompareClasses(const SensitivityClass& a, const SensitivityClass& b, Demand
   demands->Rank("mode", a.mode, b.mode,
                 {ValidationMode::kSignature, ValidationMode::kIntrospectBehind, ValidationMode::kIntrospect});
   demands->AtMost("token_age_max_s", a.token_age_max_s, b.token_age_max_s);
-  demands->AtMost("introspection_age_max_s", a.introspection_age_max_s, b.introspection_age_max_s);
-  demands->Rank("introspection_outage", a.introspection_outage, b.introspection_outage,
-                {IntrospectionOutage::kLocalSignature, IntrospectionOutage::kLastKnown,
-                 IntrospectionOutage::kDenyUnavailable});
-  // It has none where nothing of the kind is asked.
-  if (a.introspection_outage == b.introspection_outage)
-    demands->AtMost("last_known_age_max_s", a.last_known_age_max_s, b.last_known_age_max_s);
+  if (a.mode != ValidationMode::kSignature || b.mode != ValidationMode::kSignature) {
+    demands->AtMost("introspection_age_max_s", a.introspection_age_max_s, b.introspection_age_max_s);
+    demands->Rank("introspection_outage", a.introspection_outage, b.introspection_outage,
+                  {IntrospectionOutage::kLocalSignature, IntrospectionOutage::kLastKnown,
+                   IntrospectionOutage::kDenyUnavailable});
+    if (a.introspection_outage == b.introspection_outage)
+      demands->AtMost("last_known_age_max_s", a.last_known_age_max_s, b.last_known_age_max_s);
+  }
   demands->AtMost("token_lifetime_max_s", a.token_lifetime_max_s, b.token_lifetime_max_s);
   demands->AnyOf("acr_values", a.acr_values, b.acr_values);
   demands->AllOf("amr_values", a.amr_values, b.amr_values);
-  demands->AnyOf("principals", NamesOf(a.principals), NamesOf(b.principals));
-  demands->AnyOf("credentials", NamesOf(a.credentials), NamesOf(b.credentials));
+  demands->AnyOf("principals", NamesOrAll(a.principals, kKinds), NamesOrAll(b.principals, kKinds));
+  demands->AnyOf("credentials", NamesOrAll(a.credentials, kCredentials),
+                 NamesOrAll(b.credentials, kCredentials));
   demands->Flag("sender_constraint", a.sender_constraint, b.sender_constraint);
   demands->Rank("audit", a.audit, b.audit,
                 {AuditDuty::kNone, AuditDuty::kSampled, AuditDuty::kFull, AuditDuty::kMustRecord});
 }
 
+// CompareRules: needs that are written otherwise count if they are `other_needs`, for somebody.
 std::vector<DemandChange> CompareRules(const Policy& before, const AccessRule& a, const Policy& after,
-                                       const AccessRule& b) {
+                                       const AccessRule& b, bool other_needs) {
   Demands demands;
-  demands.AllOf("scopes", a.scopes, b.scopes);
-  demands.AnyOf("roles", a.roles, b.roles);
-  demands.AnyOf("principals", NamesOf(a.principals), NamesOf(b.principals));
+  if (other_needs) {
+    demands.AllOf("scopes", a.scopes, b.scopes);
+    demands.AnyOf("roles", a.roles, b.roles);
+    demands.AnyOf("principals", NamesOrAll(a.principals, kKinds), NamesOrAll(b.principals, kKinds));
+  }
   demands.AllOf("predicates", TextsOf(a.predicates), TextsOf(b.predicates), ", ");
   demands.Other("sensitivity", {a.sensitivity}, {b.sensitivity});
   // What becomes of a class itself is said once, and not with each of its rules.
@@ -223,7 +236,7 @@ class Side {
     return allowed;
   }
 
- private:
+  // HeldBy returns what `someone` holds, of each of kKinds. Valid as long as this.
   const std::array<policy::Held, kKinds.size()>& HeldBy(const Someone& someone) {
     const auto [held, is_new] = held_.try_emplace(someone);
     const std::vector<std::string_view> roles(someone.roles.begin(), someone.roles.end());
@@ -233,6 +246,7 @@ class Side {
     return held->second;
   }
 
+ private:
   const Policy& policy_;
   const PolicyCore core_;
   std::map<Someone, std::array<policy::Held, kKinds.size()>> held_;
@@ -304,7 +318,8 @@ class Differ {
       here.gains = movement.gains;
       here.loses = movement.loses;
       if (a != nullptr && b != nullptr) {
-        here.demands = CompareRules(before_.policy(), *a, after_.policy(), *b);
+        here.demands = CompareRules(before_.policy(), *a, after_.policy(), *b,
+                                    !here.gains.empty() || !here.loses.empty());
         if (a->sensitivity == b->sensitivity) classes.insert(a->sensitivity);
       }
       if (here.before != here.after || !here.gains.empty() || !here.loses.empty() || !here.demands.empty())
@@ -361,24 +376,49 @@ class Differ {
     return found->second;
   }
 
-  // JustEnough returns those who have more than one thing, and just what either rule needs.
-  std::set<Someone> JustEnough(std::optional<size_t> a, std::optional<size_t> b) const {
+  // JustEnough returns those who have more than one thing, and just what either rule needs: by its names
+  // there, or by something that comes to other of its scopes now than before, and the rest by their names.
+  std::set<Someone> JustEnough(std::optional<size_t> a, std::optional<size_t> b) {
     std::set<Someone> all;
-    const auto add = [&all](const Side& side, std::optional<size_t> need) {
-      if (!need) return;
-      const AccessRule& rule = side.core().rule(*need);
-      const Set scopes(rule.scopes.begin(), rule.scopes.end());
-      if (scopes.size() + !rule.roles.empty() < 2) return;
-      Someone someone = {.roles = {}, .scopes = {scopes.begin(), scopes.end()}};
-      if (rule.roles.empty()) all.insert(someone);
+    if (a) AddJustEnough(before_.core().rule(*a), &all);
+    if (b) AddJustEnough(after_.core().rule(*b), &all);
+    return all;
+  }
+
+  void AddJustEnough(const AccessRule& rule, std::set<Someone>* all) {
+    const Set scopes(rule.scopes.begin(), rule.scopes.end());
+    if (scopes.size() + !rule.roles.empty() < 2) return;
+    const auto add = [&](const Set& roles, const Set& held_scopes) {
+      all->insert({{roles.begin(), roles.end()}, {held_scopes.begin(), held_scopes.end()}});
+    };
+    const auto add_with_each_role = [&](const Someone& instead, const Set& others) {
+      Set held_scopes = others;
+      held_scopes.insert(instead.scopes.begin(), instead.scopes.end());
+      const Set roles(instead.roles.begin(), instead.roles.end());
+      if (rule.roles.empty()) add(roles, held_scopes);
       for (const std::string& role : rule.roles) {
-        someone.roles = {role};
-        all.insert(someone);
+        Set with_role = roles;
+        with_role.insert(role);
+        add(with_role, held_scopes);
       }
     };
-    add(before_, a);
-    add(after_, b);
-    return all;
+    add_with_each_role({}, scopes);
+    for (const Someone& single : singles_) {
+      for (size_t kind = 0; kind < kKinds.size(); ++kind) {
+        const Set rest_before = NotHeld(before_, single, kind, scopes),
+                  rest_after = NotHeld(after_, single, kind, scopes);
+        if (rest_before == rest_after) continue;
+        add_with_each_role(single, rest_before);
+        add_with_each_role(single, rest_after);
+      }
+    }
+  }
+
+  // NotHeld returns those of `scopes` that `someone` of this kind does not hold.
+  static Set NotHeld(Side& side, const Someone& someone, size_t kind, const Set& scopes) {
+    Set rest = scopes;
+    for (const policy::Holding& scope : side.HeldBy(someone)[kind].scopes) rest.erase(scope.name);
+    return rest;
   }
 
   void Move(const Someone& someone, std::optional<size_t> a, std::optional<size_t> b,
