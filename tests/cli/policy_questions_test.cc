@@ -553,12 +553,12 @@ TEST(ReachTest, OfARoleAtMost) {
   scope crm:read, by role admin
   scope crm:write, by role admin
 at every server:
-  tool echo, read, if: lives 3600 s at most
-  resource crm://records/{id}, read, if: lives 3600 s at most
+  tool echo: read, if: lives 3600 s at most
+  resource crm://records/{id}: read, if: lives 3600 s at most
 at https://crm.example/mcp:
-  tool crm_delete, privileged, if: lives 900 s at most; claim tier equals gold; acr phr; 300 s old at )"
+  tool crm_delete: privileged, if: lives 900 s at most; claim tier equals gold; acr phr; 300 s old at )"
                                                   R"(most; its issuer calls it active -> postgres billing
-  tool crm_search, read, if: lives 3600 s at most -> postgres
+  tool crm_search: read, if: lives 3600 s at most -> postgres
 system billing: behind 1
 system postgres: behind 2
 reaches 4 of 4 rules
@@ -573,10 +573,10 @@ TEST(ReachTest, OfAScopeOfAnAgent) {
   role clerk, by the token
   scope crm:read, by the token
 at every server:
-  tool echo, read, if: lives 3600 s at most, but for https://crm.example/mcp
-  resource crm://records/{id}, read, if: lives 3600 s at most
+  tool echo: read, if: lives 3600 s at most, but for https://crm.example/mcp
+  resource crm://records/{id}: read, if: lives 3600 s at most
 at https://crm.example/mcp:
-  tool crm_search, read, if: lives 3600 s at most -> postgres
+  tool crm_search: read, if: lives 3600 s at most -> postgres
 system postgres: behind 1
 reaches 3 of 5 rules
 )");
@@ -602,11 +602,11 @@ TEST(ReachTest, OfClaims) {
   scope crm:read, by role admin
   scope crm:write, by role admin
 at every server:
-  tool echo, read
-  resource crm://records/{id}, read
+  tool echo: read
+  resource crm://records/{id}: read
 at https://crm.example/mcp:
-  tool crm_delete, privileged, if: 300 s old at most; its issuer calls it active -> postgres billing
-  tool crm_search, read -> postgres
+  tool crm_delete: privileged, if: 300 s old at most; its issuer calls it active -> postgres billing
+  tool crm_search: read -> postgres
 system billing: behind 1
 system postgres: behind 2
 reaches 4 of 4 rules

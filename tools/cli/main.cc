@@ -31,8 +31,7 @@ using nlohmann::ordered_json;
 
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 1 what `policy check`, `explain` or `diff` says of it, 2 the arguments or files
-cannot be used.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used; of policies, 1 is an answer, too.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token

@@ -172,6 +172,15 @@ void PrintDemands(const std::vector<DemandChange>& demands, Page* page) {
   }
 }
 
+// About says how something is reached, and what is behind it.
+std::string About(const Reached& reached) {
+  std::string text = reached.rule->sensitivity;
+  if (!reached.conditions.empty()) text += ", if: " + Joined(reached.conditions, "; ");
+  if (!reached.except.empty()) text += ", but for " + Joined(reached.except);
+  if (!reached.rule->systems.empty()) text += " -> " + Joined(reached.rule->systems);
+  return text;
+}
+
 ordered_json JsonOf(const Policy& policy, const Reach& reach) {
   ordered_json objects = ordered_json::array();
   for (const Reached& reached : reach.objects) {
@@ -284,11 +293,16 @@ std::string TextOf(const Policy& policy, const Reach& reach, Form form) {
     const AccessRule& rule = *objects[i]->rule;
     if (i == 0 || rule.server != objects[i - 1]->rule->server)
       page.Line(rule.server.empty() ? "at every server:" : "at " + rule.server + ":");
-    std::string line = "  " + ObjectText(rule.object, rule.name) + ", " + rule.sensitivity;
-    if (!objects[i]->conditions.empty()) line += ", if: " + Joined(objects[i]->conditions, "; ");
-    if (!objects[i]->except.empty()) line += ", but for " + Joined(objects[i]->except);
-    if (!rule.systems.empty()) line += " -> " + Joined(rule.systems);
-    page.Line(line);
+    const std::string about = About(*objects[i]);
+    std::string line = "  " + ObjectText(rule.object, rule.name);
+    // Methods are many, and alike.
+    const auto is_alike = [&](const Reached& next) {
+      return rule.object == McpObject::kMethod && next.rule->object == rule.object &&
+             next.rule->server == rule.server && About(next) == about;
+    };
+    for (; i + 1 < objects.size() && is_alike(*objects[i + 1]); ++i)
+      line += ", " + objects[i + 1]->rule->name;
+    page.Line(line + ": " + about);
   }
   for (const auto& [system, num_objects] : reach.systems)
     page.Line("system " + system + ": behind " + std::to_string(num_objects));
