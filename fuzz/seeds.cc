@@ -441,6 +441,31 @@ void AddPolicy(Seeds& seeds) {
   seeds["policy_matrix"]["nothing"] = "";
 }
 
+void AddResourcePattern(Seeds& seeds) {
+  seeds["resource_pattern"] = {
+      {"exact", "file:///docs/a.md\nfile:///docs/a.md"},
+      {"template", "users://{id}/profile\nusers://alice/profile"},
+      {"template-own-text", "users://{id}/profile\nusers://{id}/profile"},
+      {"template-repeats", "a://h/{x}b/{y}\na://h/abab/c"},
+      {"template-of-a-server",
+       "https://{tenant}.crm.example/contacts/{id}\nhttps://a.crm.example/contacts/%C3%A9"},
+      {"prefix", "file:///docs/*\nfile:///docs/a/b%20c"},
+      {"prefix-with-variables", "repo://{owner}/{name}/*\nrepo://me/it/src/main.cc"},
+      {"query", "db://t?table=public&limit={n}\ndb://t?table=public&limit=5"},
+      {"address", "http://{a}.0.1/*\nhttp://127.0.0.1/a"},
+      {"rootless", "urn:isbn:{number}\nurn:isbn:0451450523"},
+      {"another-spelling", "file:///docs/*\nfile:///docs/secre%74"},
+      {"address-of-another-spelling", "http://{a}.1/*\nhttp://127.1/a"},
+      {"dot-segment", "file:///docs/{a}/{b}\nfile:///docs/../b"},
+      {"matrix", "file:///docs/*\nfile:///docs/..;a/b"},
+      {"overlong", "file:///docs/*\nfile:///docs/..%C0%AFb"},
+      {"more-parameters", "db://t?limit={n}\ndb://t?limit=5&table=secret"},
+      {"default-port", "https://{a}.h/*\nhttps://a.h:443/b"},
+      {"nothing-for-a-variable", "a://h/{x}-{y}\na://h/-b"},
+      {"no-pattern", "a://h/{x}{y}\na://h/ab"},
+      {"empty", ""}};
+}
+
 void AddPolicyFile(Seeds& seeds) {
   const std::string tools = "version: 1\nservers:\n  - uri: https://mcp.example/mcp\n    tools:\n";
   seeds["policy_file"] = {
@@ -676,11 +701,11 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add :
-       {AddBase64Url,     AddJson,     AddJws,           AddHeader, AddIntrospection, AddMetadata,
-        AddJwks,          AddClaims,   AddAuthorization, AddEngine, AddRefresh,       AddPolicy,
-        AddPolicyFile,    AddCacheTag, AddKeySnapshot,   AddMcp,    AddMcpList,       AddSignedJwks,
-        AddSignedAnswers, AddAudit,    AddCanary}) {
+  for (const auto add : {AddBase64Url,   AddJson,   AddJws,        AddHeader,          AddIntrospection,
+                         AddMetadata,    AddJwks,   AddClaims,     AddAuthorization,   AddEngine,
+                         AddRefresh,     AddPolicy, AddPolicyFile, AddResourcePattern, AddCacheTag,
+                         AddKeySnapshot, AddMcp,    AddMcpList,    AddSignedJwks,      AddSignedAnswers,
+                         AddAudit,       AddCanary}) {
     add(seeds);
   }
   return seeds;
