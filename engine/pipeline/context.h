@@ -14,6 +14,7 @@
 #include "keys/key_store.h"
 #include "pipeline/admission.h"
 #include "pipeline/issuer_names.h"
+#include "pipeline/shadow.h"
 #include "pipeline/waiters.h"
 #include "policy/live_policy.h"
 #include "revocation/revocation_list.h"
@@ -43,6 +44,10 @@ enum Counter : size_t {
   kGrantSetsFull,
   kRechecks,
   kIntrospectionFallbacks,
+  kShadowCompared,
+  kShadowWouldAllow,
+  kShadowWouldDeny,
+  kShadowWouldDenyOtherwise,
   kCounterCount
 };
 static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
@@ -98,6 +103,7 @@ struct Context {
   Waiters answers;  // For introspections, by Introspector::ChannelOf.
   std::unique_ptr<keys::KeyStore> keys;
   sync::Published<policy::LivePolicy> policy;
+  sync::Published<Shadow> shadow;          // Null: there is none.
   std::vector<std::string> policy_claims;  // Those that policies may look at.
   std::unique_ptr<verdicts::VerdictCache> cache;
   revocation::RevocationList revocations;

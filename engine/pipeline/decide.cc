@@ -221,10 +221,27 @@ Reason CheckCached(Context& context, const sync::ReadScope& scope, const Present
   return Reason::kNone;
 }
 
-// CheckCachedTool decides the tool for a cached token that is good.
-Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit& hit,
-                       const Presented& presented, const Request& request, Now now, Decision* decision) {
-  const policy::CompiledTool* const tool = FindTool(presented, request);
+std::optional<int64_t> AgeOf(int64_t issued_at, Now now) {
+  if (issued_at == INT64_MIN) return std::nullopt;
+  return std::max<int64_t>(0, now.wall_s - issued_at);
+}
+
+// CompareCached asks a shadow policy about a cached token, of which the policy in force has decided `live`.
+TOLLGATE_SLOW void CompareCached(const Context& context, const sync::ReadScope& scope, const Shadow& shadow,
+                                 const Request& request, VerdictCache::Found found, uint32_t issuer, Now now,
+                                 Reason live) {
+  Details details;
+  if (!context.cache->ReadDetails(found, &details)) return;
+  shadow.Compare(request, context.resource_uris[static_cast<size_t>(request.resource)], live,
+                 EvaluateCached(context, shadow.compiled(), issuer, details),
+                 AgeOf(details.times.issued_at, now),
+                 {context.issuer_names.Text(issuer).view(), details.names.subject, details.names.client_id},
+                 scope.block());
+}
+
+// JudgeCached is what the policy says of a cached token that is good.
+Reason JudgeCached(const Context& context, const Hit& hit, const policy::LivePolicy& policy,
+                   const policy::CompiledTool* tool, Now now, Decision* decision) {
   if (tool == nullptr) [[unlikely]]
     return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) [[unlikely]] {
@@ -233,12 +250,21 @@ Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit
     SetEvidence(evidence, decision);
     if (reason != Reason::kNone) return reason;
   }
-  const policy::LivePolicy& policy = *presented.policy;
-  const Reason lacking = hit.granted != nullptr ? policy.compiled.Lacking(tool->requirement, *hit.granted)
-                         : policy.sets.Permits(hit.facts.grant_set, *tool)
-                             ? Reason::kNone
-                             : policy.sets.Lacking(hit.facts.grant_set, *tool);
-  if (lacking != Reason::kNone) return lacking;
+  if (hit.granted != nullptr) return policy.compiled.Lacking(tool->requirement, *hit.granted);
+  if (policy.sets.Permits(hit.facts.grant_set, *tool)) return Reason::kNone;
+  return policy.sets.Lacking(hit.facts.grant_set, *tool);
+}
+
+// CheckCachedTool decides the tool for a cached token that is good.
+Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit& hit,
+                       const Presented& presented, const Request& request, Now now, Decision* decision) {
+  const policy::CompiledTool* const tool = FindTool(presented, request);
+  const Reason reason = JudgeCached(context, hit, *presented.policy, tool, now, decision);
+  if (const Shadow* const shadow = context.shadow.Load(scope);
+      shadow != nullptr && reason != Reason::kUndecided) {
+    CompareCached(context, scope, *shadow, request, hit.found, hit.issuer, now, reason);
+  }
+  if (reason != Reason::kNone) return reason;
   return CheckIssuersWord(context, scope, hit.issuer, presented.token, *tool, now, decision);
 }
 
@@ -407,6 +433,19 @@ TOLLGATE_MISS Reason EstablishGood(Context& context, const sync::ReadScope& scop
                                                 token.jwt_id, claims::TimesOf(token).issued_at));
 }
 
+// JudgeNew is what the policy says of a token that was established just now.
+Reason JudgeNew(const policy::CompiledPolicy& policy, const policy::CompiledTool* tool,
+                const policy::GrantMask& granted, int64_t issued_at, Now now, Decision* decision) {
+  if (tool == nullptr) return Reason::kUnknownTool;
+  if (tool->token_age_max_s != 0) {
+    claims::TimeEvidence evidence;
+    const Reason reason = CheckAge(issued_at, *tool, now, &evidence);
+    SetEvidence(evidence, decision);
+    if (reason != Reason::kNone) return reason;
+  }
+  return policy.Lacking(tool->requirement, granted);
+}
+
 // DecideMiss verifies the token and decides from what it says. `known`: see Admission.
 TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, Presented* in_hand,
                                 bool known, const Request& request, Now now, Decision* decision,
@@ -437,15 +476,16 @@ TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);
   const policy::CompiledTool* const tool = FindTool(presented, request);
-  if (tool == nullptr) return Reason::kUnknownTool;
-  if (tool->token_age_max_s != 0) {
-    claims::TimeEvidence evidence;
-    const Reason reason = CheckAge(claims::TimesOf(token).issued_at, *tool, now, &evidence);
-    SetEvidence(evidence, decision);
-    if (reason != Reason::kNone) return reason;
+  const int64_t issued_at = claims::TimesOf(token).issued_at;
+  const Reason reason = JudgeNew(policy.compiled, tool, granted, issued_at, now, decision);
+  if (const Shadow* const shadow = context.shadow.Load(scope); shadow != nullptr) {
+    // Overwrites `granted`.
+    shadow->Compare(request, context.resource_uris[static_cast<size_t>(request.resource)], reason,
+                    Evaluate(context, shadow->compiled(), established), AgeOf(issued_at, now),
+                    {context.issuer_names.Text(established.issuer).view(), token.subject, token.client_id},
+                    scope.block());
   }
-  const Reason lacking = policy.compiled.Lacking(tool->requirement, granted);
-  if (lacking != Reason::kNone || opaque) return lacking;
+  if (reason != Reason::kNone || opaque) return reason;
   return CheckIssuersWord(context, scope, established.issuer, presented.token, *tool, now, decision);
 }
 
@@ -619,6 +659,8 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
   }
   if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal)) [[unlikely]]
     return false;
+  if (const Shadow* const shadow = context.shadow.Load(scope); shadow != nullptr) [[unlikely]]
+    CompareCached(context, scope, *shadow, request, hit.found, hit.issuer, now, Reason::kNone);
 
   *decision = Decision{.verdict = Verdict::kAllow,
                        .reason = Reason::kNone,

@@ -49,6 +49,10 @@ class Engine::Impl {
   }
 
   absl::Status SetPolicy(const Policy& policy);
+  // What keeps a policy from being in force, with the lock.
+  absl::Status CheckLaterPolicy(const Policy& policy) const;
+  void SetShadow(std::unique_ptr<const pipeline::Shadow> shadow);
+  ShadowReport CountShadow() const;
 
   void Put(const IssuerConfig& config, std::string_view tenant, uint32_t position);
   void PutAll(const Config& config);
@@ -67,6 +71,8 @@ class Engine::Impl {
   // Held while issuers or the policy change, and what one demands of the other is looked at.
   std::mutex changes;
   bool all_must_introspect;
+  bool has_shadow = false;
+  ShadowReport before_shadow;  // The counters when it was set.
   std::atomic<size_t> rules_bytes{0};
   std::unique_ptr<keys::SnapshotKeeper> snapshot;  // Null: none is configured.
   const Clock& clock;
@@ -251,8 +257,7 @@ size_t Engine::Impl::IssuerBytes() const {
   return context.issuers.size() * kForEach + rules_bytes.load(std::memory_order_relaxed);
 }
 
-absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
-  const std::lock_guard lock(changes);
+absl::Status Engine::Impl::CheckLaterPolicy(const Policy& policy) const {
   if (absl::Status status = pipeline::CheckPolicy(policy, timing, context.audit != nullptr); !status.ok())
     return status;
   if (absl::Status status = pipeline::CheckPolicyClaims(policy, context.policy_claims); !status.ok())
@@ -264,16 +269,38 @@ absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
       return absl::InvalidArgumentError("policy: a class demands introspection, and the issuer \"" +
                                         rules->expectations.issuer + "\" has no endpoint for it");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
+  const std::lock_guard lock(changes);
+  if (absl::Status status = CheckLaterPolicy(policy); !status.ok()) return status;
   auto next_policy = std::make_unique<policy::LivePolicy>(policy, context.resource_uris);
   std::unique_ptr<const policy::LivePolicy> old;
   context.revocations.RaiseEpoch([&](uint64_t next_epoch) {
     next_policy->first_epoch = next_epoch;
     old = context.policy.Exchange(std::move(next_policy));
   });
-  all_must_introspect = must_introspect;
+  all_must_introspect = pipeline::DemandsIntrospection(policy);
   // Without an answer about readers, a leak is the only safe end.
   if (!context.blocks.WaitForReaders()) static_cast<void>(old.release());
   return absl::OkStatus();
+}
+
+void Engine::Impl::SetShadow(std::unique_ptr<const pipeline::Shadow> shadow) {
+  const std::lock_guard lock(changes);
+  has_shadow = shadow != nullptr;
+  context.shadow.Replace(std::move(shadow), context.blocks);
+  before_shadow = CountShadow();
+}
+
+ShadowReport Engine::Impl::CountShadow() const {
+  ShadowReport counts;
+  counts.compared = context.blocks.Sum(pipeline::kShadowCompared);
+  counts.would_allow = context.blocks.Sum(pipeline::kShadowWouldAllow);
+  counts.would_deny = context.blocks.Sum(pipeline::kShadowWouldDeny);
+  counts.would_deny_otherwise = context.blocks.Sum(pipeline::kShadowWouldDenyOtherwise);
+  return counts;
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Environment environment) {
@@ -412,6 +439,31 @@ std::string Engine::AuditError() const {
 }
 
 absl::Status Engine::SetPolicy(const Policy& policy) { return impl_->SetPolicy(policy); }
+
+absl::Status Engine::SetShadowPolicy(const Policy& policy) {
+  {
+    const std::lock_guard lock(impl_->changes);
+    if (absl::Status status = impl_->CheckLaterPolicy(policy); !status.ok()) return status;
+  }
+  impl_->SetShadow(std::make_unique<const pipeline::Shadow>(policy, impl_->context.resource_uris));
+  return absl::OkStatus();
+}
+
+void Engine::EndShadowPolicy() { impl_->SetShadow(nullptr); }
+
+ShadowReport Engine::ReadShadow() const {
+  const std::lock_guard lock(impl_->changes);
+  if (!impl_->has_shadow) return {};
+  ShadowReport report = impl_->CountShadow();
+  const ShadowReport& before = impl_->before_shadow;
+  report.compared -= before.compared;
+  report.would_allow -= before.would_allow;
+  report.would_deny -= before.would_deny;
+  report.would_deny_otherwise -= before.would_deny_otherwise;
+  const sync::ReadScope scope(impl_->context.blocks);
+  report.differences = impl_->context.shadow.Load(scope)->Differences();
+  return report;
+}
 
 absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
   const std::lock_guard lock(impl_->changes);

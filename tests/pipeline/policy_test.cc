@@ -346,5 +346,63 @@ TEST_F(PolicyTest, AClaimIsCachedAtWhateverLengthATokenCanHaveIt) {
   EXPECT_EQ(with(9'000), Reason::kClaimNotAsNeeded);
 }
 
+TEST_F(PolicyTest, AShadowPolicyIsHeldAgainstTheOneInForceAndChangesNothing) {
+  const Policy shadow = Build([](PolicyBuilder& builder) {
+    builder.AddClass({.name = "read"});
+    builder.AddClass({.name = "young", .token_age_max_s = 30});
+    builder.AddRule({.name = "search", .scopes = {"files:search"}});
+    builder.AddRule({.name = "delete", .scopes = {"files:read"}});
+    builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
+  });
+  const std::string reader = Token(), searcher = Token("files:search");
+  EXPECT_EQ(engine_->ReadShadow().compared, 0u);
+  Check(reader);
+  ASSERT_TRUE(engine_->SetShadowPolicy(shadow).ok());
+  for (int seen = 0; seen < 3; ++seen) {
+    EXPECT_EQ(Check(reader).reason, Reason::kNone);
+    EXPECT_EQ(Check(reader, "delete").reason, Reason::kInsufficientScope);
+    EXPECT_EQ(Check(reader, "pay").reason, Reason::kNone);
+    EXPECT_EQ(Check(reader, "ping").reason, Reason::kNone);
+    EXPECT_EQ(Check(reader, "no such tool").reason, Reason::kUnknownTool);
+    EXPECT_EQ(Check(searcher).reason, Reason::kInsufficientScope);
+  }
+  EXPECT_EQ(Check(reader.substr(1)).reason, Check(reader.substr(1)).reason);  // Not the policies' business.
+  ShadowReport report = engine_->ReadShadow();
+  EXPECT_EQ(report.compared, 18u);
+  EXPECT_EQ(report.would_deny, 6u) << "search and ping";
+  EXPECT_EQ(report.would_allow, 6u) << "delete, and search by the other scope";
+  EXPECT_EQ(report.would_deny_otherwise, 0u);
+  ASSERT_EQ(report.differences.size(), 4u);
+  for (const ShadowDifference& difference : report.differences) {
+    EXPECT_EQ(difference.server, kResource);
+    EXPECT_EQ(difference.count, 3u);
+    EXPECT_EQ(difference.issuer, kIssuer);
+    EXPECT_EQ(difference.subject, "alice");
+    EXPECT_EQ(difference.client_id, "agent-1");
+    if (difference.tool == "ping") {
+      EXPECT_EQ(difference.live, Reason::kNone);
+      EXPECT_EQ(difference.shadow, Reason::kUnknownTool);
+    }
+  }
+  clock_.Advance(31);
+  EXPECT_EQ(Check(reader, "pay").reason, Reason::kNone);
+  EXPECT_EQ(engine_->ReadShadow().would_deny, 7u) << "too old for the shadow's class";
+
+  ASSERT_TRUE(engine_->SetShadowPolicy(TestPolicy()).ok());
+  EXPECT_EQ(Check(reader).reason, Reason::kNone);
+  report = engine_->ReadShadow();
+  EXPECT_EQ(report.compared, 1u) << "of this one";
+  EXPECT_TRUE(report.differences.empty());
+  engine_->EndShadowPolicy();
+  EXPECT_EQ(Check(reader).reason, Reason::kNone);
+  EXPECT_EQ(engine_->ReadShadow().compared, 0u);
+  EXPECT_FALSE(engine_
+                   ->SetShadowPolicy(Build([](PolicyBuilder& builder) {
+                     builder.AddClass({.name = "read", .audit = AuditDuty::kMustRecord});
+                     builder.AddRule({.name = "search", .any_valid_token = true});
+                   }))
+                   .ok());
+}
+
 }  // namespace
 }  // namespace tollgate
