@@ -100,7 +100,8 @@ TEST_F(AgreementTest, OfListDecisionAndChallengeForEveryTool) {
           &shown);
       ASSERT_EQ(filtered, Reason::kNone);
       std::set<std::string> listed;
-      for (const json& tool : json::parse(shown)["result"]["tools"]) listed.insert(tool["name"]);
+      const json list = json::parse(shown);
+      for (const json& tool : list["result"]["tools"]) listed.insert(tool["name"]);
 
       for (size_t i = 0; i < kTools; ++i) {
         const std::string name = ToolOf(i);

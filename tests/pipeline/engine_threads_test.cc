@@ -151,8 +151,11 @@ TEST_F(EngineThreadsTest, APolicyIsInForceOnceItsCallHasReturned) {
     turn.fetch_add(1, std::memory_order_relaxed);
     EXPECT_TRUE(engine_->SetPolicy(policies[static_cast<size_t>(change) % 2]).ok());
     // Beside it, and without an effect.
-    if (change % 4 == 0) EXPECT_TRUE(engine_->SetShadowPolicy(policies[0]).ok());
-    if (change % 4 == 2) engine_->EndShadowPolicy();
+    if (change % 4 == 2) {
+      engine_->EndShadowPolicy();
+    } else {
+      EXPECT_TRUE(engine_->SetShadowPolicy(policies[0]).ok());
+    }
     // Ordering: release pairs with the acquires above.
     turn.fetch_add(1, std::memory_order_release);
     const uint64_t checks = engine_->ReadMetrics().checks;
