@@ -45,6 +45,8 @@ add_custom_command(
   OUTPUT "${relocatable}"
   COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${relocatable}" ${room_objects}
     $<TARGET_FILE:BoringSSL::crypto>
+  COMMAND "${CMAKE_OBJCOPY}" --wildcard --weaken-symbol=_ZZN* --weaken-symbol=_ZN4absl*kMovedFromStringE
+    "${relocatable}"
   COMMAND "${CMAKE_OBJCOPY}" --localize-hidden --wildcard --keep-global-symbol=_ZN8tollgate*
     --keep-global-symbol=_ZNK8tollgate* --keep-global-symbol=_ZT?N8tollgate* --keep-global-symbol=tollgate_*
     "${relocatable}"
@@ -72,6 +74,7 @@ if(TOLLGATE_POLICY_FILE)
   target_link_options(tollgate_policy_file_shared PRIVATE -Wl,--version-script=${exports} -Wl,--no-undefined)
   set_target_properties(tollgate_policy_file_shared PROPERTIES
     OUTPUT_NAME tollgate_policy_file EXPORT_NAME policy_file LINKER_LANGUAGE CXX LINK_DEPENDS "${exports}"
+    INSTALL_RPATH "$ORIGIN"  # libtollgate lies beside it.
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   add_library(tollgate_policy_file_static STATIC $<TARGET_OBJECTS:tollgate_policy_file>)
   target_link_libraries(tollgate_policy_file_static PUBLIC tollgate_static
