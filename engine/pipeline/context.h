@@ -8,11 +8,13 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "audit/log.h"
 #include "claims/access_token.h"
 #include "introspection/introspector.h"
 #include "keys/key_store.h"
 #include "pipeline/admission.h"
 #include "pipeline/issuer_names.h"
+#include "pipeline/shadow.h"
 #include "pipeline/waiters.h"
 #include "policy/live_policy.h"
 #include "revocation/revocation_list.h"
@@ -42,6 +44,10 @@ enum Counter : size_t {
   kGrantSetsFull,
   kRechecks,
   kIntrospectionFallbacks,
+  kShadowCompared,
+  kShadowWouldAllow,
+  kShadowWouldDeny,
+  kShadowWouldDenyOtherwise,
   kCounterCount
 };
 static_assert(kCounterCount <= sync::ThreadBlock::kCounters);
@@ -97,11 +103,14 @@ struct Context {
   Waiters answers;  // For introspections, by Introspector::ChannelOf.
   std::unique_ptr<keys::KeyStore> keys;
   sync::Published<policy::LivePolicy> policy;
+  sync::Published<Shadow> shadow;          // Null: there is none.
   std::vector<std::string> policy_claims;  // Those that policies may look at.
   std::unique_ptr<verdicts::VerdictCache> cache;
   revocation::RevocationList revocations;
   std::unique_ptr<Admission> admission;
   std::unique_ptr<introspection::Introspector> introspector;
+  std::unique_ptr<audit::Log> audit;  // Null: nothing is recorded.
+  std::vector<uint8_t> audit_id_key;
 
   explicit Context(size_t num_positions)
       : issuers(num_positions),

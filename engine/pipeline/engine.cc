@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "audit/chain.h"
 #include "base/tenants.h"
 #include "crypto/digest.h"
 #include "introspection/client.h"
@@ -19,6 +20,7 @@
 #include "pipeline/context.h"
 #include "pipeline/decide.h"
 #include "pipeline/introspect.h"
+#include "pipeline/record.h"
 #include "pipeline/waiting.h"
 #include "transport/curl_transport.h"
 
@@ -47,6 +49,10 @@ class Engine::Impl {
   }
 
   absl::Status SetPolicy(const Policy& policy);
+  // What keeps a policy from being in force, with the lock.
+  absl::Status CheckLaterPolicy(const Policy& policy) const;
+  void SetShadow(std::unique_ptr<const pipeline::Shadow> shadow);
+  ShadowReport CountShadow() const;
 
   void Put(const IssuerConfig& config, std::string_view tenant, uint32_t position);
   void PutAll(const Config& config);
@@ -65,6 +71,8 @@ class Engine::Impl {
   // Held while issuers or the policy change, and what one demands of the other is looked at.
   std::mutex changes;
   bool all_must_introspect;
+  bool has_shadow = false;
+  ShadowReport before_shadow;  // The counters when it was set.
   std::atomic<size_t> rules_bytes{0};
   std::unique_ptr<keys::SnapshotKeeper> snapshot;  // Null: none is configured.
   const Clock& clock;
@@ -135,6 +143,18 @@ size_t RulesBytes(const pipeline::IssuerRules& rules) {
   return bytes;
 }
 
+void MakeAuditLog(const AuditConfig& config, pipeline::Context* context) {
+  std::array<uint8_t, 16> chain_id;
+  crypto::RandomBytes(chain_id);
+  context->audit = std::make_unique<audit::Log>(config, chain_id);
+  // Without a key, records of this process alone are told to be of one token.
+  context->audit_id_key.assign(config.key.begin(), config.key.end());
+  if (config.key.empty()) {
+    context->audit_id_key.resize(32);
+    crypto::RandomBytes(context->audit_id_key);
+  }
+}
+
 void FillContext(const Config& config, pipeline::Context* context) {
   context->verdict_age_max_ms = config.timing.verdict_age_max_ms;
   context->active_age_max_ms = config.timing.active_age_max_ms;
@@ -151,8 +171,10 @@ void FillContext(const Config& config, pipeline::Context* context) {
   policy->first_epoch = context->revocations.epoch();
   context->policy_claims = pipeline::PolicyClaims(config);
   context->policy.Replace(std::move(policy), context->blocks);
+  if (config.audit.sink != nullptr) MakeAuditLog(config.audit, context);
   context->cache =
-      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, keys::NumIssuers(config));
+      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, keys::NumIssuers(config),
+                                               crypto::TagKey::BestVariant(), context->audit != nullptr);
   context->admission = std::make_unique<pipeline::Admission>(
       config.verification_limits, context->issuers.size(), pipeline::NumProcessors());
 }
@@ -235,9 +257,9 @@ size_t Engine::Impl::IssuerBytes() const {
   return context.issuers.size() * kForEach + rules_bytes.load(std::memory_order_relaxed);
 }
 
-absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
-  const std::lock_guard lock(changes);
-  if (absl::Status status = pipeline::CheckPolicy(policy, timing); !status.ok()) return status;
+absl::Status Engine::Impl::CheckLaterPolicy(const Policy& policy) const {
+  if (absl::Status status = pipeline::CheckPolicy(policy, timing, context.audit != nullptr); !status.ok())
+    return status;
   if (absl::Status status = pipeline::CheckPolicyClaims(policy, context.policy_claims); !status.ok())
     return status;
   const bool must_introspect = pipeline::DemandsIntrospection(policy);
@@ -247,16 +269,38 @@ absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
       return absl::InvalidArgumentError("policy: a class demands introspection, and the issuer \"" +
                                         rules->expectations.issuer + "\" has no endpoint for it");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
+  const std::lock_guard lock(changes);
+  if (absl::Status status = CheckLaterPolicy(policy); !status.ok()) return status;
   auto next_policy = std::make_unique<policy::LivePolicy>(policy, context.resource_uris);
   std::unique_ptr<const policy::LivePolicy> old;
   context.revocations.RaiseEpoch([&](uint64_t next_epoch) {
     next_policy->first_epoch = next_epoch;
     old = context.policy.Exchange(std::move(next_policy));
   });
-  all_must_introspect = must_introspect;
+  all_must_introspect = pipeline::DemandsIntrospection(policy);
   // Without an answer about readers, a leak is the only safe end.
   if (!context.blocks.WaitForReaders()) static_cast<void>(old.release());
   return absl::OkStatus();
+}
+
+void Engine::Impl::SetShadow(std::unique_ptr<const pipeline::Shadow> shadow) {
+  const std::lock_guard lock(changes);
+  has_shadow = shadow != nullptr;
+  context.shadow.Replace(std::move(shadow), context.blocks);
+  before_shadow = CountShadow();
+}
+
+ShadowReport Engine::Impl::CountShadow() const {
+  ShadowReport counts;
+  counts.compared = context.blocks.Sum(pipeline::kShadowCompared);
+  counts.would_allow = context.blocks.Sum(pipeline::kShadowWouldAllow);
+  counts.would_deny = context.blocks.Sum(pipeline::kShadowWouldDeny);
+  counts.would_deny_otherwise = context.blocks.Sum(pipeline::kShadowWouldDenyOtherwise);
+  return counts;
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Environment environment) {
@@ -308,10 +352,17 @@ Engine::~Engine() {
   // While all that they could touch is still there.
   impl_->context.waiters.Clear();
   impl_->context.answers.Clear();
+  if (impl_->context.audit != nullptr) impl_->context.audit->Close(impl_->clock.Read());
 }
 
 void Engine::Check(const Request& request, Decision* decision, Principal* principal) noexcept {
-  pipeline::Decide(impl_->context, request, impl_->clock, decision, principal);
+  pipeline::Decide(impl_->context, request, impl_->clock, pipeline::Recorded::kAll, decision, principal);
+}
+
+bool Engine::MayUse(const Request& request) noexcept {
+  Decision decision;
+  pipeline::Decide(impl_->context, request, impl_->clock, pipeline::Recorded::kNone, &decision, nullptr);
+  return decision.allowed();
 }
 
 void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) noexcept {
@@ -320,16 +371,18 @@ void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> d
 
 void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                          Principal* principal) {
-  Check(request, decision, principal);
-  pipeline::WaitFor wait = pipeline::WhatFor(impl_->context, *decision);
-  if (wait.waiters == nullptr) return;
+  pipeline::Context& context = impl_->context;
+  const auto check = [&] {
+    pipeline::Decide(context, request, impl_->clock, pipeline::Recorded::kAnswers, decision, principal);
+    return pipeline::WhatFor(context, *decision);
+  };
+  pipeline::WaitFor wait = check();
   const auto deadline =
       std::chrono::steady_clock::now() +
       std::clamp<std::chrono::milliseconds>(wait_max, std::chrono::milliseconds(0), std::chrono::hours(24));
-  while (wait.waiters != nullptr && wait.waiters->WaitPast(wait.who, wait.ticket, deadline)) {
-    Check(request, decision, principal);
-    wait = pipeline::WhatFor(impl_->context, *decision);
-  }
+  while (wait.waiters != nullptr && wait.waiters->WaitPast(wait.who, wait.ticket, deadline)) wait = check();
+  if (decision->verdict == Verdict::kUnavailable)
+    pipeline::RecordGivenUp(context, request, impl_->clock, *decision);
 }
 
 bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback) {
@@ -376,7 +429,41 @@ std::string Engine::AcrValuesFor(const Request& request) const {
   return OfTool(impl_->context, request, &policy::CompiledPolicy::AcrOf);
 }
 
+std::string Engine::AuditIdOf(std::string_view token) const {
+  if (impl_->context.audit == nullptr || token.empty()) return {};
+  return audit::Hex(pipeline::AuditIdOf(impl_->context, token));
+}
+
+std::string Engine::AuditError() const {
+  return impl_->context.audit == nullptr ? std::string() : impl_->context.audit->Counters().sink_error;
+}
+
 absl::Status Engine::SetPolicy(const Policy& policy) { return impl_->SetPolicy(policy); }
+
+absl::Status Engine::SetShadowPolicy(const Policy& policy) {
+  {
+    const std::lock_guard lock(impl_->changes);
+    if (absl::Status status = impl_->CheckLaterPolicy(policy); !status.ok()) return status;
+  }
+  impl_->SetShadow(std::make_unique<const pipeline::Shadow>(policy, impl_->context.resource_uris));
+  return absl::OkStatus();
+}
+
+void Engine::EndShadowPolicy() { impl_->SetShadow(nullptr); }
+
+ShadowReport Engine::ReadShadow() const {
+  const std::lock_guard lock(impl_->changes);
+  if (!impl_->has_shadow) return {};
+  ShadowReport report = impl_->CountShadow();
+  const ShadowReport& before = impl_->before_shadow;
+  report.compared -= before.compared;
+  report.would_allow -= before.would_allow;
+  report.would_deny -= before.would_deny;
+  report.would_deny_otherwise -= before.would_deny_otherwise;
+  const sync::ReadScope scope(impl_->context.blocks);
+  report.differences = impl_->context.shadow.Load(scope)->Differences();
+  return report;
+}
 
 absl::Status Engine::AddIssuer(const IssuerConfig& issuer) {
   const std::lock_guard lock(impl_->changes);
@@ -427,6 +514,8 @@ Metrics Engine::ReadMetrics() const {
   const uint64_t allowed_hits = sum(pipeline::kAllowedHits);
   const uint64_t allowed = allowed_hits + sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
                  unavailable = sum(pipeline::kUnavailable);
+  const AuditCounters audit =
+      impl_->context.audit == nullptr ? AuditCounters{} : impl_->context.audit->Counters();
   return {.checks = allowed + denied + unavailable,
           .allowed = allowed,
           .denied = denied,
@@ -443,6 +532,10 @@ Metrics Engine::ReadMetrics() const {
           .grant_sets_full = sum(pipeline::kGrantSetsFull),
           .rechecks = sum(pipeline::kRechecks),
           .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks),
+          .audit_written = audit.written,
+          .audit_lost = audit.lost,
+          .audit_sampled_out = audit.sampled_out,
+          .audit_sink_failures = audit.sink_failures,
           .issuers = memory.num_issuers,
           .issuers_max = impl_->context.issuers.size() - keys::IssuerTable::kSpare,
           .issuers_fresh = in_state(Freshness::kFresh),

@@ -195,8 +195,8 @@ class Examiner {
     if (caller_.credential != CredentialKind::kJwt)
       return Note(true, Reason::kNone, "the lifetime of an opaque token is not looked at");
     std::string text = "the token lives for ";
-    text +=
-        caller_.lifetime_s == INT64_MAX ? "nobody knows how long" : std::to_string(caller_.lifetime_s) + " s";
+    text += caller_.lifetime_s == INT64_MAX ? "nobody knows how long"
+                                            : std::to_string(caller_.lifetime_s) + " s, rounded down";
     text +=
         bound_s == 0 ? ", the class has no bound" : ", the class allows " + std::to_string(bound_s) + " s";
     Note(bound_s == 0 || caller_.lifetime_s <= bound_s, Reason::kLifetimeTooLongHere, text);

@@ -93,7 +93,7 @@ TEST(Gates, TheShippedOnesCanBeRead) {
   std::string error;
   const auto gates = ReadGates(json::parse(in, nullptr, false), &error);
   ASSERT_TRUE(gates) << error;
-  EXPECT_EQ(gates->size(), 22u);
+  EXPECT_EQ(gates->size(), 25u);
 }
 
 json Canned(const char* name) {

@@ -22,6 +22,7 @@
 #include "tools/cli/console.h"
 #include "tools/cli/examine.h"
 #include "tools/cli/policy.h"
+#include "tools/cli/policy_question_commands.h"
 
 namespace tollgate::cli {
 namespace {
@@ -30,7 +31,7 @@ using nlohmann::ordered_json;
 
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 1 `policy check` found errors, 2 the arguments or files cannot be used.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used; of policies, 1 is an answer, too.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
@@ -38,6 +39,9 @@ Exit: 0 every line was answered, 1 `policy check` found errors, 2 the arguments 
   tollgate policy check policy.yaml
   tollgate policy table policy.yaml --format markdown
   tollgate policy export policy.yaml --for keycloak
+  tollgate policy explain --policy policy.yaml --tool search --claims claims.json
+  tollgate policy diff policy.yaml edited.yaml
+  tollgate policy reach policy.yaml --role admin
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 
@@ -331,6 +335,7 @@ int Run(int argc, char** argv) {
       app.add_subcommand("jwks", "Say what each key of a JWK Set is good for, and what is wrong with it.");
   jwks->add_option("file", jwks_file, "The JWK Set")->required();
   PolicyCommands policy(&app);
+  PolicyQuestionCommands questions(policy.group());
 
   try {
     app.parse(argc, argv);
@@ -345,6 +350,7 @@ int Run(int argc, char** argv) {
   if (explain->parsed()) return RunExplain(options);
   if (inspect->parsed()) return RunInspect();
   if (jwks->parsed()) return RunJwks(jwks_file);
+  if (questions.parsed()) return questions.Run();
   if (policy.parsed()) return policy.Run();
   return Fail("no command: verify, explain, inspect, jwks or policy; --help teaches");
 }

@@ -10,7 +10,9 @@ _tollgate() {
     --for) words="keycloak okta entra auth0" ;;
     --format) words="terminal markdown html" ;;
     --require-typ) words="at+jwt any" ;;
-    --profile) words="rfc9068 lenient auth0 cognito entra-v1 entra-v2 keycloak okta dangerous-google-id-token" ;;
+    --object) words="tool prompt resource method" ;;
+    --principal) words="user service agent" ;;
+    --profile | --issuer-profile) words="rfc9068 lenient auth0 cognito entra-v1 entra-v2 keycloak okta dangerous-google-id-token" ;;
     --algorithms) words="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519" ;;
     *)
       case ${COMP_WORDS[1]} in
@@ -19,9 +21,12 @@ _tollgate() {
         policy)
           case ${COMP_WORDS[2]} in
             check) words="--help" ;;
+            explain) words="--policy --tool --object --server --claims --issuer-profile --opaque --scope-wildcards --json --help" ;;
+            diff) words="--json --help" ;;
+            reach) words="--scope --role --principal --claims --issuer-profile --opaque --scope-wildcards --json --help" ;;
             table) words="--format --help" ;;
             export) words="--for --issuer --help" ;;
-            *) words="check table export --help" ;;
+            *) words="check table export explain diff reach --help" ;;
           esac
           ;;
         *) words="verify explain inspect jwks policy --help --version" ;;

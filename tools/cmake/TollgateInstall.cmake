@@ -74,7 +74,7 @@ if(TOLLGATE_POLICY_FILE)
   target_link_options(tollgate_policy_file_shared PRIVATE -Wl,--version-script=${exports} -Wl,--no-undefined)
   set_target_properties(tollgate_policy_file_shared PROPERTIES
     OUTPUT_NAME tollgate_policy_file EXPORT_NAME policy_file LINKER_LANGUAGE CXX LINK_DEPENDS "${exports}"
-    INSTALL_RPATH "$ORIGIN"  # libtollgate lies beside it.
+    INSTALL_RPATH "$ORIGIN"  # libtollgate is beside it, and a program that links both may name this one alone.
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   add_library(tollgate_policy_file_static STATIC $<TARGET_OBJECTS:tollgate_policy_file>)
   target_link_libraries(tollgate_policy_file_static PUBLIC tollgate_static

@@ -19,6 +19,7 @@
 #include "tollgate/metrics.h"
 #include "tollgate/principal.h"
 #include "tollgate/request.h"
+#include "tollgate/shadow.h"
 #include "tollgate/transport.h"
 
 namespace tollgate {
@@ -88,6 +89,17 @@ class TOLLGATE_API Engine {
   // false, and never calls it, if there is nothing to wait for. At most 65536 callbacks wait at a time.
   bool NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback);
 
+  // MayUse says whether Check would allow it: for whoever filters a list (McpListFilter::Keep). Counted as a
+  // check, but not in the audit log, since nobody calls anything.
+  bool MayUse(const Request& request) noexcept;
+
+  // AuditIdOf returns what `token` is called in the audit log (`metadata.correlation_uid`), in hex, for a
+  // server's own logs; empty where there is no audit log, and for no token. Costs a MAC of the token.
+  std::string AuditIdOf(std::string_view token) const;
+
+  // AuditError returns one line about why the audit sink fails; empty if it does not, or there is none.
+  std::string AuditError() const;
+
   // FindResource returns the id of the configured resource with this URI.
   std::optional<ResourceId> FindResource(std::string_view uri) const;
 
@@ -103,6 +115,15 @@ class TOLLGATE_API Engine {
   // nothing has changed, for a policy that Create would refuse, or that looks at claims which none before it
   // did (see Config::policy_claims). Any thread, but none that is inside of a Check.
   absl::Status SetPolicy(const Policy& policy);
+
+  // SetShadowPolicy has another policy decide beside the one in force, of each token that is good: what it
+  // says changes nothing, and is counted where it differs. Fails as SetPolicy does, and replaces the shadow
+  // policy before it; EndShadowPolicy ends it. The issuer is not asked on its account, and MayUse counts like
+  // Check. Costs each check about a microsecond. Any thread, but none that is inside of a Check.
+  absl::Status SetShadowPolicy(const Policy& policy);
+  void EndShadowPolicy();
+  // ReadShadow returns what has come of it so far; all zero where there is none.
+  ShadowReport ReadShadow() const;
 
   // AddIssuer adds an issuer at run time, ChangeIssuer gives the one of this name another configuration, and
   // RemoveIssuer ends one. A Check that begins after the call has returned goes by what is then: after a
