@@ -49,7 +49,7 @@ okta      bodies of requests to /api/v1/authorizationServers/ID/scopes and to /a
           roles in tokens with a groups claim alone, and if the profile's role_claims name it.
 entra     a manifest in the format of Microsoft Graph: add to the application's lists. An administrator
           consents to every scope. Services have app roles alone, no scopes.
-auth0     a tenant of the Deploy CLI: an API for each server that the policy names. Roles are permissions, too.
+auth0     a tenant of the Deploy CLI: an API for each server of the policy. Roles are permissions, too.
 
 Not covered: who has which role; clients, and which scopes they may ask for; audiences (but Auth0's); classes,
 that is lifetimes and authentication; patterns, which only the policy knows. What scopes imply is the policy's
