@@ -328,6 +328,13 @@ void AddClaims(Seeds& seeds) {
   add("okta", "h30", {{"cid", "agent"}, {"scp", {"files:read"}}});
   add("rfc9068", "i30", json::object());
   add("any-typ", "k13", json::object());
+  const json actors = {{"sub", "assistant"}, {"act", {{"client_id", "planner"}, {"sub", nullptr}}}};
+  add("agent", "i30", {{"act", actors}, {"acr", "loa2"}, {"amr", {"pwd", 7, "otp"}}});
+  add("act-no-object", "i30", {{"act", "assistant"}});
+  add("act-without-name", "i30", {{"act", {{"iss", "https://idp.example"}}}});
+  add("acr-no-text", "i30", {{"acr", 2}, {"amr", "otp"}});
+  add("auth0-service", "a10", {{"gty", "client-credentials"}});
+  add("keycloak-service", "f31", With(keycloak, {{"clientAddress", "203.0.113.7"}}));
   add("all-bounds", "i70", {{"nbf", kNow + 60}, {"iat", kNow + 60}});
   add("fractions", "i10", {{"exp", now - 58.5}, {"iat", now - 0.5}});
   add("fraction-of-nbf", "i10", {{"nbf", now + 59.5}});
@@ -369,8 +376,8 @@ void AddAuthorization(Seeds& seeds) {
 }
 
 void AddEngine(Seeds& seeds) {
-  // Tool ('0' is 48 % 5: pay; '2' search... see kTools), resource.
-  const std::string search = "20", remove = "30", ping = "40", pay = "00", unknown = "10";
+  // Tool ('0' is 48 % 6, the first of kTools), resource.
+  const std::string search = "00", remove = "10", ping = "20", pay = "30", delegate = "40", unknown = "50";
   const std::string wide = "files:read files:write";
   const json keycloak = {{"iss", kSecondIssuer}, {"azp", "agent"}, {"typ", "Bearer"}};
   auto& engine = seeds["engine_model"];
@@ -380,13 +387,19 @@ void AddEngine(Seeds& seeds) {
   engine["pay"] = pay + Token();
   engine["es256"] = search + kEs256Token;
   engine["no-kid"] = search + Token(json::object(), {{"kid", nullptr}, {"alg", "Ed25519"}});
-  engine["other-resource"] = "21" + Token({{"aud", {kOtherResource, "x"}}});
+  engine["other-resource"] = "01" + Token({{"aud", {kOtherResource, "x"}}});
   engine["alias"] = search + Token({{"aud", "api://alias"}, {"roles", {"a", "b"}}});
   engine["second-issuer"] = search + Token(keycloak, {{"typ", "JWT"}}, SecondEdKey());
   engine["second-issuer-es256"] = search + kSecondEs256Token;
   engine["second-issuers-key"] = search + Token(json::object(), json::object(), SecondEdKey());
   engine["second-issuer-other-resource"] =
-      "21" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+      "01" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+  const json agent = {{"act", {{"sub", "assistant"}, {"act", {{"client_id", "planner"}}}}}};
+  engine["agent"] = search + Token(agent);
+  engine["agent-of-admin"] = delegate + Token(With(agent, {{"roles", {"admin", "staff"}}}));
+  engine["admin"] = delegate + Token({{"roles", {"admin"}}});
+  engine["service"] = search + Token({{"sub", "agent"}});
+  engine["lives-an-hour-and-more"] = search + Token({{"exp", kNow + 7200}});
   engine["insufficient-scope"] = remove + Token();
   engine["unknown-tool"] = unknown + Token();
   engine["too-old-for-pay"] = pay + Token({{"iat", kNow - 121}});
@@ -641,6 +654,49 @@ void AddMcpList(Seeds& seeds) {
       {"batch-in-batch", R"([[{"result":{"tools":[{"name":"a"}]}}]])"}};
 }
 
+// Logs without their chain values, which the target adds: so many members as a reader looks at.
+void AddAudit(Seeds& seeds) {
+  const std::string start =
+      R"({"time":1800000000000,"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c1",)"
+      R"("chain_algorithm":"HMAC-SHA-256","checkpoint_interval_ms":60000}})";
+  const auto line = [](const char* record, int sequence, const char* chain_id = "c1") {
+    return "\n{\"time\":1800000000000,\"metadata\":{\"sequence\":" + std::to_string(sequence) +
+           "},\"unmapped\":{\"record\":\"" + record + "\",\"chain_id\":\"" + chain_id + "\"}}";
+  };
+  const std::string decision = line("decision", 2), stop = line("stop", 3);
+  const std::string next =
+      R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c2","chain_algorithm":)"
+      R"("HMAC-SHA-256","unfinished_bytes":8}})";
+  // Chained, by SHA-256 alone.
+  const std::string plain =
+      R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c","chain_algorithm":"SHA-256")";
+  seeds["audit_reader"] = {
+      {"empty", ""},
+      {"start", start},
+      {"whole", start + decision + stop + "\n"},
+      {"lost", start + R"(
+{"metadata":{"sequence":2},"unmapped":{"record":"lost","chain_id":"c1","lost":3}})"},
+      {"removed", start + stop},
+      {"twice", start + decision + decision},
+      {"behind-end", start + decision + stop + line("decision", 4)},
+      {"another-chain", start + line("decision", 2, "c2")},
+      {"no-beginning", decision.substr(1)},
+      {"two-starts", start + "\n" + next},
+      {"continues",
+       R"({"metadata":{"sequence":1},"unmapped":{"record":"start","chain_id":"c2","chain_algorithm":)"
+       R"("HMAC-SHA-256","continues":")" +
+           std::string(64, 'a') + "\"}}"},
+      {"torn", "{\"time\":\n" + next},
+      {"torn-of-another-length", "{\"time\"\n" + next},
+      {"torn-at-the-end", start + "\n{\"time\":"},
+      {"no-record", "{\"a\":{}}"},
+      {"member-twice",
+       R"({"metadata":{"sequence":1},"unmapped":{"record":"start","record":"start","chain_id":"c"}})"},
+      {"plain", plain + R"(,"chain":"c61920d2d6b29ec1f680cdbd12d3e088326084302df22f73e60c072855061306"}})"},
+      {"plain-changed",
+       plain + R"(,"chain":"0000000000000000000000000000000000000000000000000000000000000000"}})"}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
@@ -649,7 +705,7 @@ Seeds All() {
                          AddMetadata,    AddJwks,   AddClaims,     AddAuthorization,   AddEngine,
                          AddRefresh,     AddPolicy, AddPolicyFile, AddResourcePattern, AddCacheTag,
                          AddKeySnapshot, AddMcp,    AddMcpList,    AddSignedJwks,      AddSignedAnswers,
-                         AddCanary}) {
+                         AddAudit,       AddCanary}) {
     add(seeds);
   }
   return seeds;

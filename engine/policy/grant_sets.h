@@ -20,7 +20,7 @@ class GrantSets {
   explicit GrantSets(const CompiledPolicy& policy);  // `policy` must outlive this.
 
   // Intern returns the number of the mask, which Evaluate of the same policy has made; nullopt if the table
-  // is full.
+  // is full, or there was no memory for it.
   std::optional<uint32_t> Intern(const GrantMask& mask);
 
   // Permits says whether callers of this set meet what `tool` needs. It takes a number that Intern returned

@@ -32,10 +32,12 @@ class FakeClock final : public Clock {
 
 inline Policy TestPolicy() {
   PolicyBuilder builder;
+  builder.AddClass({.name = "read"});  // Tokens may live as long as their issuer lets them.
   builder.AddClass({.name = "young", .token_age_max_s = 120});
   builder.AddRule({.name = "search", .scopes = {"files:read"}});
   builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
   builder.AddRule({.name = "ping", .any_valid_token = true});
+  builder.AddRule({.name = "file:///docs/{id}/*", .scopes = {"files:read"}, .object = McpObject::kResource});
   builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
   absl::StatusOr<Policy> policy = builder.Build();
   EXPECT_TRUE(policy.ok()) << policy.status();

@@ -27,7 +27,8 @@ class PolicyCommands {
   CLI::App* group_;
   CLI::App* check_;
   CLI::App* table_;
-  std::string file_;
+  CLI::App* export_;
+  std::string file_, provider_, issuer_;
   std::string format_ = "terminal";
 };
 

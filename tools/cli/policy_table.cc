@@ -5,10 +5,9 @@
 #include <iterator>
 #include <utility>
 
-#include "policy/caller.h"
-#include "policy/interpreter.h"
 #include "policy_file/duration.h"
 #include "policy_file/text.h"
+#include "tools/cli/policy_scopes.h"
 
 namespace tollgate::cli {
 namespace {
@@ -52,15 +51,6 @@ struct RoleReach {
   const RoleRule* role = nullptr;
   std::vector<std::string> scopes{};  // Sorted.
 };
-
-std::vector<std::string> ScopesFrom(const Policy& policy, const std::vector<std::string>& given) {
-  const std::vector<std::string_view> scopes(given.begin(), given.end());
-  // What a role gives, patterns too, is what a token would have of an issuer with wildcards.
-  const policy::Held held = policy::HeldBy(policy, {.scopes = scopes, .scope_wildcards = true});
-  std::vector<std::string> names;
-  for (const policy::Holding& holding : held.scopes) names.push_back(holding.name);
-  return names;
-}
 
 std::vector<RoleReach> Reaches(const Policy& policy) {
   std::vector<RoleReach> reaches;

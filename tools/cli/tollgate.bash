@@ -3,10 +3,11 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | check | table)
+    --jwks | jwks | check | table | export)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
+    --for) words="keycloak okta entra auth0" ;;
     --format) words="terminal markdown html" ;;
     --require-typ) words="at+jwt any" ;;
     --object) words="tool prompt resource method" ;;
@@ -24,7 +25,8 @@ _tollgate() {
             diff) words="--json --help" ;;
             reach) words="--scope --role --principal --claims --issuer-profile --opaque --scope-wildcards --json --help" ;;
             table) words="--format --help" ;;
-            *) words="check table explain diff reach --help" ;;
+            export) words="--for --issuer --help" ;;
+            *) words="check table explain diff reach export --help" ;;
           esac
           ;;
         *) words="verify explain inspect jwks policy --help --version" ;;
