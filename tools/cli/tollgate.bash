@@ -3,7 +3,7 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | check | table | export)
+    --jwks | jwks | check | table | export | --policy | --claims | diff | reach)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
