@@ -309,7 +309,7 @@ class Differ {
       const AccessRule* const b = policy::RuleFor(after_.policy(), target);
       // Where a server's own rules are for other things, there is nothing else than at all others.
       const auto of_server = [&](const AccessRule* rule) {
-        return rule != nullptr && rule->server == server;
+        return rule != nullptr && rule->server == target.server;
       };
       if (!of_server(a) && !of_server(b)) continue;
       ObjectDiff here = {

@@ -3,7 +3,7 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | check | table | export)
+    --jwks | jwks | check | table | export | --policy | --claims | diff | reach)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
@@ -26,7 +26,11 @@ _tollgate() {
             reach) words="--scope --role --principal --claims --issuer-profile --opaque --scope-wildcards --json --help" ;;
             table) words="--format --help" ;;
             export) words="--for --issuer --help" ;;
+<<<<<<< HEAD
             *) words="check table export explain diff reach --help" ;;
+=======
+            *) words="check table explain diff reach export --help" ;;
+>>>>>>> w-interp
           esac
           ;;
         *) words="verify explain inspect jwks policy --help --version" ;;
