@@ -38,17 +38,10 @@ Exit: 0 every line was answered, 2 the arguments or files cannot be used; of pol
   tollgate jwks jwks.json
   tollgate policy check policy.yaml
   tollgate policy table policy.yaml --format markdown
-<<<<<<< HEAD
-  tollgate policy export policy.yaml --for keycloak
-  tollgate policy explain --policy policy.yaml --tool search --claims claims.json
-  tollgate policy diff policy.yaml edited.yaml
-  tollgate policy reach policy.yaml --role admin
-=======
   tollgate policy explain --policy policy.yaml --tool search --claims claims.json
   tollgate policy diff policy.yaml edited.yaml
   tollgate policy reach policy.yaml --role admin
   tollgate policy export policy.yaml --for keycloak
->>>>>>> w-interp
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 

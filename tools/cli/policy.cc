@@ -95,11 +95,7 @@ int PolicyCommands::Run() const {
   if (check_->parsed()) return RunCheck(file_);
   if (table_->parsed()) return RunTable(file_, format_);
   if (export_->parsed()) return RunExport(file_, provider_, issuer_);
-<<<<<<< HEAD
-  return Fail("no command: policy check, table, export, explain, diff or reach; --help teaches");
-=======
   return Fail("no command: policy check, table, explain, diff, reach or export; --help teaches");
->>>>>>> w-interp
 }
 
 }  // namespace tollgate::cli

@@ -26,11 +26,7 @@ _tollgate() {
             reach) words="--scope --role --principal --claims --issuer-profile --opaque --scope-wildcards --json --help" ;;
             table) words="--format --help" ;;
             export) words="--for --issuer --help" ;;
-<<<<<<< HEAD
-            *) words="check table export explain diff reach --help" ;;
-=======
             *) words="check table explain diff reach export --help" ;;
->>>>>>> w-interp
           esac
           ;;
         *) words="verify explain inspect jwks policy --help --version" ;;
