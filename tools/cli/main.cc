@@ -20,6 +20,7 @@
 #include "tollgate/clock.h"
 #include "tollgate/profile.h"
 #include "tollgate/version.h"
+#include "tools/cli/audit.h"
 #include "tools/cli/examine.h"
 
 namespace tollgate::cli {
@@ -31,11 +32,12 @@ constexpr int kExitUnusable = 2;
 
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 2 the arguments or files cannot be used.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used; audit verify: 1, the log is broken.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
   tollgate jwks jwks.json
+  tollgate audit verify --key-file key audit.log.1 audit.log
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 
@@ -347,6 +349,7 @@ int Run(int argc, char** argv) {
   CLI::App* jwks =
       app.add_subcommand("jwks", "Say what each key of a JWK Set is good for, and what is wrong with it.");
   jwks->add_option("file", jwks_file, "The JWK Set")->required();
+  const auto run_audit = AddAudit(&app);
 
   try {
     app.parse(argc, argv);
@@ -361,7 +364,8 @@ int Run(int argc, char** argv) {
   if (explain->parsed()) return RunExplain(options);
   if (inspect->parsed()) return RunInspect();
   if (jwks->parsed()) return RunJwks(jwks_file);
-  return Fail("no command: verify, explain, inspect or jwks; --help teaches");
+  if (const std::optional<int> exit_code = run_audit()) return *exit_code;
+  return Fail("no command: verify, explain, inspect, jwks or audit; --help teaches");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks)
+    --jwks | jwks | --key-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
@@ -14,7 +14,14 @@ _tollgate() {
       case ${COMP_WORDS[1]} in
         verify) words="$token_options --help" ;;
         explain) words="$token_options --json --help" ;;
-        *) words="verify explain inspect jwks --help --version" ;;
+        audit)
+          if [[ ${COMP_WORDS[2]} == verify && $COMP_CWORD -gt 2 && $word != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+          fi
+          words="verify --key-file --after --help"
+          ;;
+        *) words="verify explain inspect jwks audit --help --version" ;;
       esac
       ;;
   esac
