@@ -91,6 +91,8 @@ void ExpectSame(const claims::AccessToken& token, const ModelClaims& model) {
   Expect(Strings(token.scopes) == model.scopes, "the same scopes");
   // The model's library sorts the members of objects, and "/a/*/b" takes them in their order.
   Expect(Sorted(token.roles) == Sorted(model.roles), "the same roles");
+  Expect(token.kind == model.kind && Strings(token.actors) == model.actors, "the same actors");
+  Expect(token.acr == model.acr && Strings(token.amr) == model.amr, "the same proofs of authentication");
 }
 
 // CheckTimes alone, as it is asked about a cached token, at moments around the token's own bounds.

@@ -36,9 +36,10 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kPrefix = 2;
-constexpr const char* kTools[] = {"search", "delete", "ping", "pay", "no such tool"};
+constexpr const char* kTools[] = {"search", "delete", "ping", "pay", "delegate", "no such tool"};
 constexpr char kAlias[] = "api://alias";
 constexpr int64_t kYoungSeconds = 120;
+constexpr int64_t kLifetime = 3600, kPrivilegedLifetime = 900;  // Of the classes that every policy has.
 
 class FakeClock final : public Clock {
  public:
@@ -72,6 +73,11 @@ Config MakeConfig(size_t cache_bytes, uint32_t in_vain_percent_max) {
   builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
   builder.AddRule({.name = "ping", .any_valid_token = true});
   builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
+  builder.AddRule({.name = "delegate",
+                   .sensitivity = "young",
+                   .roles = {"admin"},
+                   .principals = {PrincipalKind::kAgent}});
+  builder.AddRole({.role = "admin"});
   config.policy = *builder.Build();
   config.verdict_cache_bytes = cache_bytes;
   config.verification_limits.in_vain_percent_max = in_vain_percent_max;
@@ -195,11 +201,16 @@ bool MayCall(const Allowed& token, std::string_view tool, int resource, int64_t 
   if (resource == 0 && !Has(claims.audiences, kResource) && !Has(claims.audiences, kAlias)) return false;
   if (resource == 1 && (token.issuer != 0 || !Has(claims.audiences, kOtherResource))) return false;
   const bool reads = Has(claims.scopes, "files:read"), writes = Has(claims.scopes, "files:write");
-  if (tool == "search") return reads;
-  if (tool == "delete") return reads && writes;
-  if (tool == "pay")
-    return reads && claims.issued_at.has_value() && now_s - *claims.issued_at <= kYoungSeconds;
-  return tool == "ping";
+  const bool young = claims.issued_at.has_value() && now_s - *claims.issued_at <= kYoungSeconds;
+  const auto lives_at_most = [&claims](int64_t seconds) {
+    // Fractions were rounded away from each other: a second is granted.
+    return claims.issued_at.has_value() && claims.expires_at - *claims.issued_at - 1 <= seconds;
+  };
+  if (tool == "search") return reads && lives_at_most(kLifetime);
+  if (tool == "delete") return reads && writes && lives_at_most(kPrivilegedLifetime);
+  if (tool == "pay") return reads && young;
+  if (tool == "delegate") return young && claims.kind == PrincipalKind::kAgent && Has(claims.roles, "admin");
+  return tool == "ping" && lives_at_most(kLifetime);
 }
 
 // The checks.
@@ -224,6 +235,10 @@ void ExpectPrincipal(const Principal& principal, const Allowed& token) {
   Expect(Words(principal.roles()) ==
              std::multiset<std::string>(token.claims.roles.begin(), token.claims.roles.end()),
          "the principal's roles");
+  Expect(principal.kind() == token.claims.kind, "the principal's kind");
+  std::string actors;
+  for (const std::string& actor : token.claims.actors) actors += (actors.empty() ? "" : "\n") + actor;
+  Expect(principal.actors() == actors, "the principal's actors");
 }
 
 struct Answer {
@@ -252,7 +267,8 @@ void ExpectSame(const Answer& a, const Answer& b) {
          "with and without the cache: the same evidence");
   const Principal &p = a.principal, &q = b.principal;
   Expect(p.issuer() == q.issuer() && p.subject() == q.subject() && p.client_id() == q.client_id() &&
-             p.jwt_id() == q.jwt_id() && p.roles() == q.roles() && Words(p.scope()) == Words(q.scope()),
+             p.jwt_id() == q.jwt_id() && p.kind() == q.kind() && p.actors() == q.actors() &&
+             Words(p.roles()) == Words(q.roles()) && Words(p.scope()) == Words(q.scope()),
          "with and without the cache: the same principal");
 }
 

@@ -174,6 +174,36 @@ std::vector<std::string> Roles(const json& payload, const std::string& name) {
   return roles;
 }
 
+// Whoever acts, then whoever that one acts for, and so on.
+std::vector<std::string> Actors(const json* actor) {
+  if (actor == nullptr) return {};
+  if (!actor->is_object()) throw Malformed();
+  const json* name = Find(*actor, actor->contains("sub") ? "sub" : "client_id");
+  if (name == nullptr) throw Malformed();
+  std::vector<std::string> actors = {Text(name)};
+  for (std::string& next : Actors(Find(*actor, "act"))) actors.push_back(std::move(next));
+  return actors;
+}
+
+// What has another form than a text proves nothing.
+std::optional<std::string> Proof(const json* value) {
+  try {
+    if (value != nullptr) return Text(value);
+  } catch (const Malformed&) {
+  }
+  return std::nullopt;
+}
+
+PrincipalKind KindOf(const json& payload, const Profile& profile, const ModelClaims& claims) {
+  if (!claims.actors.empty()) return PrincipalKind::kAgent;
+  bool service = !claims.subject.empty() && claims.subject == claims.client_id;
+  for (const auto& [name, value] : profile.service_marks) {
+    const json* mark = Find(payload, name);
+    service = service || (mark != nullptr && (value.empty() || *mark == value));
+  }
+  return service ? PrincipalKind::kService : PrincipalKind::kUser;
+}
+
 ModelClaims ReadClaims(const json& payload, const Profile& profile) {
   ModelClaims claims;
   claims.subject = Text(Find(payload, "sub"));
@@ -204,6 +234,16 @@ ModelClaims ReadClaims(const json& payload, const Profile& profile) {
   const json* confirmation = Find(payload, "cnf");
   if (confirmation != nullptr && !confirmation->is_object()) throw Malformed();
   claims.sender_constrained = confirmation != nullptr;
+
+  claims.actors = Actors(Find(payload, "act"));
+  if (claims.actors.size() > limits::kActorsMax) throw Malformed();
+  claims.kind = KindOf(payload, profile, claims);
+  claims.acr = Proof(Find(payload, "acr")).value_or("");
+  const json* methods = Find(payload, "amr");
+  for (const json& method : methods != nullptr && methods->is_array() ? *methods : json::array()) {
+    const std::optional<std::string> name = Proof(&method);
+    if (name.has_value() && claims.amr.size() < limits::kAmrMax) claims.amr.push_back(*name);
+  }
   return claims;
 }
 

@@ -44,7 +44,9 @@ struct ModelClaims {
   int64_t expires_at = 0;
   std::optional<int64_t> not_before, issued_at;
   bool sender_constrained = false;
-  std::vector<std::string> audiences, scopes, roles;
+  std::vector<std::string> audiences, scopes, roles, actors, amr;
+  std::string acr;
+  PrincipalKind kind = PrincipalKind::kUser;
 };
 
 // ReadModelClaims reads and judges the claims of a token with this `typ` by the rules of claims::Validate.

@@ -48,7 +48,8 @@ class PolicyMatrix::Chooser {
   template <typename Kind>
   std::vector<Kind> Kinds(size_t num_kinds, size_t max) {
     std::vector<Kind> kinds;
-    for (size_t count = Below(max + 1); count > 0; --count) kinds.push_back(static_cast<Kind>(Below(num_kinds)));
+    for (size_t count = Below(max + 1); count > 0; --count)
+      kinds.push_back(static_cast<Kind>(Below(num_kinds)));
     return kinds;
   }
 
@@ -63,8 +64,9 @@ const std::vector<std::string>& PolicyMatrix::Servers() {
 
 const std::vector<std::string>& PolicyMatrix::Names(McpObject object) {
   static const std::vector<std::string> names = {"x", "y", "tools/list"};
-  static const std::vector<std::string> uris = {"file:///d/x", "file:///d/x/y", "file:///e/{i}", "file:///d/*",
-                                                "file:///e/7", "file:///d/*x",  "https://h/x",   "file:///d/../d/x"};
+  static const std::vector<std::string> uris = {"file:///d/x", "file:///d/x/y",   "file:///e/{i}",
+                                                "file:///d/*", "file:///e/7",     "file:///d/*x",
+                                                "https://h/x", "file:///d/../d/x"};
   return object == McpObject::kResource ? uris : names;
 }
 

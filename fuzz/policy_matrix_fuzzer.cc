@@ -1,9 +1,9 @@
 // policy_matrix: a compiled policy answers as its rules do, read one by one
 //
 // Functions: PolicyBuilder::Build, policy::CompiledPolicy, policy::GrantSets, policy::Interpret,
-// policy::WriteGrants and GrantsReader. The input chooses a policy and callers (policy_matrix.h). Property: for
-// every caller, server and object, the compiled policy says what the interpreter says; its sets do, too; and
-// what is kept of a caller says the same as the caller.
+// policy::WriteGrants and GrantsReader. The input chooses a policy and callers (policy_matrix.h). Property:
+// for every caller, server and object, the compiled policy says what the interpreter says; its sets do, too;
+// and what is kept of a caller says the same as the caller.
 
 #include "fuzz/policy_matrix.h"
 

@@ -328,6 +328,13 @@ void AddClaims(Seeds& seeds) {
   add("okta", "h30", {{"cid", "agent"}, {"scp", {"files:read"}}});
   add("rfc9068", "i30", json::object());
   add("any-typ", "k13", json::object());
+  const json actors = {{"sub", "assistant"}, {"act", {{"client_id", "planner"}, {"sub", nullptr}}}};
+  add("agent", "i30", {{"act", actors}, {"acr", "loa2"}, {"amr", {"pwd", 7, "otp"}}});
+  add("act-no-object", "i30", {{"act", "assistant"}});
+  add("act-without-name", "i30", {{"act", {{"iss", "https://idp.example"}}}});
+  add("acr-no-text", "i30", {{"acr", 2}, {"amr", "otp"}});
+  add("auth0-service", "a10", {{"gty", "client-credentials"}});
+  add("keycloak-service", "f31", With(keycloak, {{"clientAddress", "203.0.113.7"}}));
   add("all-bounds", "i70", {{"nbf", kNow + 60}, {"iat", kNow + 60}});
   add("fractions", "i10", {{"exp", now - 58.5}, {"iat", now - 0.5}});
   add("fraction-of-nbf", "i10", {{"nbf", now + 59.5}});
@@ -369,8 +376,8 @@ void AddAuthorization(Seeds& seeds) {
 }
 
 void AddEngine(Seeds& seeds) {
-  // Tool ('0' is 48 % 5: pay; '2' search... see kTools), resource.
-  const std::string search = "20", remove = "30", ping = "40", pay = "00", unknown = "10";
+  // Tool ('0' is 48 % 6, the first of kTools), resource.
+  const std::string search = "00", remove = "10", ping = "20", pay = "30", delegate = "40", unknown = "50";
   const std::string wide = "files:read files:write";
   const json keycloak = {{"iss", kSecondIssuer}, {"azp", "agent"}, {"typ", "Bearer"}};
   auto& engine = seeds["engine_model"];
@@ -380,13 +387,19 @@ void AddEngine(Seeds& seeds) {
   engine["pay"] = pay + Token();
   engine["es256"] = search + kEs256Token;
   engine["no-kid"] = search + Token(json::object(), {{"kid", nullptr}, {"alg", "Ed25519"}});
-  engine["other-resource"] = "21" + Token({{"aud", {kOtherResource, "x"}}});
+  engine["other-resource"] = "01" + Token({{"aud", {kOtherResource, "x"}}});
   engine["alias"] = search + Token({{"aud", "api://alias"}, {"roles", {"a", "b"}}});
   engine["second-issuer"] = search + Token(keycloak, {{"typ", "JWT"}}, SecondEdKey());
   engine["second-issuer-es256"] = search + kSecondEs256Token;
   engine["second-issuers-key"] = search + Token(json::object(), json::object(), SecondEdKey());
   engine["second-issuer-other-resource"] =
-      "21" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+      "01" + Token(With(keycloak, {{"aud", kOtherResource}}), {{"typ", "JWT"}}, SecondEdKey());
+  const json agent = {{"act", {{"sub", "assistant"}, {"act", {{"client_id", "planner"}}}}}};
+  engine["agent"] = search + Token(agent);
+  engine["agent-of-admin"] = delegate + Token(With(agent, {{"roles", {"admin", "staff"}}}));
+  engine["admin"] = delegate + Token({{"roles", {"admin"}}});
+  engine["service"] = search + Token({{"sub", "agent"}});
+  engine["lives-an-hour-and-more"] = search + Token({{"exp", kNow + 7200}});
   engine["insufficient-scope"] = remove + Token();
   engine["unknown-tool"] = unknown + Token();
   engine["too-old-for-pay"] = pay + Token({{"iat", kNow - 121}});
@@ -426,6 +439,77 @@ void AddPolicy(Seeds& seeds) {
     for (int n = 0; n < 160; ++n) bytes += static_cast<char>(random() & 0xff);
   }
   seeds["policy_matrix"]["nothing"] = "";
+}
+
+void AddPolicyFile(Seeds& seeds) {
+  const std::string tools = "version: 1\nservers:\n  - uri: https://mcp.example/mcp\n    tools:\n";
+  seeds["policy_file"] = {
+      {"everything", R"(version: 1
+classes:
+  read: {token_lifetime_max: none}
+  payment:
+    mode: introspect
+    token_age_max: 90s
+    introspection_age_max: 1h
+    outage: {last_known: 5m}
+    acr: [urn:x:strong, "2"]
+    amr: otp
+    principals: [user]
+    credentials: [jwt]
+    sender_constraint: false
+    audit: must_record
+scopes:
+  files:admin: ["files:*"]
+  files:read: []
+  files:write: files:read
+roles:
+  sales: files:read
+  chef:
+    scopes: [files:*]
+    principals: [user, agent]
+    from:
+      - {issuer: https://idp.example, value: crm-chef}
+      - boss
+servers:
+  - uri: https://mcp.example/crm
+    methods: {ping: files:read, logging/setLevel: {roles: chef}}
+    tools:
+      search: files:read
+      pay:
+        scopes: [files:read, files:write]
+        class: payment
+        when:
+          - {claim: /org/tier, in: [gold, platinum]}
+          - {claim: email_verified, equals: true}
+          - {claim: email, prefix: "ops-"}
+          - {claim: groups, contains: [a, b]}
+          - {claim: department, present: true}
+        systems: [sap]
+    prompts: {greet: {any_valid_token: true}}
+    resources: {"crm://accounts/{id}": files:read, file:///docs/*: files:read}
+  - protocol: deny
+    tools: {search: [files:admin]}
+)"},
+      {"json", R"({"version":"1","servers":[{"protocol":"deny","tools":{"t":["s"],"\u00e9\"\\":"u"}}]})"},
+      {"short", "version: 1\nservers: [{tools: {t: s}}]\n"},
+      {"block-scalars", tools + "      t: |-\n        s\n      ? u\n      : >-\n        v\n"},
+      {"line-ends", "\xEF\xBB\xBFversion: 1\r\nservers:\r\n- tools: {t: 's'}\r\n...\r\n"},
+      {"words-of-yaml-1.1", tools + "      no: yes\n      \"true\": [on, 012, 1.0]\n"},
+      {"warnings", "version: 1\nscopes: {s: [], unused: []}\nservers: [{tools: {t: s}}]\n"},
+      {"alias", tools + "      t: &a [s]\n      u: *a\n"},
+      {"merge-key", tools + "      <<: {t: s}\n"},
+      {"tag", tools + "      t: !!str s\n"},
+      {"directive", "%YAML 1.1\n---\nversion: 1\n"},
+      {"two-documents", "version: 1\n---\nversion: 1\n"},
+      {"twice", tools + "      t: s\n      t: u\n"},
+      {"slips", "version: 1\nservers:\n  - tolls: {t: s}\n    tools: {u: {scpoes: s}, v: true}\n"},
+      {"unknown-scope", "version: 1\nscopes: {a: []}\nservers: [{tools: {t: b}}]\n"},
+      {"open-quote", tools + "      t: \"s\n"},
+      {"deep", std::string(40, '[') + std::string(40, ']')},
+      {"deep-block", "- - - - - - - - - - - - - - - - - - x\n"},
+      {"no-utf8", tools + "      t: \xFF\n"},
+      {"nul", std::string("version: 1\0\n", 12)},
+      {"empty", ""}};
 }
 
 void AddCacheTag(Seeds& seeds) {
@@ -592,10 +676,17 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
+<<<<<<< HEAD
+  for (const auto add : {AddBase64Url, AddJson,    AddJws,        AddHeader,        AddIntrospection,
+                         AddMetadata,  AddJwks,    AddClaims,     AddAuthorization, AddEngine,
+                         AddRefresh,   AddPolicy,  AddPolicyFile, AddCacheTag,      AddKeySnapshot,
+                         AddMcp,       AddMcpList, AddSignedJwks, AddSignedAnswers, AddCanary}) {
+=======
   for (const auto add : {AddBase64Url, AddJson,       AddJws,           AddHeader,        AddIntrospection,
                          AddMetadata,  AddJwks,       AddClaims,        AddAuthorization, AddEngine,
                          AddRefresh,   AddPolicy,     AddCacheTag,      AddKeySnapshot,   AddMcp,
                          AddMcpList,   AddSignedJwks, AddSignedAnswers, AddAudit,         AddCanary}) {
+>>>>>>> w-audit
     add(seeds);
   }
   return seeds;

@@ -7,7 +7,7 @@ jobs=$(nproc)
 readonly build_packages=(
   cmake ninja-build g++ pkg-config dpkg-dev ca-certificates python3 openssl
   libabsl-dev libsimdjson-dev libcurl4-openssl-dev libssl-dev libbenchmark-dev libxxhash-dev
-  nlohmann-json3-dev libboost1.81-dev libcli11-dev
+  nlohmann-json3-dev libboost1.81-dev libcli11-dev libyaml-cpp-dev
 )
 readonly test_packages=(
   clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git

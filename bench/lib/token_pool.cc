@@ -154,6 +154,7 @@ absl::StatusOr<Config> PoolConfig(const TokenPool& pool) {
   const std::vector<std::string> scopes{std::istream_iterator<std::string>(words), {}};
   if (scopes.empty()) return absl::InvalidArgumentError("the token pool has no scope");
   PolicyBuilder policy;
+  policy.AddClass({.name = "read"});  // The tokens live a day.
   for (size_t i = 0; i < kNumTools; ++i) {
     AccessRule rule;
     rule.name = ToolName(i);

@@ -259,6 +259,7 @@ absl::StatusOr<Config> Workload::MakeConfig(bool fetched) const {
   }
   config.resources.push_back({.uri = std::string(kResource), .audiences = {}, .issuers = {}});
   PolicyBuilder policy;
+  policy.AddClass({.name = "read"});  // The tokens live a day.
   for (size_t i = 0; i < kNumTools; ++i) {
     AccessRule rule;
     rule.name = tools_[i];

@@ -13,6 +13,10 @@ void RegisterCheckBenchmarks(const TokenPool& pool);
 // answered: opaque ones, and signed ones for a tool that demands it (BM_Introspected/…).
 void RegisterIntrospectionBenchmarks(const TokenPool& pool);
 
+// RegisterPolicyBenchmarks registers whole checks of cached tokens under a small policy and a large one
+// (BM_Policy/…).
+void RegisterPolicyBenchmarks();
+
 // RegisterStageBenchmarks registers the parts of a miss, one at a time (BM_Stage_…).
 void RegisterStageBenchmarks(const TokenPool& pool);
 

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   tollgate::bench::RegisterIntrospectionBenchmarks(pool);
   tollgate::bench::RegisterStageBenchmarks(pool);
   tollgate::bench::RegisterMcpBenchmarks();
+  tollgate::bench::RegisterPolicyBenchmarks();
   tollgate::bench::RegisterAuditBenchmarks();
   tollgate::bench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);

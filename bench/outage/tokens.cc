@@ -236,6 +236,7 @@ int64_t LastKnownAgeS(double factor) { return std::max<int64_t>(1, std::llround(
 
 absl::StatusOr<Policy> DemandPolicy(const Policy& policy, double factor) {
   PolicyBuilder builder;
+  for (const SensitivityClass& sensitivity : policy.classes()) builder.AddClass(sensitivity);
   for (const AccessRule& rule : policy.rules()) builder.AddRule(rule);
   const std::vector<std::string> scopes = policy.rules().front().scopes;
   const auto add = [&](Demand demand, SensitivityClass sensitivity) {

@@ -11,7 +11,7 @@ namespace tollgate::audit {
 namespace {
 
 constexpr int kApiActivity = 6003, kApplicationLifecycle = 6002;
-constexpr int kStart = 3, kStop = 4, kOther = 99;          // activity_id
+constexpr int kStart = 3, kStop = 4, kOther = 99;         // activity_id
 constexpr int kInformational = 1, kLow = 2, kMedium = 3;  // severity_id
 
 // NumUtf8 returns how many bytes the character at the front of `text` takes, 0 if it is none (RFC 3629).

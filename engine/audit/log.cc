@@ -59,8 +59,7 @@ bool Log::Submit(const Record& record) noexcept {
     return false;
   }
   // Ordering: relaxed; a state of the sink that may be a moment old, and guards no data.
-  const bool refused =
-      record.duty == AuditDuty::kMustRecord && sink_failing_.load(std::memory_order_relaxed);
+  const bool refused = record.duty == AuditDuty::kMustRecord && sink_failing_.load(std::memory_order_relaxed);
   const size_t bytes = EncodedBytes(record);
   std::byte* const room = refused || bytes > kRecordBytesMax ? nullptr : lane->ring.Claim(bytes);
   if (room == nullptr) [[unlikely]] {

@@ -11,9 +11,10 @@ constexpr size_t kTexts = 12;
 
 std::array<std::string_view, kTexts> TextsOf(const Record& record) {
   // Of what is received as traceparent no more is kept than it takes to see whether it is well-formed.
-  return {record.tool,    record.server, record.sensitivity, record.issuer, record.subject, record.client_id,
-          record.jwt_id,  record.actor,  record.scopes,      record.roles,  record.key_id,
-          record.traceparent.substr(0, kTraceparentSeenBytes)};
+  return {record.tool,   record.server,  record.sensitivity,
+          record.issuer, record.subject, record.client_id,
+          record.jwt_id, record.actor,   record.scopes,
+          record.roles,  record.key_id,  record.traceparent.substr(0, kTraceparentSeenBytes)};
 }
 
 struct Head {

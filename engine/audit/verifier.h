@@ -14,10 +14,10 @@ namespace tollgate::audit {
 // ChainFault is why a log is not what was written.
 enum class ChainFault : uint8_t {
   kNone,
-  kTooLong,      // A line beyond kLineBytesMax.
-  kNotARecord,   // No line of such a log: nothing of a torn line follows it, see Verifier.
-  kNoBeginning,  // The first line begins no chain, and what is ahead of it is not known.
-  kOtherKey,     // The chain was begun without a key, or with one, and the other thing is known.
+  kTooLong,       // A line beyond kLineBytesMax.
+  kNotARecord,    // No line of such a log: nothing of a torn line follows it, see Verifier.
+  kNoBeginning,   // The first line begins no chain, and what is ahead of it is not known.
+  kOtherKey,      // The chain was begun without a key, or with one, and the other thing is known.
   kNotContinued,  // A chain begins that does not continue the one before it.
   kAnotherChain,  // A line of another chain.
   kBehindEnd,     // A line behind the one that ended its chain.

@@ -78,4 +78,13 @@ inline constexpr size_t kWaitersMax = 65'536;
 inline constexpr uint32_t kVerificationsInFlightMax = 65'536;
 inline constexpr uint32_t kInVainPercentMax = 10'000;
 
+// A policy file: 16 384 rules of 250 bytes.
+inline constexpr size_t kPolicyFileBytesMax = 4 << 20;
+// Its nesting; the format itself needs 7.
+inline constexpr size_t kPolicyFileDepthMax = 16;
+// Its values and names, at about 100 bytes: 30 for each of 16 384 rules.
+inline constexpr size_t kPolicyFileNodesMax = 500'000;
+// Its [ { and , of which each may cost yaml-cpp 250 bytes for a time: 16 for each of 16 384 rules.
+inline constexpr size_t kPolicyFileFlowMarksMax = 262'144;
+
 }  // namespace tollgate::limits

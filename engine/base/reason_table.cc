@@ -130,6 +130,7 @@ constexpr Row kRows[] = {
     {Reason::kOverloaded, kRetryLater, "overloaded", "too many tokens are being verified"},
     {Reason::kIntrospectionPending, kRetryLater, "introspection_pending",
      "the issuer is being asked about the token"},
+    {Reason::kNotRecorded, kRetryLater, "not_recorded", "the decision could not be recorded"},
 
     {Reason::kUnknownResource, kForbidden, "unknown_resource", "the resource is not configured"},
 };

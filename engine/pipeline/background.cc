@@ -12,6 +12,9 @@ namespace {
 // stirring.
 constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
+// Nobody wakes the thread for a record: rings have room for what comes in such a time.
+constexpr int64_t kAuditIntervalMs = 100;
+
 }  // namespace
 
 uint32_t NumProcessors() { return std::thread::hardware_concurrency(); }
@@ -41,7 +44,8 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
   const Now before = clock_.Read();
   int64_t due_ms =
       std::min({context_.keys->RunDue(before.mono_ms, transport_),
-                context_.introspector->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs()});
+                context_.introspector->RunDue(before.mono_ms, transport_), context_.keys->NextSnapshotMs(),
+                context_.audit == nullptr ? INT64_MAX : before.mono_ms + kAuditIntervalMs});
   const int64_t wait_ms =
       std::min(saturating::Between(before.mono_ms, due_ms), std::max<int64_t>(wait_max.count(), 0));
   transport_.Poll(static_cast<int>(std::min<int64_t>(wait_ms, INT32_MAX)), &done_);
@@ -65,6 +69,10 @@ std::chrono::milliseconds Background::RunOnce(std::chrono::milliseconds wait_max
       std::min({due_ms, context_.waiters.RunReady(after.mono_ms), context_.answers.RunReady(after.mono_ms)});
   // Last: nobody waits for a disk who only waits for keys.
   due_ms = std::min(due_ms, context_.keys->RunSnapshot(after.mono_ms));
+  if (context_.audit != nullptr) {
+    context_.audit->Drain(after);
+    due_ms = std::min(due_ms, after.mono_ms + kAuditIntervalMs);
+  }
   return std::chrono::milliseconds(saturating::Between(after.mono_ms, due_ms));
 }
 

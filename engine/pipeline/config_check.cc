@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "audit/log.h"
 #include "base/durations.h"
 #include "base/limits.h"
 #include "base/tenants.h"
@@ -150,10 +151,12 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
 
 }  // namespace
 
-absl::Status CheckPolicy(const Policy& policy, const Timing& timing) {
+absl::Status CheckPolicy(const Policy& policy, const Timing& timing, bool is_recorded) {
   if (policy.rules().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
   for (const SensitivityClass& sensitivity : policy.classes()) {
+    if (sensitivity.audit == AuditDuty::kMustRecord && !is_recorded)
+      return Invalid("class", sensitivity.name, "must be recorded, and there is no audit.sink");
     // The age of an answer counts from its question.
     const int64_t age_max_s = sensitivity.introspection_age_max_s;
     if (age_max_s != 0 && age_max_s < timing.introspection_timeout_ms / 1000) {
@@ -291,7 +294,10 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("policy_claims: those and the policy's are more than ", limits::kPolicyClaimsMax));
   }
-  return CheckPolicy(config.policy, config.timing);
+  const bool is_recorded = config.audit.sink != nullptr;
+  if (absl::Status status = audit::CheckAuditConfig(config.audit); is_recorded && !status.ok())
+    return absl::InvalidArgumentError("audit." + std::string(status.message()));
+  return CheckPolicy(config.policy, config.timing, is_recorded);
 }
 
 }  // namespace tollgate::pipeline

@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "audit/log.h"
 #include "claims/access_token.h"
 #include "introspection/introspector.h"
 #include "keys/key_store.h"
@@ -102,6 +103,8 @@ struct Context {
   revocation::RevocationList revocations;
   std::unique_ptr<Admission> admission;
   std::unique_ptr<introspection::Introspector> introspector;
+  std::unique_ptr<audit::Log> audit;  // Null: nothing is recorded.
+  std::vector<uint8_t> audit_id_key;
 
   explicit Context(size_t num_positions)
       : issuers(num_positions),

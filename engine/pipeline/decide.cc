@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "claims/authorization_header.h"
 #include "pipeline/establish.h"
 #include "pipeline/introspect.h"
+#include "pipeline/record.h"
 #include "policy/grants.h"
 
 namespace tollgate::pipeline {
@@ -32,6 +34,10 @@ struct Presented {
   const policy::CompiledTool* fetched_tool;  // For FindTool.
   std::string_view token;
   VerdictCache::Key key;
+  Recorded recorded;
+  // Where something is recorded, what becomes known on the way.
+  audit::AuditId audit_id;
+  KeyRef verified_by;
 
   Presented() {}  // Not defaulted: `Presented{}` would zero what Present fills.
 };
@@ -56,8 +62,9 @@ TOLLGATE_INLINE const policy::CompiledTool* FindTool(const Presented& presented,
 // arrives while the token is hashed.
 template <bool of_many>
 TOLLGATE_INLINE void Present(const Context& context, const sync::ReadScope& scope, const Request& request,
-                             Presented* presented) {
+                             Recorded recorded, Presented* presented) {
   presented->reason = Reason::kNone;
+  presented->recorded = recorded;
   if (request.num_credentials > 1) {
     presented->reason = Reason::kSeveralCredentials;
   } else if (presented->reason = claims::ReadAuthorization(request.authorization, &presented->token);
@@ -237,10 +244,11 @@ Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit
 
 // FillLong is for a caller who does not fit into a Principal without an allocation.
 TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, uint32_t issuer,
-                            Principal* principal) {
+                            Principal* principal, audit::AuditId* audit_id) {
   Details details;
   if (!context.cache->ReadDetails(found, &details)) return false;
   const verdicts::Names& names = details.names;
+  if (audit_id != nullptr) std::copy(names.audit_id.begin(), names.audit_id.end(), audit_id->begin());
   const policy::GrantsHead head = policy::ReadHead(names.grants);
   std::string_view rest = names.grants.substr(sizeof head);
   const auto take = [&rest](size_t bytes) {
@@ -258,12 +266,16 @@ TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, u
   return true;
 }
 
-// FillFromCache says who is calling. False if the entry has changed.
+// FillFromCache says who is calling and, if that is wanted, what the token is called in the audit log, which
+// there is then. False if the entry has changed.
 [[gnu::noinline]] TOLLGATE_HOT bool FillFromCache(const Context& context, VerdictCache::Found found,
-                                                  uint32_t issuer, Principal* principal) {
+                                                  uint32_t issuer, Principal* principal,
+                                                  audit::AuditId* audit_id = nullptr) {
   char* const to = principal->Inline();
   std::array<VerdictCache::CopiedName, 4> names;
   if (!context.cache->CopyNames(found, to, &names)) return false;
+  static_assert(std::tuple_size_v<audit::AuditId> == verdicts::kAuditIdBytes);
+  if (audit_id != nullptr) std::memcpy(audit_id, to + VerdictCache::kAuditIdBegin, sizeof *audit_id);
   size_t end = VerdictCache::kNamesBytes;
   bool fits = true;
   // Returns where the text begins.
@@ -286,7 +298,7 @@ TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, u
     }
     if (i != kGrants) principal->Set(kFields[i], names[i].begin, names[i].size);
   }
-  if (!fits) return FillLong(context, found, issuer, principal);
+  if (!fits) return FillLong(context, found, issuer, principal, audit_id);
   size_t begin = names[kGrants].begin;
   const policy::GrantsHead head = policy::ReadHead({to + begin, names[kGrants].size});
   begin += sizeof head;
@@ -325,8 +337,9 @@ enum class Look : uint8_t {
 };
 
 // DecideHit decides from cached facts, or says why it has decided nothing.
-[[gnu::noinline]] Look DecideHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
+[[gnu::noinline]] Look DecideHit(Context& context, const sync::ReadScope& scope, Presented* in_hand,
                                  const Request& request, Now now, Decision* decision, Principal* principal) {
+  const Presented& presented = *in_hand;
   *decision = Decision{};
   Hit hit;
   if (const auto result = context.cache->Find(presented.key, &hit.facts, &hit.found);
@@ -348,6 +361,7 @@ enum class Look : uint8_t {
   }
   if (reason == Reason::kUndecided) return Look::kChanged;
   scope.block().Add(kCacheHits);
+  in_hand->verified_by = hit.facts.key;
   decision->from_cache = true;
   decision->audience_is_client_id = context.gates[hit.issuer].audience_is_client_id;
   decision->issuer = hit.issuer;
@@ -393,9 +407,10 @@ TOLLGATE_MISS Reason EstablishGood(Context& context, const sync::ReadScope& scop
 }
 
 // DecideMiss verifies the token and decides from what it says. `known`: see Admission.
-TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, const Presented& presented,
+TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, Presented* in_hand,
                                 bool known, const Request& request, Now now, Decision* decision,
                                 Principal* principal) {
+  const Presented& presented = *in_hand;
   FetchText(presented.token);
   Established established;
   if (const Reason reason =
@@ -411,10 +426,12 @@ TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
   const Facts& facts = established.facts;
   const claims::AccessToken& token = *established.token;
   const bool opaque = established.key == nullptr;
+  in_hand->verified_by = facts.key;
   const policy::LivePolicy& policy = *presented.policy;
   const policy::GrantMask& granted = Evaluate(context, policy.compiled, established);
-  decision->was_cached = !opaque && presented.stamp != 0 &&
-                         Remember(context, scope.block(), presented.key, policy, granted, now, &established);
+  decision->was_cached =
+      !opaque && presented.stamp != 0 &&
+      Remember(context, scope.block(), presented.key, policy, granted, presented.audit_id, now, &established);
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);
@@ -446,14 +463,13 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
       static_cast<uint32_t>(std::clamp<int64_t>((retry_after_ms + 999) / 1000, 1, 86'400));
 }
 
-// DecideSlowly is for whatever AllowHit does not allow.
-TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented* in_hand,
-                                const Request& request, Now now, Decision* decision, Principal* principal) {
-  const Presented& presented = *in_hand;
+// Answer decides whatever AllowHit does not allow.
+TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, Presented* presented,
+                          const Request& request, Now now, Decision* decision, Principal* principal) {
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();
-  if (presented.reason != Reason::kNone) {
-    decision->reason = presented.reason;
+  if (presented->reason != Reason::kNone) {
+    decision->reason = presented->reason;
   } else {
     // An entry that has changed while it was looked at, because another thread was writing it or this one has
     // given it a new stamp, is looked up again: that costs less than a verification, whose insertion would
@@ -463,7 +479,7 @@ TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, 
     Look look = Look::kChanged;
     for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
       // Whoever has changed it may have gone by a newer policy.
-      if (n > 0) LookAtPolicy(context, scope, request, in_hand);
+      if (n > 0) LookAtPolicy(context, scope, request, presented);
       look = DecideHit(context, scope, presented, request, now, decision, principal);
     }
     if (look != Look::kDecided) {
@@ -473,31 +489,101 @@ TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, 
       decision->reason = DecideMiss(context, scope, presented, known, request, now, decision, principal);
     }
   }
-  // Nobody is told whose token it was that is none any more, or may be none.
-  if (principal != nullptr &&
-      (decision->reason == Reason::kTokenInactive || decision->reason == Reason::kNotYetValid ||
-       decision->category() == Category::kRetryLater)) {
-    principal->Clear();
-  }
   switch (decision->category()) {
     case Category::kAllowed:
       decision->verdict = Verdict::kAllow;
-      return scope.block().Add(kAllowed);
+      break;
     case Category::kRetryLater:
       decision->verdict = Verdict::kUnavailable;
-      scope.block().Add(kUnavailable);
-      return FinishUnavailable(context, now, decision);
+      break;
     default:
       decision->verdict = Verdict::kDeny;
-      scope.block().Add(kDenied);
   }
+}
+
+// NotRecorded turns an allow into what it is where no record can be had.
+TOLLGATE_SLOW void NotRecorded(Decision* decision, Principal* principal) {
+  decision->verdict = Verdict::kUnavailable;
+  decision->reason = Reason::kNotRecorded;
+  decision->valid_until_s = 0;
+  decision->retry_after_s = 1;
+  if (principal != nullptr) principal->Clear();
+}
+
+// AnswerAndRecord is Answer where there is an audit log.
+TOLLGATE_SLOW void AnswerAndRecord(Context& context, const sync::ReadScope& scope, Presented* presented,
+                                   const Request& request, Now now, Decision* decision,
+                                   Principal* principal) {
+  Principal own;
+  if (principal == nullptr) principal = &own;
+  presented->audit_id = AuditIdOf(context, presented->token);
+  presented->verified_by = {};
+  Answer(context, scope, presented, request, now, decision, principal);
+  const bool looked = presented->reason == Reason::kNone;
+  const policy::CompiledTool* const tool = looked ? FindTool(*presented, request) : nullptr;
+  if (presented->recorded == Recorded::kNone ||
+      (presented->recorded == Recorded::kAnswers && decision->verdict == Verdict::kUnavailable) ||
+      !context.audit->Wants(DutyOf(tool), decision->verdict)) {
+    return;
+  }
+  const Seen seen = {.policy = looked ? &presented->policy->compiled : nullptr,
+                     .tool = tool,
+                     .principal = principal,
+                     .key = presented->verified_by,
+                     .id = presented->audit_id};
+  if (!Record(context, scope, request, seen, now, *decision) && decision->verdict == Verdict::kAllow)
+    NotRecorded(decision, principal);
+}
+
+// DecideSlowly is for whatever AllowHit does not allow.
+TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented* presented,
+                                const Request& request, Now now, Decision* decision, Principal* principal) {
+  if (context.audit != nullptr) {
+    AnswerAndRecord(context, scope, presented, request, now, decision, principal);
+  } else {
+    Answer(context, scope, presented, request, now, decision, principal);
+  }
+  // Nobody is told whose token it was that is none any more, or may be none.
+  if (principal != nullptr &&
+      (decision->reason == Reason::kTokenInactive || decision->reason == Reason::kNotYetValid ||
+       decision->verdict == Verdict::kUnavailable)) {
+    principal->Clear();
+  }
+  switch (decision->verdict) {
+    case Verdict::kAllow:
+      return scope.block().Add(kAllowed);
+    case Verdict::kUnavailable:
+      scope.block().Add(kUnavailable);
+      return FinishUnavailable(context, now, decision);
+    case Verdict::kDeny:
+      return scope.block().Add(kDenied);
+  }
+}
+
+// RecordHit records what AllowHit has allowed; without a record that must be, it is not. False if the entry
+// has changed.
+[[gnu::noinline]] TOLLGATE_HOT bool RecordHit(Context& context, const sync::ReadScope& scope,
+                                              const Presented& presented, const Request& request, Now now,
+                                              const Hit& hit, const policy::CompiledTool& tool,
+                                              Decision* decision, Principal* principal) {
+  Principal caller;
+  Seen seen = {
+      .policy = &presented.policy->compiled, .tool = &tool, .principal = &caller, .key = hit.facts.key};
+  if (!FillFromCache(context, hit.found, hit.issuer, &caller, &seen.id)) return false;
+  if (Record(context, scope, request, seen, now, *decision)) {
+    scope.block().Add(kAllowedHits);
+  } else {
+    scope.block().Add(kCacheHits);
+    scope.block().Add(kUnavailable);
+    NotRecorded(decision, principal);
+  }
+  return true;
 }
 
 // AllowHit is the way of nearly every request: the cache knows the token, and there is nothing to say against
 // it. All or nothing: what it does not allow, DecideHit looks at again, to say why.
-TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& scope,
-                              const Presented& presented, const Request& request, Now now, Decision* decision,
-                              Principal* principal) {
+TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
+                              const Request& request, Now now, Decision* decision, Principal* principal) {
   Hit hit;
   const Facts& facts = hit.facts;
   if (context.cache->Find(presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
@@ -533,7 +619,6 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
   if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal)) [[unlikely]]
     return false;
 
-  scope.block().Add(kAllowedHits);
   *decision = Decision{.verdict = Verdict::kAllow,
                        .reason = Reason::kNone,
                        .freshness = standing.freshness,
@@ -545,6 +630,11 @@ TOLLGATE_INLINE bool AllowHit(const Context& context, const sync::ReadScope& sco
                        .evidence_actual = evidence.actual,
                        .evidence_bound = evidence.bound,
                        .keys_age_ms = standing.age_ms};
+  if (context.audit != nullptr && presented.recorded != Recorded::kNone &&
+      context.audit->Wants(tool->audit, Verdict::kAllow)) {
+    return RecordHit(context, scope, presented, request, now, hit, *tool, decision, principal);
+  }
+  scope.block().Add(kAllowedHits);
   return true;
 }
 
@@ -560,13 +650,29 @@ TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& sc
 
 }  // namespace
 
-TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& clock, Decision* decision,
-                         Principal* principal) noexcept {
+TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& clock, Recorded recorded,
+                         Decision* decision, Principal* principal) noexcept {
   const Now now = clock.Read();  // First: a call between hash and comparison would spill the tag's registers.
   const sync::ReadScope scope(context.blocks);
   Presented presented;
-  Present<false>(context, scope, request, &presented);
+  Present<false>(context, scope, request, recorded, &presented);
   DecidePresented(context, scope, &presented, request, now, decision, principal);
+}
+
+void RecordGivenUp(Context& context, const Request& request, const Clock& clock, const Decision& decision) {
+  if (context.audit == nullptr) return;
+  const sync::ReadScope scope(context.blocks);
+  Presented presented;
+  Present<false>(context, scope, request, Recorded::kAll, &presented);
+  const bool looked = presented.reason == Reason::kNone;
+  const policy::CompiledTool* const tool = looked ? FindTool(presented, request) : nullptr;
+  if (!context.audit->Wants(DutyOf(tool), decision.verdict)) return;
+  const Principal nobody;
+  const Seen seen = {.policy = looked ? &presented.policy->compiled : nullptr,
+                     .tool = tool,
+                     .principal = &nobody,
+                     .id = AuditIdOf(context, presented.token)};
+  static_cast<void>(Record(context, scope, request, seen, clock.Read(), decision));
 }
 
 TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> requests, const Clock& clock,
@@ -579,7 +685,8 @@ TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> request
     const Now now = clock.Read();
     const size_t count = std::min(kAtOnce, size - begin);
     std::array<Presented, kAtOnce> presented;
-    for (size_t i = 0; i < count; ++i) Present<true>(context, scope, requests[begin + i], &presented[i]);
+    for (size_t i = 0; i < count; ++i)
+      Present<true>(context, scope, requests[begin + i], Recorded::kAll, &presented[i]);
     for (size_t i = 0; i < count; ++i) {
       if (presented[i].reason == Reason::kNone) context.cache->FetchRest(presented[i].key);
     }

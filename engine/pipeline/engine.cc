@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "audit/chain.h"
 #include "base/tenants.h"
 #include "crypto/digest.h"
 #include "introspection/client.h"
@@ -19,6 +20,7 @@
 #include "pipeline/context.h"
 #include "pipeline/decide.h"
 #include "pipeline/introspect.h"
+#include "pipeline/record.h"
 #include "pipeline/waiting.h"
 #include "transport/curl_transport.h"
 
@@ -135,6 +137,18 @@ size_t RulesBytes(const pipeline::IssuerRules& rules) {
   return bytes;
 }
 
+void MakeAuditLog(const AuditConfig& config, pipeline::Context* context) {
+  std::array<uint8_t, 16> chain_id;
+  crypto::RandomBytes(chain_id);
+  context->audit = std::make_unique<audit::Log>(config, chain_id);
+  // Without a key, records of this process alone are told to be of one token.
+  context->audit_id_key.assign(config.key.begin(), config.key.end());
+  if (config.key.empty()) {
+    context->audit_id_key.resize(32);
+    crypto::RandomBytes(context->audit_id_key);
+  }
+}
+
 void FillContext(const Config& config, pipeline::Context* context) {
   context->verdict_age_max_ms = config.timing.verdict_age_max_ms;
   context->active_age_max_ms = config.timing.active_age_max_ms;
@@ -151,8 +165,10 @@ void FillContext(const Config& config, pipeline::Context* context) {
   policy->first_epoch = context->revocations.epoch();
   context->policy_claims = pipeline::PolicyClaims(config);
   context->policy.Replace(std::move(policy), context->blocks);
+  if (config.audit.sink != nullptr) MakeAuditLog(config.audit, context);
   context->cache =
-      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, keys::NumIssuers(config));
+      std::make_unique<verdicts::VerdictCache>(config.verdict_cache_bytes, keys::NumIssuers(config),
+                                               crypto::TagKey::BestVariant(), context->audit != nullptr);
   context->admission = std::make_unique<pipeline::Admission>(
       config.verification_limits, context->issuers.size(), pipeline::NumProcessors());
 }
@@ -237,7 +253,8 @@ size_t Engine::Impl::IssuerBytes() const {
 
 absl::Status Engine::Impl::SetPolicy(const Policy& policy) {
   const std::lock_guard lock(changes);
-  if (absl::Status status = pipeline::CheckPolicy(policy, timing); !status.ok()) return status;
+  if (absl::Status status = pipeline::CheckPolicy(policy, timing, context.audit != nullptr); !status.ok())
+    return status;
   if (absl::Status status = pipeline::CheckPolicyClaims(policy, context.policy_claims); !status.ok())
     return status;
   const bool must_introspect = pipeline::DemandsIntrospection(policy);
@@ -308,10 +325,17 @@ Engine::~Engine() {
   // While all that they could touch is still there.
   impl_->context.waiters.Clear();
   impl_->context.answers.Clear();
+  if (impl_->context.audit != nullptr) impl_->context.audit->Close(impl_->clock.Read());
 }
 
 void Engine::Check(const Request& request, Decision* decision, Principal* principal) noexcept {
-  pipeline::Decide(impl_->context, request, impl_->clock, decision, principal);
+  pipeline::Decide(impl_->context, request, impl_->clock, pipeline::Recorded::kAll, decision, principal);
+}
+
+bool Engine::MayUse(const Request& request) noexcept {
+  Decision decision;
+  pipeline::Decide(impl_->context, request, impl_->clock, pipeline::Recorded::kNone, &decision, nullptr);
+  return decision.allowed();
 }
 
 void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> decisions) noexcept {
@@ -320,16 +344,18 @@ void Engine::CheckBatch(std::span<const Request> requests, std::span<Decision> d
 
 void Engine::CheckWithin(std::chrono::milliseconds wait_max, const Request& request, Decision* decision,
                          Principal* principal) {
-  Check(request, decision, principal);
-  pipeline::WaitFor wait = pipeline::WhatFor(impl_->context, *decision);
-  if (wait.waiters == nullptr) return;
+  pipeline::Context& context = impl_->context;
+  const auto check = [&] {
+    pipeline::Decide(context, request, impl_->clock, pipeline::Recorded::kAnswers, decision, principal);
+    return pipeline::WhatFor(context, *decision);
+  };
+  pipeline::WaitFor wait = check();
   const auto deadline =
       std::chrono::steady_clock::now() +
       std::clamp<std::chrono::milliseconds>(wait_max, std::chrono::milliseconds(0), std::chrono::hours(24));
-  while (wait.waiters != nullptr && wait.waiters->WaitPast(wait.who, wait.ticket, deadline)) {
-    Check(request, decision, principal);
-    wait = pipeline::WhatFor(impl_->context, *decision);
-  }
+  while (wait.waiters != nullptr && wait.waiters->WaitPast(wait.who, wait.ticket, deadline)) wait = check();
+  if (decision->verdict == Verdict::kUnavailable)
+    pipeline::RecordGivenUp(context, request, impl_->clock, *decision);
 }
 
 bool Engine::NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback) {
@@ -374,6 +400,15 @@ std::string Engine::ScopesFor(const Request& request) const {
 
 std::string Engine::AcrValuesFor(const Request& request) const {
   return OfTool(impl_->context, request, &policy::CompiledPolicy::AcrOf);
+}
+
+std::string Engine::AuditIdOf(std::string_view token) const {
+  if (impl_->context.audit == nullptr || token.empty()) return {};
+  return audit::Hex(pipeline::AuditIdOf(impl_->context, token));
+}
+
+std::string Engine::AuditError() const {
+  return impl_->context.audit == nullptr ? std::string() : impl_->context.audit->Counters().sink_error;
 }
 
 absl::Status Engine::SetPolicy(const Policy& policy) { return impl_->SetPolicy(policy); }
@@ -427,6 +462,8 @@ Metrics Engine::ReadMetrics() const {
   const uint64_t allowed_hits = sum(pipeline::kAllowedHits);
   const uint64_t allowed = allowed_hits + sum(pipeline::kAllowed), denied = sum(pipeline::kDenied),
                  unavailable = sum(pipeline::kUnavailable);
+  const AuditCounters audit =
+      impl_->context.audit == nullptr ? AuditCounters{} : impl_->context.audit->Counters();
   return {.checks = allowed + denied + unavailable,
           .allowed = allowed,
           .denied = denied,
@@ -443,6 +480,10 @@ Metrics Engine::ReadMetrics() const {
           .grant_sets_full = sum(pipeline::kGrantSetsFull),
           .rechecks = sum(pipeline::kRechecks),
           .introspection_fallbacks = sum(pipeline::kIntrospectionFallbacks),
+          .audit_written = audit.written,
+          .audit_lost = audit.lost,
+          .audit_sampled_out = audit.sampled_out,
+          .audit_sink_failures = audit.sink_failures,
           .issuers = memory.num_issuers,
           .issuers_max = impl_->context.issuers.size() - keys::IssuerTable::kSpare,
           .issuers_fresh = in_state(Freshness::kFresh),

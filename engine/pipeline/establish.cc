@@ -182,7 +182,8 @@ TOLLGATE_SLOW const policy::GrantMask& EvaluateCached(const Context& context,
 
 TOLLGATE_MISS bool Remember(Context& context, sync::ThreadBlock& counters,
                             const verdicts::VerdictCache::Key& key, const policy::LivePolicy& policy,
-                            const policy::GrantMask& granted, Now now, Established* established) {
+                            const policy::GrantMask& granted, const audit::AuditId& audit_id, Now now,
+                            Established* established) {
   if (context.cache->capacity() == 0) return false;
   const std::optional<uint32_t> grant_set = policy.sets.Intern(granted);
   if (!grant_set.has_value()) {
@@ -203,6 +204,8 @@ TOLLGATE_MISS bool Remember(Context& context, sync::ThreadBlock& counters,
       .times = {times.expires_at, times.not_before, times.issued_at},
       .names = {token.subject, token.client_id, token.jwt_id, grants},
   };
+  if (context.audit != nullptr)
+    entry.names.audit_id = {reinterpret_cast<const char*>(audit_id.data()), audit_id.size()};
 
   using enum verdicts::VerdictCache::InsertResult;
   switch (context.cache->Insert(key, entry, now.wall_s,

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "audit/record.h"
 #include "keys/key_store.h"
 #include "pipeline/context.h"
 #include "sync/thread_blocks.h"
@@ -31,10 +32,10 @@ Reason Establish(Context& context, const sync::ReadScope& scope, std::string_vie
 
 // Remember puts established facts into the verdict cache, unless something in them is too long for a record:
 // nothing is ever truncated. facts.epoch is set, and `granted` what `policy`, that epoch's, makes of the
-// token. Returns whether they are in.
+// token; `audit_id` counts if there is an audit log. Returns whether they are in.
 bool Remember(Context& context, sync::ThreadBlock& counters, const verdicts::VerdictCache::Key& key,
-              const policy::LivePolicy& policy, const policy::GrantMask& granted, Now now,
-              Established* established);
+              const policy::LivePolicy& policy, const policy::GrantMask& granted,
+              const audit::AuditId& audit_id, Now now, Established* established);
 
 // Evaluate finds out what `policy` makes of an established token; EvaluateCached of one that the cache knows.
 // The result is the thread's, valid until its next Evaluate. Allocates only what that grows.

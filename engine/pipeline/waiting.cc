@@ -23,17 +23,22 @@ class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
         deadline_ms_(deadline_ms),
         authorization_(request.authorization),
         tool_(request.tool),
+        traceparent_(request.traceparent),
         request_(request),
         done_(std::move(done)) {
     request_.authorization = authorization_;
     request_.tool = tool_;
+    request_.traceparent = traceparent_;
   }
-  ~AsyncCheck() { done_(decision_, principal_); }
+  ~AsyncCheck() {
+    if (decision_.verdict == Verdict::kUnavailable) RecordGivenUp(context_, request_, clock_, decision_);
+    done_(decision_, principal_);
+  }
   AsyncCheck(const AsyncCheck&) = delete;
   AsyncCheck& operator=(const AsyncCheck&) = delete;
 
   void Run() {
-    Decide(context_, request_, clock_, &decision_, &principal_);
+    Decide(context_, request_, clock_, Recorded::kAnswers, &decision_, &principal_);
     const WaitFor wait = WhatFor(context_, decision_);
     if (wait.waiters == nullptr || clock_.Read().mono_ms >= deadline_ms_) return;
     bool wake = false;
@@ -50,6 +55,7 @@ class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
   const int64_t deadline_ms_;
   const std::string authorization_;
   const std::string tool_;
+  const std::string traceparent_;
   Request request_;
   const std::function<void(const Decision&, const Principal&)> done_;
   Decision decision_;

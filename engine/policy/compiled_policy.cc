@@ -1,6 +1,7 @@
 #include "policy/compiled_policy.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -285,6 +286,7 @@ class CompiledPolicy::Compiler {
 };
 
 CompiledPolicy::CompiledPolicy(const Policy& policy, std::span<const std::string> servers) {
+  for (const SensitivityClass& sensitivity : policy.classes()) class_names_.push_back(sensitivity.name);
   Compiler(policy, this).Compile(servers);
 }
 
@@ -367,9 +369,11 @@ bool CompiledPolicy::Holds(const Condition& condition, const Caller& caller, con
   return false;
 }
 
-Reason CompiledPolicy::Lacking(uint32_t requirement, const GrantMask& mask) const {
+Reason CompiledPolicy::Lacking(uint32_t requirement, std::string_view mask_bytes) const {
   for (const Need& need : requirements_[requirement].needs) {
-    if (!HasBit(mask, need.bit)) return need.reason;
+    uint64_t word;
+    std::memcpy(&word, mask_bytes.data() + need.bit / 64 * sizeof word, sizeof word);
+    if ((word >> need.bit % 64 & 1) == 0) return need.reason;
   }
   return Reason::kNone;
 }

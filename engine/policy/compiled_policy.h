@@ -24,6 +24,11 @@ namespace tollgate::policy {
 // caller has it.
 using GrantMask = std::vector<uint64_t>;
 
+// BytesOf is a mask as it is kept with others.
+inline std::string_view BytesOf(const GrantMask& mask) {
+  return {reinterpret_cast<const char*>(mask.data()), mask.size() * sizeof mask[0]};
+}
+
 // CompiledPolicy answers by one table probe and one bit test. Immutable. Thread-safe.
 class CompiledPolicy {
  public:
@@ -60,12 +65,18 @@ class CompiledPolicy {
   std::string_view ScopesOf(const CompiledTool& tool) const { return requirements_[tool.requirement].scopes; }
   std::string_view AcrOf(const CompiledTool& tool) const { return requirements_[tool.requirement].acr; }
 
+  // SensitivityOf returns the name of a tool's class. Valid as long as the policy.
+  std::string_view SensitivityOf(const CompiledTool& tool) const { return class_names_[tool.sensitivity]; }
+
   // Evaluate finds out what the policy makes of a caller. Allocates only what the mask grows; linear in what
   // the token carries, and in the conditions of the policy.
   void Evaluate(const Caller& caller, GrantMask* mask) const;
 
-  // Lacking returns what is wrong first, in the order of the reasons: kNone if nothing is.
-  Reason Lacking(uint32_t requirement, const GrantMask& mask) const;
+  // Lacking returns what is wrong first, in the order of the reasons: kNone if nothing is. Does not allocate.
+  Reason Lacking(uint32_t requirement, const GrantMask& mask) const {
+    return Lacking(requirement, BytesOf(mask));
+  }
+  Reason Lacking(uint32_t requirement, std::string_view mask_bytes) const;
 
   size_t num_words() const { return (num_bits_ + 63) / 64; }  // Of a mask.
   size_t num_requirements() const { return requirements_.size(); }
@@ -147,6 +158,7 @@ class CompiledPolicy {
   uint32_t first_condition_bit_ = 0;
   std::vector<Requirement> requirements_;
   std::vector<std::string> claims_;
+  std::vector<std::string> class_names_;
   // Servers that no rule names in particular share the first set of rules, that of those for all.
   std::array<uint8_t, limits::kResourcesMax> rule_sets_{};
   std::vector<ToolTable> tables_;

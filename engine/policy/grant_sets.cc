@@ -1,8 +1,6 @@
 #include "policy/grant_sets.h"
 
-#include <cstring>
 #include <new>
-#include <string_view>
 
 #include "base/limits.h"
 
@@ -25,8 +23,7 @@ GrantSets::GrantSets(const CompiledPolicy& policy)
       rows_(AllocateRows(row_words_)) {}
 
 std::optional<uint32_t> GrantSets::Intern(const GrantMask& mask) {
-  const std::string_view bytes(reinterpret_cast<const char*>(mask.data()), mask.size() * sizeof mask[0]);
-  return masks_.Intern(bytes, [&](uint32_t number) {
+  return masks_.Intern(BytesOf(mask), [&](uint32_t number) {
     for (uint32_t r = 0; r < policy_.num_requirements(); ++r) {
       const uint64_t met = policy_.Lacking(r, mask) == Reason::kNone;
       rows_[number * row_words_ + r / 64] |= met << r % 64;
@@ -35,10 +32,7 @@ std::optional<uint32_t> GrantSets::Intern(const GrantMask& mask) {
 }
 
 Reason GrantSets::Lacking(uint32_t set, const CompiledTool& tool) const {
-  const std::string_view bytes = masks_.Text(set).view();
-  GrantMask mask(bytes.size() / sizeof(uint64_t));
-  if (!bytes.empty()) std::memcpy(mask.data(), bytes.data(), bytes.size());
-  return policy_.Lacking(tool.requirement, mask);
+  return policy_.Lacking(tool.requirement, masks_.Text(set).view());
 }
 
 }  // namespace tollgate::policy

@@ -95,7 +95,7 @@ const Grants& GrantsReader::Read(std::string_view text) {
   claims_.clear();
   values_.clear();
   // All values first: views of the vector would not survive its growth.
-  std::vector<size_t> begins;
+  begins_.clear();
   while (!text.empty()) {
     std::string_view item = Next(kItem, &text);
     const auto form = static_cast<Form>(item.front());
@@ -104,7 +104,7 @@ const Grants& GrantsReader::Read(std::string_view text) {
     claims_.push_back({.name = Next(kValue, &item),
                        .is_list = form == Form::kList || form == Form::kEmptyList,
                        .is_text = form == Form::kText});
-    begins.push_back(values_.size());
+    begins_.push_back(values_.size());
     if (!has_values) continue;
     // An empty value behind the last separator is one, too.
     for (bool more = true; more;) {
@@ -112,10 +112,10 @@ const Grants& GrantsReader::Read(std::string_view text) {
       values_.push_back(Next(kValue, &item));
     }
   }
-  begins.push_back(values_.size());
+  begins_.push_back(values_.size());
   for (size_t i = 0; i < claims_.size(); ++i) {
     claims_[i].values =
-        std::span<const std::string_view>(values_).subspan(begins[i], begins[i + 1] - begins[i]);
+        std::span<const std::string_view>(values_).subspan(begins_[i], begins_[i + 1] - begins_[i]);
   }
   grants_ = {.kind = head.kind,
              .scopes = scopes_,

@@ -55,6 +55,7 @@ class GrantsReader {
   Grants grants_;
   std::vector<std::string_view> scopes_, roles_, actors_, amr_, values_;
   std::vector<Claim> claims_;
+  std::vector<size_t> begins_;
 };
 
 }  // namespace tollgate::policy

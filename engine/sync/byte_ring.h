@@ -31,7 +31,8 @@ class ByteRing {
   // Claim returns room for a record of `size` bytes, 8-byte aligned, or null if there is none now. Without
   // Publish nobody sees it, and the next Claim returns the same room.
   TOLLGATE_INLINE std::byte* Claim(size_t size) {
-    if (size > size_max()) [[unlikely]] return nullptr;
+    if (size > size_max()) [[unlikely]]
+      return nullptr;
     const uint64_t place = written_here_ & (bytes_ - 1);
     const uint64_t whole = Whole(size), to_end = bytes_ - place;
     const uint64_t skipped = to_end < whole ? to_end : 0;

@@ -40,13 +40,15 @@ struct Names {
   std::string_view subject;
   std::string_view client_id;
   std::string_view jwt_id;
-  std::string_view grants;  // policy::WriteGrants.
+  std::string_view grants;      // policy::WriteGrants.
+  std::string_view audit_id{};  // Of kAuditIdBytes, in a cache that keeps them.
 };
+inline constexpr size_t kAuditIdBytes = 16;
 
 // Details is what few decisions need, copied out of the cache. The views of `names` point into `bytes` or
 // into what the cache keeps for ever, so that a Details must not be copied.
 struct Details {
-  // Three UUIDs, and the grants by number.
+  // Three UUIDs, and the grants by number; or, with an audit id, the client by number, too.
   static constexpr size_t kBytes = 110;
 
   Details() {}  // Not defaulted: `Details{}` would zero the bytes.

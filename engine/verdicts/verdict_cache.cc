@@ -94,8 +94,9 @@ struct VerdictCache::Image {
   }
 };
 
-VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant)
+VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant, bool audit_ids)
     : tag_key_(variant),
+      audit_id_bytes_(audit_ids ? kAuditIdBytes : 0),
       texts_(kTextsMax, kTextBytesMax),
       audiences_(kAudiencesMax, kAudiencesMax * sizeof(uint64_t)),
       owner_secret_(RandomSecret()),
@@ -162,7 +163,7 @@ bool VerdictCache::ReadDetails(Found found, Details* details) const {
     times.not_before = NotBeforeBase(times.issued_at, times.expires_at) + cold.not_before;
   }
   details->bytes = cold.bytes;
-  const char* at = details->bytes.data();
+  const char* at = details->bytes.data() + audit_id_bytes_;
   std::array<std::string_view, 4> names;
   for (size_t i = 0; i < names.size(); ++i) {
     if (cold.lengths[i] == kInterned) {
@@ -175,7 +176,7 @@ bool VerdictCache::ReadDetails(Found found, Details* details) const {
       at += cold.lengths[i];
     }
   }
-  details->names = {names[0], names[1], names[2], names[3]};
+  details->names = {names[0], names[1], names[2], names[3], {details->bytes.data(), audit_id_bytes_}};
   return true;
 }
 
@@ -193,7 +194,8 @@ bool VerdictCache::CopyNames(Found found, char* to, std::array<CopiedName, 4>* n
   if (!slots_[found.slot].Validate(found.sequence)) [[unlikely]]
     return false;
   std::memcpy(lengths.data() + 2, to, 2);
-  size_t at = 2;
+  static_assert(kAuditIdBegin == 2);
+  size_t at = kAuditIdBegin + audit_id_bytes_;
   for (size_t i = 0; i < lengths.size(); ++i) {
     CopiedName& name = (*names)[i];
     name = {.begin = at, .size = lengths[i]};
@@ -246,15 +248,15 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   constexpr size_t kClient = 1, kGrants = 3;
   std::array<bool, 4> interned{};
   const auto total = [&] {
-    size_t bytes = 0;
+    size_t bytes = audit_id_bytes_;
     for (size_t i = 0; i < names.size(); ++i) bytes += interned[i] ? sizeof(uint16_t) : names[i].size();
     return bytes;
   };
   for (const size_t candidate : {kGrants, kClient}) {
     if (total() > Details::kBytes) interned[candidate] = true;
   }
-  if (total() > Details::kBytes) return false;
-  char* at = cold.bytes.data();
+  if (total() > Details::kBytes || entry.names.audit_id.size() != audit_id_bytes_) return false;
+  char* at = std::copy(entry.names.audit_id.begin(), entry.names.audit_id.end(), cold.bytes.data());
   for (size_t i = 0; i < names.size(); ++i) {
     if (interned[i]) {
       const std::optional<uint32_t> number = texts_.Intern(names[i]);

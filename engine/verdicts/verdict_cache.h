@@ -33,8 +33,9 @@ class VerdictCache {
 
   // `bytes` bounds the memory of the slots, whose number is rounded down to a power of two; below four slots
   // nothing is cached. With one issuer, there is no share of an issuer. Another `variant` than the best is
-  // for tests and benchmarks.
-  VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant = crypto::TagKey::BestVariant());
+  // for tests and benchmarks. With `audit_ids`, each entry has one.
+  VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant = crypto::TagKey::BestVariant(),
+               bool audit_ids = false);
   ~VerdictCache();
   VerdictCache(const VerdictCache&) = delete;
   VerdictCache& operator=(const VerdictCache&) = delete;
@@ -87,7 +88,8 @@ class VerdictCache {
 
   // CopyNames is ReadDetails for the names alone, straight to where they are wanted: `to` has room for
   // kNamesBytes, and *names says of subject, client, jti and grants where each of them lies there, or what it
-  // is.
+  // is. The audit id, if there is one, begins at kAuditIdBegin.
+  static constexpr size_t kAuditIdBegin = 2;
   struct CopiedName {
     size_t begin = 0;
     size_t size = 0;
@@ -185,6 +187,7 @@ class VerdictCache {
   crypto::PlaceHint hint_;
   crypto::PlaceHint home_hint_;  // For the home bucket alone.
   const crypto::TagKey tag_key_;
+  const size_t audit_id_bytes_;  // kAuditIdBytes or 0.
   // Grants, and clients, that are too long for a record or shared by many.
   sync::InternedTexts texts_;
   // The sets of resources that tokens are meant for: numbered as texts of eight bytes, and read here. Written

@@ -36,7 +36,8 @@ TEST(PrincipalTest, HoldsEachFieldApart) {
 
 TEST(PrincipalTest, TakesFieldsThatLieAnywhereInItsStorage) {
   Principal principal;
-  principal.Assign(Fields{"", std::string(2 * Principal::kInlineBytes, 's'), "", "", "", "", ""}, PrincipalKind::kUser);
+  principal.Assign(Fields{"", std::string(2 * Principal::kInlineBytes, 's'), "", "", "", "", ""},
+                   PrincipalKind::kUser);
   const std::string_view text = "..roles..issuer";
   std::copy(text.begin(), text.end(), principal.Inline());
   for (size_t i = 0; i < Principal::kFieldCount; ++i)

@@ -70,7 +70,7 @@ TEST(ReasonTest, CategoriesMapToTheAnswersOfRfc6750) {
   EXPECT_EQ(HttpStatus(CategoryOf(Reason::kUnknownTool)), 403);
   EXPECT_EQ(BearerError(CategoryOf(Reason::kUnknownTool)), "");
   for (Reason reason : {Reason::kKeysNeverFetched, Reason::kKeysTooStale, Reason::kKeyPending,
-                        Reason::kIntrospectionUnavailable, Reason::kOverloaded}) {
+                        Reason::kIntrospectionUnavailable, Reason::kOverloaded, Reason::kNotRecorded}) {
     EXPECT_EQ(HttpStatus(CategoryOf(reason)), 503) << "never a 401, which costs the client a good token";
   }
 }

@@ -21,7 +21,7 @@ FLOORS = {
     "crypto": 1, "json": 1, "sync": 1,
     "jose": 2,
     "claims": 3, "verdicts": 3, "revocation": 3, "policy": 3, "mcp": 3, "audit": 3,
-    "keys": 4, "introspection": 4, "credentials": 4, "transport": 4,
+    "keys": 4, "introspection": 4, "credentials": 4, "transport": 4, "policy_file": 4,
     "pipeline": 5,
     "capi": 6,
 }
@@ -32,6 +32,7 @@ OWNED = {
     "openssl": ("crypto", "BoringSSL::"),
     "simdjson.h": ("json", "simdjson::"),
     "curl": ("transport", "CURL::"),
+    "yaml-cpp": ("policy_file", "yaml-cpp"),
 }
 SYSTEM_DIRECTORIES = {"sys", "linux", "netinet", "arpa", "net"}
 # Headers of the compiler, of C and of POSIX that engine/ may have, besides C++'s own, which have no suffix.

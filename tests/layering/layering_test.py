@@ -100,6 +100,10 @@ class LayeringTest(unittest.TestCase):
     def test_refuses_curl_outside_transport(self):
         self.assert_refused("belongs to engine/transport", engine__keys__get_dot_cc="#include <curl/curl.h>\n")
 
+    def test_refuses_yaml_cpp_outside_policy_file(self):
+        self.assert_refused(
+            "belongs to engine/policy_file", engine__keys__read_dot_cc="#include <yaml-cpp/parser.h>\n")
+
     def test_refuses_linking_a_library_of_another_room(self):
         self.assert_refused(
             "jose links BoringSSL::…, which only crypto may",

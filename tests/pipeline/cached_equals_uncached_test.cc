@@ -1,6 +1,6 @@
 // A hit is exactly what a verification at this instant would be: two engines of one configuration, one of
-// which caches nothing, answer the same random questions, while clocks step, keys come and go and tokens are
-// revoked.
+// which caches nothing, answer the same random questions, while clocks step, keys come and go, tokens are
+// revoked and the policy changes.
 
 #include <algorithm>
 #include <map>
@@ -17,7 +17,7 @@ using ::tollgate::testing::FakeAnswer;
 using ::tollgate::testing::FakeTransport;
 
 constexpr int kSteps = 3000;
-constexpr uint64_t kSeeds = 8;
+constexpr uint64_t kSeeds = 12;
 constexpr size_t kTokens = 80;
 
 constexpr char kBounded[] = "https://bounded.example";    // Configured keys; bounds on age and lifetime.
@@ -31,6 +31,33 @@ std::vector<std::string> SortedWords(std::string_view text) {
   std::sort(words.begin(), words.end());
   return words;
 }
+
+// Policies of the same tools. All of them look at the same claims: an engine is told which ones beforehand.
+Policy SomePolicy(size_t number) {
+  PolicyBuilder builder;
+  builder.AddClass({.name = "read", .token_lifetime_max_s = number == 0 ? 0 : 600});
+  builder.AddClass({.name = "young", .token_age_max_s = 120});
+  builder.AddClass({.name = "mfa", .acr_values = {"loa2"}, .amr_values = {"otp"}});
+  builder.AddRole({.role = "admin", .scopes = {"files:*"}});
+  for (const char* scope : {"files:read", "files:write", "openid"}) builder.AddScope({.scope = scope});
+  ScopeRule mail{.scope = "mail"};
+  if (number == 2) mail.implies = {"files:read"};
+  builder.AddScope(std::move(mail));
+  builder.AddRule({.name = "search", .scopes = {number == 1 ? "mail" : "files:read"}});
+  builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});
+  if (number != 1) builder.AddRule({.name = "ping", .any_valid_token = true});
+  builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = number == 2 ? "mfa" : "young"});
+  builder.AddRule({.name = "admin", .sensitivity = "young", .roles = {"admin"}});
+  builder.AddRule({.name = "delegate", .scopes = {"openid"}, .principals = {PrincipalKind::kAgent}});
+  builder.AddRule({.name = "gold",
+                   .scopes = {"openid"},
+                   .predicates = {{"/org/tier", Predicate::Operator::kIn, {"gold", "platinum"}}}});
+  builder.AddRule({.name = "login", .any_valid_token = true, .sensitivity = "mfa"});
+  absl::StatusOr<Policy> policy = builder.Build();
+  EXPECT_TRUE(policy.ok()) << policy.status();
+  return *std::move(policy);
+}
+constexpr size_t kPolicies = 3;
 
 // One engine, with its own network: both are asked the same.
 struct Side {
@@ -67,6 +94,9 @@ class Trial {
         case 5:
           for (Side* side : {&cold_, &warm_}) side->engine->RunBackground(std::chrono::milliseconds(0));
           break;
+        case 6:
+          if (OneIn(4)) SetPolicy();
+          break;
         default:
           Ask();
       }
@@ -96,6 +126,7 @@ class Trial {
     config.issuers.push_back({.issuer = kClientAudience, .jwks = jwks, .profile = Profile::Cognito()});
     config.resources[0].audiences = {"alias", "agent-0"};
     config.resources[1].issuers = {kBounded, kFetched};
+    config.policy = SomePolicy(0);
     config.verdict_cache_bytes = verdict_cache_bytes;
     Side side;
     auto network = std::make_unique<FakeTransport>();
@@ -158,6 +189,11 @@ class Trial {
     if (OneIn(4)) claims["roles"] = {"admin", "ops"};
     if (OneIn(6))
       claims["roles"] = {std::string(60, 'r'), std::string(70, static_cast<char>('a' + Below(26)))};
+    if (OneIn(4)) claims["act"] = {{"sub", "assistant-" + std::to_string(Below(3))}};
+    if (OneIn(8)) claims["sub"] = claims["client_id"];
+    if (OneIn(2)) claims["org"] = {{"tier", std::array{"gold", "silver", "platinum"}[Below(3)]}};
+    if (OneIn(2)) claims["acr"] = "loa" + std::to_string(1 + Below(2));
+    if (OneIn(2)) claims["amr"] = {"pwd", "otp"};
     if (OneIn(12)) claims["cnf"] = {{"jkt", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}};
     if (issuer == kUnbounded && OneIn(3)) claims.erase("iat");
     if (issuer == kUnbounded && OneIn(3)) claims.erase("jti");
@@ -174,10 +210,18 @@ class Trial {
     return token;
   }
 
+  void SetPolicy() {
+    const Policy policy = SomePolicy(Below(kPolicies));
+    for (Side* side : {&cold_, &warm_}) {
+      const absl::Status status = side->engine->SetPolicy(policy);
+      ASSERT_TRUE(status.ok()) << status;
+    }
+  }
+
   void Revoke() {
     const int64_t until_s = clock_.now.wall_s + 1 + static_cast<int64_t>(Below(300));
     const std::string subject = "user-" + std::to_string(Below(6));
-    const size_t kind = Below(8), which = Below(3), token = Below(jwt_ids_.size());
+    const size_t kind = Below(6), which = Below(3), token = Below(jwt_ids_.size());
     for (Side* side : {&cold_, &warm_}) {
       absl::Status status;
       const char* const issuer = std::array{kBounded, kUnbounded, kFetched}[which];
@@ -193,7 +237,8 @@ class Trial {
   }
 
   void Ask() {
-    constexpr std::array kTools = {"search", "delete", "ping", "pay", "no such tool"};
+    constexpr std::array kTools = {"search",   "delete", "ping",  "pay",         "admin",
+                                   "delegate", "gold",   "login", "no such tool"};
     const Request request = {.authorization = tokens_[Below(kTokens)],
                              .tool = kTools[Below(kTools.size())],
                              .resource = ResourceId{static_cast<uint32_t>(Below(4) == 0)}};
@@ -225,8 +270,10 @@ class Trial {
       ASSERT_EQ(warm_caller.subject(), cold_caller.subject());
       ASSERT_EQ(warm_caller.client_id(), cold_caller.client_id());
       ASSERT_EQ(warm_caller.jwt_id(), cold_caller.jwt_id());
-      ASSERT_EQ(warm_caller.roles(), cold_caller.roles());
-      // Scopes are a set, RFC 6749 section 3.3: their order says nothing.
+      ASSERT_EQ(warm_caller.kind(), cold_caller.kind());
+      ASSERT_EQ(warm_caller.actors(), cold_caller.actors());
+      // Scopes are a set, RFC 6749 section 3.3, and so are roles: their order says nothing.
+      ASSERT_EQ(SortedWords(warm_caller.roles()), SortedWords(cold_caller.roles()));
       ASSERT_EQ(SortedWords(warm_caller.scope()), SortedWords(cold_caller.scope()));
     }
     if (warm.from_cache) {
@@ -259,7 +306,9 @@ TEST(CachedEqualsUncached, InEveryFieldOfEveryDecision) {
   for (const Reason reason :
        {Reason::kNone, Reason::kIssuerNotAllowedHere, Reason::kExpired, Reason::kNotYetValid, Reason::kTooOld,
         Reason::kIssuedAtMissing, Reason::kAudienceMismatch, Reason::kKeyRevoked, Reason::kSubjectRevoked,
-        Reason::kTokenRevoked, Reason::kUnknownTool, Reason::kInsufficientScope}) {
+        Reason::kTokenRevoked, Reason::kUnknownTool, Reason::kPrincipalKindNotAllowed,
+        Reason::kLifetimeTooLongHere, Reason::kRoleMissing, Reason::kClaimNotAsNeeded,
+        Reason::kAuthenticationInsufficient, Reason::kInsufficientScope}) {
     EXPECT_GT(hits[reason], 0) << ReasonName(reason);
   }
   for (const Freshness freshness : {Freshness::kFresh, Freshness::kStale, Freshness::kDegraded}) {

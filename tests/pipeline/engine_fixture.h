@@ -32,6 +32,7 @@ class FakeClock final : public Clock {
 
 inline Policy TestPolicy() {
   PolicyBuilder builder;
+  builder.AddClass({.name = "read"});  // Tokens may live as long as their issuer lets them.
   builder.AddClass({.name = "young", .token_age_max_s = 120});
   builder.AddRule({.name = "search", .scopes = {"files:read"}});
   builder.AddRule({.name = "delete", .scopes = {"files:read", "files:write"}, .sensitivity = "privileged"});

@@ -134,7 +134,7 @@ class HitSyscallTest : public ::testing::Test {
     engine_ = *std::move(engine);
     for (int i = 0; i < kTokens; ++i) {
       idp::json claims = idp::AccessTokenClaims(kIssuer, kResource, "user-" + std::to_string(i), "agent-1",
-                                                "files:read", now_s - 60, now_s + 3600);
+                                                "files:read", now_s - 60, now_s + 800);
       // Every third has more roles than a record holds, which are kept elsewhere.
       if (i % 3 == 0) claims["roles"] = {std::string(90, 'a'), std::string(90, 'b')};
       authorizations_.push_back("Bearer " + idp::MintToSize(key_, claims, 800));

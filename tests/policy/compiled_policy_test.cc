@@ -105,11 +105,12 @@ TEST(CompiledPolicyTest, KnowsTheScopesForAChallengeAndTheDemandsOfTheClass) {
 }
 
 TEST(CompiledPolicyTest, ToolsPromptsMethodsAndResourcesAreApart) {
-  const CompiledPolicy policy(Make({{.name = "x", .scopes = {"tool"}},
-                                    {.name = "x", .scopes = {"prompt"}, .object = McpObject::kPrompt},
-                                    {.name = "x", .scopes = {"method"}, .object = McpObject::kMethod},
-                                    {.name = "file:///x", .scopes = {"file"}, .object = McpObject::kResource}}),
-                              kServers);
+  const CompiledPolicy policy(
+      Make({{.name = "x", .scopes = {"tool"}},
+            {.name = "x", .scopes = {"prompt"}, .object = McpObject::kPrompt},
+            {.name = "x", .scopes = {"method"}, .object = McpObject::kMethod},
+            {.name = "file:///x", .scopes = {"file"}, .object = McpObject::kResource}}),
+      kServers);
   const Words tool = {"tool"}, prompt = {"prompt"}, method = {"method"}, file = {"file"};
   EXPECT_EQ(Decide(policy, "x", {.scopes = tool}), Reason::kNone);
   EXPECT_EQ(Decide(policy, "x", {.scopes = prompt}), Reason::kInsufficientScope);
@@ -149,7 +150,8 @@ TEST(CompiledPolicyTest, ScopesImplyOthersAndOnlyThePolicysStarsArePatterns) {
   builder.AddScope({.scope = "files:*"}).AddScope({.scope = "admin", .implies = {"files:*"}});
   builder.AddScope({.scope = "mail"});
   builder.AddRole({.role = "clerk", .scopes = {"files:*"}});
-  builder.AddRule({.name = "read", .scopes = {"files:read"}}).AddRule({.name = "write", .scopes = {"files:write"}});
+  builder.AddRule({.name = "read", .scopes = {"files:read"}})
+      .AddRule({.name = "write", .scopes = {"files:write"}});
   builder.AddRule({.name = "mail", .scopes = {"mail"}}).AddRule({.name = "star", .scopes = {"files:*"}});
   const CompiledPolicy policy(Build(builder), kServers);
   EXPECT_TRUE(Allows(policy, "read", {"files:write"}));
@@ -159,7 +161,8 @@ TEST(CompiledPolicyTest, ScopesImplyOthersAndOnlyThePolicysStarsArePatterns) {
   EXPECT_FALSE(Allows(policy, "mail", {"admin"}));
   const Words star = {"files:*"}, everything = {"*"};
   EXPECT_EQ(Decide(policy, "star", {.scopes = star}), Reason::kNone);
-  EXPECT_EQ(Decide(policy, "read", {.scopes = star}), Reason::kInsufficientScope) << "a letter like any other";
+  EXPECT_EQ(Decide(policy, "read", {.scopes = star}), Reason::kInsufficientScope)
+      << "a letter like any other";
   EXPECT_EQ(Decide(policy, "read", {.scopes = star, .scope_wildcards = true}), Reason::kNone);
   EXPECT_EQ(Decide(policy, "mail", {.scopes = star, .scope_wildcards = true}), Reason::kInsufficientScope);
   EXPECT_EQ(Decide(policy, "mail", {.scopes = everything, .scope_wildcards = true}),
@@ -235,11 +238,13 @@ TEST(CompiledPolicyTest, WhatIsWrongFirstIsSaid) {
   const CompiledPolicy policy(Build(builder), kServers);
   const Words scopes = {"s"}, roles = {"admin"}, amr = {"pwd", "hwk"};
   const std::vector<Claim> claims = {{.name = "tier"}};
-  const Caller good = {.scopes = scopes, .roles = roles, .acr = "gold", .amr = amr, .lifetime_s = 900,
-                       .claims = claims};
+  const Caller good = {
+      .scopes = scopes, .roles = roles, .acr = "gold", .amr = amr, .lifetime_s = 900, .claims = claims};
   EXPECT_EQ(Decide(policy, "t", good), Reason::kNone);
   Caller bad = good;
-  const auto expect = [&](Reason reason) { EXPECT_EQ(Decide(policy, "t", bad), reason) << ReasonName(reason); };
+  const auto expect = [&](Reason reason) {
+    EXPECT_EQ(Decide(policy, "t", bad), reason) << ReasonName(reason);
+  };
   bad.scopes = {};
   expect(Reason::kInsufficientScope);
   bad.amr = {};

@@ -13,7 +13,8 @@ using Words = std::vector<std::string_view>;
 Words Copy(std::span<const std::string_view> words) { return {words.begin(), words.end()}; }
 
 TEST(GrantsTest, AreReadAsTheyWereWritten) {
-  const Words scopes = {"b", "a", "b"}, roles = {"r"}, actors = {"agent two", "agent one"}, amr = {"pwd", "otp"};
+  const Words scopes = {"b", "a", "b"}, roles = {"r"}, actors = {"agent two", "agent one"},
+              amr = {"pwd", "otp"};
   const Words one = {"x"}, empty = {""}, two = {"", "y"}, none = {};
   const std::vector<Claim> claims = {{.name = "text", .is_text = true, .values = one},
                                      {.name = "empty", .is_text = true, .values = empty},

@@ -41,8 +41,8 @@ inline bool SameFacts(const Facts& a, const Facts& b) {
   return a.key == b.key && a.valid_from_s == b.valid_from_s && a.valid_through_s == b.valid_through_s &&
          VerdictCache::AgeMs(a, b.verified_at_mono_ms) == 0 &&
          VerdictCache::AgeMs(b, a.verified_at_mono_ms) == 0 && a.audience == b.audience &&
-         a.epoch == b.epoch && a.grant_set == b.grant_set &&
-         a.algorithm == b.algorithm && a.sender_constrained == b.sender_constrained;
+         a.epoch == b.epoch && a.grant_set == b.grant_set && a.algorithm == b.algorithm &&
+         a.sender_constrained == b.sender_constrained;
 }
 
 // CacheUser takes tokens instead of keys, and knows which of the keys that verified them are still in their

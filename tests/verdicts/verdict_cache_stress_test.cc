@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/limits.h"
 #include "tests/verdicts/cache_fixture.h"
 
 namespace tollgate::verdicts {
@@ -30,11 +31,14 @@ uint64_t Seed(uint32_t number, uint32_t version) { return number + uint64_t{vers
 
 std::string Subject(uint64_t seed) { return std::string(1 + seed % 60, static_cast<char>('a' + seed % 26)); }
 
-// The entry of which these facts are, by the times that follow from the seed; the stamp may be another.
+// The entry of which these facts are, by the times that follow from the seed; the stamp may be another, and
+// its two parts are of one writer.
 bool Consistent(uint32_t number, Facts facts, const Details* details) {
   const auto seed = static_cast<uint64_t>(facts.valid_from_s);
   const VerdictCache::Entry expected = EntryOf(seed);
+  if (facts.grant_set != facts.epoch % limits::kGrantSetsMax) return false;
   facts.epoch = expected.facts.epoch;
+  facts.grant_set = expected.facts.grant_set;
   if (seed % kTokens != number || !SameFacts(facts, expected.facts)) return false;
   return details == nullptr ||
          (details->names.subject == Subject(seed) && details->times.issued_at == static_cast<int64_t>(seed));
@@ -70,7 +74,10 @@ TEST(VerdictCacheStress, NoReaderGetsATornRecordOrThatOfAnotherToken) {
         ++my_hits;
         Details details;
         const bool read = cache.ReadDetails(found, &details);
-        if (random % 3 == 0) cache.Restamp(static_cast<uint32_t>(random >> 20), found);
+        if (random % 3 == 0) {
+          const auto stamp = static_cast<uint32_t>(random >> 20);
+          cache.Restamp(stamp, stamp % limits::kGrantSetsMax, found);
+        }
         my_bad += !Consistent(number, facts, read ? &details : nullptr);
       }
       // Ordering: relaxed; read after the join.

@@ -50,7 +50,7 @@ TEST(VerdictCache, KeepsEveryFactAtTheEndsOfItsRange) {
                  .verified_at_mono_ms = (int64_t{1} << 39) - 1,
                  .audience = UINT64_MAX,
                  .epoch = UINT32_MAX,
-                 .grant_set = limits::kScopeSetsMax - 1,
+                 .grant_set = limits::kGrantSetsMax - 1,
                  .algorithm = Algorithm::kEd25519,
                  .sender_constrained = true};
   entry.times = {.expires_at = UINT32_MAX - 1, .not_before = 32'766, .issued_at = 0};
@@ -102,7 +102,7 @@ TEST(VerdictCache, DoesNotStoreWhatItCannotKeepExactly) {
     entry->times.issued_at = INT64_MIN;
     entry->times.not_before = entry->times.expires_at - 1;
   }));
-  EXPECT_TRUE(refused([](auto* entry) { entry->facts.grant_set = limits::kScopeSetsMax; }));
+  EXPECT_TRUE(refused([](auto* entry) { entry->facts.grant_set = limits::kGrantSetsMax; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.key.generation = limits::kKeyGenerationMax + 1; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.subject = long_name; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.jwt_id = long_name; }));
@@ -130,23 +130,23 @@ TEST(VerdictCache, KeepsNamesThatFillTheRecordAndLongRolesAndClientsBesides) {
     EXPECT_EQ(details.names.subject, all[i].subject);
     EXPECT_EQ(details.names.client_id, all[i].client_id);
     EXPECT_EQ(details.names.jwt_id, all[i].jwt_id);
-    EXPECT_EQ(details.names.grants, all[i].roles);
+    EXPECT_EQ(details.names.grants, all[i].grants);
   }
 }
 
 TEST(VerdictCache, RemembersABoundedNumberOfLongRoleLists) {
   CacheUser user(size_t{64} << 20);
   size_t stored = 0, refused = 0;
-  for (uint64_t i = 0; i < 6'000; ++i) {
-    const std::string roles = std::to_string(i) + std::string(1000, 'r');  // 6 MB in all.
+  for (uint64_t i = 0; i < 12'000; ++i) {
+    const std::string roles = std::to_string(i) + std::string(1000, 'r');  // 12 MB in all.
     VerdictCache::Entry entry = EntryOf(i);
     entry.names.grants = roles;
     const auto result = user.Insert(Token(i), entry);
     stored += result == kInserted;
     refused += result == kUnstorable;
   }
-  EXPECT_EQ(stored + refused, 6'000u);
-  EXPECT_GT(stored, 4'000u);
+  EXPECT_EQ(stored + refused, 12'000u);
+  EXPECT_GT(stored, 6'000u);
   EXPECT_GT(refused, 1'000u);
 }
 
@@ -413,13 +413,15 @@ TEST(VerdictCache, RestampsTheEntryThatWasFound) {
   Facts facts;
   VerdictCache::Found found;
   ASSERT_TRUE(user.Find(Token(1), &facts, &found));
-  user.cache().Restamp(600, found);
+  user.cache().Restamp(600, 4, found);
   Details details;
   EXPECT_FALSE(user.cache().ReadDetails(found, &details)) << "it has changed, and is to be looked up again";
   ASSERT_TRUE(user.Find(Token(1), &facts, &found));
   EXPECT_TRUE(user.cache().ReadDetails(found, &details));
   EXPECT_EQ(facts.epoch, 600u);
+  EXPECT_EQ(facts.grant_set, 4u);
   facts.epoch = 1;
+  facts.grant_set = 1;
   EXPECT_TRUE(SameFacts(facts, EntryOf(1).facts)) << "nothing else has changed";
   ASSERT_TRUE(user.Find(Token(2), &facts));
   EXPECT_EQ(facts.epoch, 2u);
@@ -434,7 +436,7 @@ TEST(VerdictCache, WhatHasChangedSinceIsNeitherReadNorStamped) {
   user.Insert(Token(1), EntryOf(9));
   Details details;
   EXPECT_FALSE(user.cache().ReadDetails(found, &details));
-  user.cache().Restamp(600, found);
+  user.cache().Restamp(600, 4, found);
   ASSERT_TRUE(user.Find(Token(1), &facts));
   EXPECT_EQ(facts.epoch, 9u);
 }

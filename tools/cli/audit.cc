@@ -1,17 +1,16 @@
 #include "tools/cli/audit.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <string>
+#include <optional>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "audit/chain.h"
 #include "audit/verifier.h"
+#include "tools/cli/console.h"
 
 namespace tollgate::cli {
 namespace {
@@ -20,23 +19,12 @@ using audit::ChainFault;
 using audit::Verifier;
 using nlohmann::ordered_json;
 
-constexpr int kExitBroken = 1, kExitUnusable = 2;
+constexpr int kExitBroken = 1;
 constexpr size_t kKeyBytesMin = 32, kKeyBytesMax = 4096;
-
-struct Options {
-  std::vector<std::string> files;
-  std::string key_file;
-  std::string after;
-};
-
-int Fail(const std::string& message) {
-  std::cerr << "tollgate: " << message << '\n';
-  return kExitUnusable;
-}
 
 int Print(const ordered_json& json, int exit_code) {
   std::cout << json.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace) << '\n';
-  return std::cout.flush() ? exit_code : Fail("cannot write standard output");
+  return Written(exit_code);
 }
 
 // ReadLine reads the next line without its line break, `ended` if there was one; false at the end. Of a line
@@ -86,27 +74,26 @@ ordered_json Whole(const Verifier& verifier) {
   return json;
 }
 
-int RunVerify(const Options& options) {
+int RunVerify(const std::vector<std::string>& files, const std::string& key_file,
+              const std::string& after_hex) {
   std::string key;
-  if (!options.key_file.empty()) {
-    std::ifstream file(options.key_file, std::ios::binary);
-    key.resize(kKeyBytesMax + 1);
-    file.read(key.data(), static_cast<std::streamsize>(key.size()));
-    if (file.bad() || file.gcount() == 0) return Fail("cannot read " + options.key_file);
-    key.resize(static_cast<size_t>(file.gcount()));
-    if (key.size() < kKeyBytesMin || key.size() > kKeyBytesMax) {
-      return Fail(options.key_file + ": not 32 to 4096 bytes");
+  if (!key_file.empty()) {
+    std::optional<std::string> read = ReadFile(key_file, kKeyBytesMax);
+    if (!read) return Fail("cannot read " + key_file);
+    if (read->size() < kKeyBytesMin || read->size() > kKeyBytesMax) {
+      return Fail(key_file + ": not 32 to 4096 bytes");
     }
+    key = *std::move(read);
   }
   std::optional<audit::ChainValue> after;
-  if (!options.after.empty()) {
-    after = audit::ChainValueFromHex(options.after);
+  if (!after_hex.empty()) {
+    after = audit::ChainValueFromHex(after_hex);
     if (!after) return Fail("--after must be a chain value: 64 digits of lower-case hex");
   }
 
   Verifier verifier({reinterpret_cast<const uint8_t*>(key.data()), key.size()}, after);
   Place place, before;
-  for (const std::string& name : options.files) {
+  for (const std::string& name : files) {
     std::ifstream file(name, std::ios::binary);
     if (!file) return Fail("cannot read " + name);
     std::string line;
@@ -129,21 +116,22 @@ int RunVerify(const Options& options) {
 
 }  // namespace
 
-std::function<std::optional<int>()> AddAudit(CLI::App* app) {
-  const auto options = std::make_shared<Options>();
-  CLI::App* audit = app->add_subcommand("audit", "Audit logs: verify that one is as it was written.");
-  audit->require_subcommand(0, 1);
-  CLI::App* verify = audit->add_subcommand(
-      "verify", "Say whether a log is whole, or its first line that is not as it was written.");
-  verify->add_option("files", options->files, "The files of the log, the oldest first")->required();
-  verify->add_option("--key-file", options->key_file, "The file that holds the key of its chain");
-  verify->add_option("--after", options->after,
-                     "The chain value of the line ahead of the first one, where the log's beginning is gone");
-  return [audit, verify, options]() -> std::optional<int> {
-    if (!audit->parsed()) return std::nullopt;
-    if (!verify->parsed()) return Fail("no command of audit: verify; --help teaches");
-    return RunVerify(*options);
-  };
+AuditCommands::AuditCommands(CLI::App* app)
+    : group_(app->add_subcommand("audit", "Audit logs: say whether one is as it was written.")) {
+  group_->require_subcommand(0, 1);  // Said in our own words below.
+  verify_ = group_->add_subcommand(
+      "verify", "Say whether a log is whole, or which is its first line that is not as it was written.");
+  verify_->footer("One JSON object. Exit: 0 the log is whole, 1 it is not.");
+  verify_->add_option("files", files_, "The files of the log, the oldest first")->required();
+  verify_->add_option("--key-file", key_file_, "The file that holds the key of its chain");
+  verify_->add_option(
+      "--after", after_,
+      "The chain value of the line ahead of the first one, where the log's beginning is gone");
+}
+
+int AuditCommands::Run() const {
+  if (verify_->parsed()) return RunVerify(files_, key_file_, after_);
+  return Fail("no command: audit verify; --help teaches");
 }
 
 }  // namespace tollgate::cli

@@ -1,17 +1,28 @@
 #pragma once
 
-#include <functional>
-#include <optional>
-
-namespace CLI {
-class App;
-}
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 namespace tollgate::cli {
 
-// AddAudit adds the command `audit` to `app`. What it returns runs after the arguments were parsed: the exit
-// code, or nothing if the arguments are of another command. 0: the log is whole; 1: it is not; 2: the
-// arguments or files cannot be used.
-std::function<std::optional<int>()> AddAudit(CLI::App* app);
+// AuditCommands are the commands below `audit`.
+class AuditCommands {
+ public:
+  // The constructor adds the group and its commands to `app`, which outlives this.
+  explicit AuditCommands(CLI::App* app);
+
+  bool parsed() const { return group_->parsed(); }
+
+  // Run carries out the command that was parsed; returns the exit code.
+  int Run() const;
+
+ private:
+  CLI::App* group_;
+  CLI::App* verify_;
+  std::vector<std::string> files_;
+  std::string key_file_;
+  std::string after_;
+};
 
 }  // namespace tollgate::cli

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -21,22 +20,25 @@
 #include "tollgate/profile.h"
 #include "tollgate/version.h"
 #include "tools/cli/audit.h"
+#include "tools/cli/console.h"
 #include "tools/cli/examine.h"
+#include "tools/cli/policy.h"
 
 namespace tollgate::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kExitUnusable = 2;
-
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 2 the arguments or files cannot be used; audit verify: 1, the log is broken.
+Exit: 0 every line was answered, 1 `policy check` found errors, or `audit verify` a log that is not whole,
+2 the arguments or files cannot be used.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
   tollgate jwks jwks.json
+  tollgate policy check policy.yaml
+  tollgate policy table policy.yaml --format markdown
   tollgate audit verify --key-file key audit.log.1 audit.log
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
@@ -45,19 +47,11 @@ Tokens to try with come from tollgate-idp, an identity provider for tests:
     --issuer https://idp.example --audience https://mcp.example/mcp > tokens
   tollgate-idp keys --keys keys.json > jwks.json)";
 
-int Fail(std::string_view message) {
-  std::cerr << "tollgate: " << message << '\n';
-  return kExitUnusable;
-}
-
-void Warn(std::string_view message) { std::cerr << "tollgate: warning: " << message << '\n'; }
-
 // Finish returns the exit code of a command that reached the end of its input: input that cannot be read, or
 // an answer that cannot be written, is no answer.
 int Finish() {
   if (std::cin.bad()) return Fail("cannot read standard input");
-  if (!std::cout.flush()) return Fail("cannot write standard output");
-  return 0;
+  return Written(0);
 }
 
 // Print writes one line of pure ASCII: nothing that a token says can steer a terminal.
@@ -78,17 +72,6 @@ bool ReadToken(std::istream& in, std::string* line) {
     if (line->size() <= limits::kTokenBytesMax) line->push_back(c);
   }
   return any && !in.bad();
-}
-
-std::optional<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  // One byte more than the limit, so that the parser says "too long" itself.
-  std::string text(limits::kJwksBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return std::nullopt;
-  text.resize(static_cast<size_t>(file.gcount()));
-  return text;
 }
 
 struct Options {
@@ -150,7 +133,7 @@ std::optional<Examiner> MakeExaminer(const Options& options, std::string* error)
   examine.signature_only = options.signature_only;
 
   if (options.jwks_file.empty()) return refuse("--jwks is missing or empty");
-  const std::optional<std::string> text = ReadFile(options.jwks_file);
+  const std::optional<std::string> text = ReadFile(options.jwks_file, limits::kJwksBytesMax);
   if (!text) return refuse("cannot read " + options.jwks_file);
   absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
   if (!set.ok()) return refuse(options.jwks_file + ": " + std::string(set.status().message()));
@@ -293,7 +276,7 @@ ordered_json Usable(size_t position, const jose::Jwk& key) {
 }
 
 int RunJwks(const std::string& path) {
-  const std::optional<std::string> text = ReadFile(path);
+  const std::optional<std::string> text = ReadFile(path, limits::kJwksBytesMax);
   if (!text) return Fail("cannot read " + path);
   const absl::StatusOr<jose::JwkSet> set = jose::ParseJwkSet(*text);
   if (!set.ok()) return Fail(path + ": " + std::string(set.status().message()));
@@ -349,7 +332,8 @@ int Run(int argc, char** argv) {
   CLI::App* jwks =
       app.add_subcommand("jwks", "Say what each key of a JWK Set is good for, and what is wrong with it.");
   jwks->add_option("file", jwks_file, "The JWK Set")->required();
-  const auto run_audit = AddAudit(&app);
+  PolicyCommands policy(&app);
+  AuditCommands audit(&app);
 
   try {
     app.parse(argc, argv);
@@ -364,8 +348,9 @@ int Run(int argc, char** argv) {
   if (explain->parsed()) return RunExplain(options);
   if (inspect->parsed()) return RunInspect();
   if (jwks->parsed()) return RunJwks(jwks_file);
-  if (const std::optional<int> exit_code = run_audit()) return *exit_code;
-  return Fail("no command: verify, explain, inspect, jwks or audit; --help teaches");
+  if (policy.parsed()) return policy.Run();
+  if (audit.parsed()) return audit.Run();
+  return Fail("no command: verify, explain, inspect, jwks, policy or audit; --help teaches");
 }
 
 }  // namespace

@@ -3,10 +3,11 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | --key-file)
+    --jwks | jwks | check | table | --key-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
+    --format) words="terminal markdown html" ;;
     --require-typ) words="at+jwt any" ;;
     --profile) words="rfc9068 lenient auth0 cognito entra-v1 entra-v2 keycloak okta dangerous-google-id-token" ;;
     --algorithms) words="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519" ;;
@@ -14,6 +15,13 @@ _tollgate() {
       case ${COMP_WORDS[1]} in
         verify) words="$token_options --help" ;;
         explain) words="$token_options --json --help" ;;
+        policy)
+          case ${COMP_WORDS[2]} in
+            check) words="--help" ;;
+            table) words="--format --help" ;;
+            *) words="check table --help" ;;
+          esac
+          ;;
         audit)
           if [[ ${COMP_WORDS[2]} == verify && $COMP_CWORD -gt 2 && $word != -* ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -21,7 +29,7 @@ _tollgate() {
           fi
           words="verify --key-file --after --help"
           ;;
-        *) words="verify explain inspect jwks audit --help --version" ;;
+        *) words="verify explain inspect jwks policy audit --help --version" ;;
       esac
       ;;
   esac

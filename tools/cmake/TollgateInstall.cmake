@@ -14,6 +14,7 @@ include(GNUInstallDirs)
 
 # The rooms' objects, and the libraries outside this repository that they need.
 get_property(rooms GLOBAL PROPERTY TOLLGATE_ROOMS)
+list(REMOVE_ITEM rooms policy_file)  # Below, as a library of its own.
 set(room_objects "")
 set(room_libs "")
 foreach(room IN LISTS rooms)
@@ -63,13 +64,40 @@ endforeach()
 add_library(tollgate::tollgate ALIAS tollgate_shared)
 add_library(tollgate::tollgate_static ALIAS tollgate_static)
 
+# Policies as files, for those who want them: libtollgate_policy_file, which needs yaml-cpp and the library above.
+if(TOLLGATE_POLICY_FILE)
+  add_library(tollgate_policy_file_shared SHARED $<TARGET_OBJECTS:tollgate_policy_file>)
+  target_link_libraries(tollgate_policy_file_shared PUBLIC tollgate_shared
+    PRIVATE tollgate_options yaml-cpp absl::flat_hash_map absl::flat_hash_set)
+  target_link_options(tollgate_policy_file_shared PRIVATE -Wl,--version-script=${exports} -Wl,--no-undefined)
+  set_target_properties(tollgate_policy_file_shared PROPERTIES
+    OUTPUT_NAME tollgate_policy_file EXPORT_NAME policy_file LINKER_LANGUAGE CXX LINK_DEPENDS "${exports}"
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  add_library(tollgate_policy_file_static STATIC $<TARGET_OBJECTS:tollgate_policy_file>)
+  target_link_libraries(tollgate_policy_file_static PUBLIC tollgate_static
+    PRIVATE yaml-cpp absl::flat_hash_map absl::flat_hash_set)
+  set_target_properties(tollgate_policy_file_static PROPERTIES
+    OUTPUT_NAME tollgate_policy_file EXPORT_NAME policy_file_static LINKER_LANGUAGE CXX)
+  add_library(tollgate::policy_file ALIAS tollgate_policy_file_shared)
+  add_library(tollgate::policy_file_static ALIAS tollgate_policy_file_static)
+endif()
+
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tollgate")
 install(TARGETS tollgate_shared tollgate_static EXPORT tollgateTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT engine NAMELINK_COMPONENT engine
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT engine)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/engine/include/tollgate"
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT engine FILES_MATCHING PATTERN "*.h")
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT engine FILES_MATCHING PATTERN "*.h"
+  PATTERN policy_file.h EXCLUDE)
 install(EXPORT tollgateTargets NAMESPACE tollgate:: DESTINATION ${package_dir} COMPONENT engine)
+if(TOLLGATE_POLICY_FILE)
+  install(TARGETS tollgate_policy_file_shared tollgate_policy_file_static EXPORT tollgatePolicyFileTargets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT policy_file NAMELINK_COMPONENT policy_file
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT policy_file)
+  install(FILES "${PROJECT_SOURCE_DIR}/engine/include/tollgate/policy_file.h"
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tollgate COMPONENT policy_file)
+  install(EXPORT tollgatePolicyFileTargets NAMESPACE tollgate:: DESTINATION ${package_dir} COMPONENT policy_file)
+endif()
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/tollgateConfig.cmake.in"
   "${CMAKE_CURRENT_BINARY_DIR}/tollgateConfig.cmake" INSTALL_DESTINATION ${package_dir})

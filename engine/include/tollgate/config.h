@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tollgate/algorithm.h"
+#include "tollgate/audit.h"
 #include "tollgate/dangerous.h"
 #include "tollgate/policy.h"
 #include "tollgate/profile.h"
@@ -225,6 +226,7 @@ struct Config {
   // in all: what they say is kept with a token that was seen. They should have few different values: with
   // very many, tokens are not cached (Metrics::not_cached_too_long).
   std::vector<std::string> policy_claims{};
+  AuditConfig audit{};
   Timing timing{};
   SnapshotConfig snapshot{};
   // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no

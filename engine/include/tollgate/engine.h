@@ -88,6 +88,17 @@ class TOLLGATE_API Engine {
   // false, and never calls it, if there is nothing to wait for. At most 65536 callbacks wait at a time.
   bool NotifyWhenSettled(const Decision& unavailable, std::function<void()> callback);
 
+  // MayUse says whether Check would allow it: for whoever filters a list (McpListFilter::Keep). Counted as a
+  // check, but not in the audit log, since nobody calls anything.
+  bool MayUse(const Request& request) noexcept;
+
+  // AuditIdOf returns what `token` is called in the audit log (`metadata.correlation_uid`), in hex, for a
+  // server's own logs; empty where there is no audit log, and for no token. Costs a MAC of the token.
+  std::string AuditIdOf(std::string_view token) const;
+
+  // AuditError returns one line about why the audit sink fails; empty if it does not, or there is none.
+  std::string AuditError() const;
+
   // FindResource returns the id of the configured resource with this URI.
   std::optional<ResourceId> FindResource(std::string_view uri) const;
 

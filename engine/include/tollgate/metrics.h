@@ -32,6 +32,11 @@ struct Metrics {
   uint64_t rechecks = 0;
   // Checks that went on although the issuer could not be asked about the token: IntrospectionOutage.
   uint64_t introspection_fallbacks = 0;
+  // Of the audit log: AuditCounters.
+  uint64_t audit_written = 0;
+  uint64_t audit_lost = 0;
+  uint64_t audit_sampled_out = 0;
+  uint64_t audit_sink_failures = 0;
   // At this moment:
   uint64_t issuers = 0;      // As Config::issuers_max counts them.
   uint64_t issuers_max = 0;  // As many as there is room for.

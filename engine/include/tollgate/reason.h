@@ -109,6 +109,7 @@ enum class Reason : uint16_t {
   // for an MCP message.
   kOverloaded = 704,
   kIntrospectionPending = 705,  // The issuer is being asked whether the token is active.
+  kNotRecorded = 706,           // All is well, but there is no room for the record that must be (AuditDuty).
 
   // The embedder's own mistakes; denials.
   kUnknownResource = 900,  // The request names a resource that the configuration does not have.

@@ -23,6 +23,8 @@ struct Request {
   ResourceId resource{0};
   uint32_t num_credentials = 1;
   McpObject object = McpObject::kTool;  // What `tool` names.
+  // The `traceparent` header field (W3C Trace Context), for the audit log.
+  std::string_view traceparent{};
 };
 
 }  // namespace tollgate
