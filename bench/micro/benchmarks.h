@@ -24,4 +24,8 @@ void RegisterStageBenchmarks(const TokenPool& pool);
 // parse of the same bodies (BM_Floor_JsonParse/…), and the filter of a list (BM_McpFilter/…).
 void RegisterMcpBenchmarks();
 
+// RegisterAuditBenchmarks registers what a record of a decision costs the thread that decides
+// (BM_AuditSubmit, BM_AuditSampledOut) and the background thread (BM_AuditLine).
+void RegisterAuditBenchmarks();
+
 }  // namespace tollgate::bench

@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   tollgate::bench::RegisterStageBenchmarks(pool);
   tollgate::bench::RegisterMcpBenchmarks();
   tollgate::bench::RegisterPolicyBenchmarks();
+  tollgate::bench::RegisterAuditBenchmarks();
   tollgate::bench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
   collector.Print();

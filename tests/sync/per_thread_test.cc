@@ -121,6 +121,31 @@ TEST(PerThread, EndsTogetherWithThreadsInAnyOrder) {
   }
 }
 
+// A thread has many, so that between the end of the first one and that of the thread there is time to visit
+// it.
+TEST(PerThread, WhatAThreadDidIsSeenByWhoeverDestroysItsT) {
+  struct Plain {
+    explicit Plain(uint64_t* into) : sum(into) {}
+    ~Plain() { *sum += number; }
+    uint64_t* sum;
+    uint64_t number = 0;  // No atomic: under TSan, a data race unless the end of the thread happens before.
+  };
+  constexpr int kRounds = 100, kEach = 64;
+  uint64_t sum = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::unique_ptr<PerThread<Plain>>> all;
+    for (int i = 0; i < kEach; ++i) all.push_back(std::make_unique<PerThread<Plain>>(1));
+    std::thread thread([&] {
+      for (const auto& each : all)
+        each->Mine([&](uint64_t) { return std::make_unique<Plain>(&sum); })->number = 1;
+    });
+    const uint64_t before = sum;
+    while (sum == before) all.front()->Visit([](Plain&) { return true; });
+    thread.join();
+  }
+  EXPECT_EQ(sum, uint64_t{kRounds} * kEach);
+}
+
 TEST(PerThread, CountsAllWhileThreadsComeAndGo) {
   PerThread<Tally> tallies(64);
   constexpr int kThreads = 4, kRounds = 100, kEach = 50;

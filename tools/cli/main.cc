@@ -19,6 +19,7 @@
 #include "tollgate/clock.h"
 #include "tollgate/profile.h"
 #include "tollgate/version.h"
+#include "tools/cli/audit.h"
 #include "tools/cli/console.h"
 #include "tools/cli/examine.h"
 #include "tools/cli/policy.h"
@@ -31,7 +32,7 @@ using nlohmann::ordered_json;
 
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 2 the arguments or files cannot be used; of policies, 1 is an answer, too.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used; of policies and audit logs, 1 is an answer, too.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
@@ -42,6 +43,7 @@ Exit: 0 every line was answered, 2 the arguments or files cannot be used; of pol
   tollgate policy diff policy.yaml edited.yaml
   tollgate policy reach policy.yaml --role admin
   tollgate policy export policy.yaml --for keycloak
+  tollgate audit verify --key-file key audit.log.1 audit.log
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 
@@ -336,6 +338,7 @@ int Run(int argc, char** argv) {
   jwks->add_option("file", jwks_file, "The JWK Set")->required();
   PolicyCommands policy(&app);
   PolicyQuestionCommands questions(policy.group());
+  AuditCommands audit(&app);
 
   try {
     app.parse(argc, argv);
@@ -352,7 +355,8 @@ int Run(int argc, char** argv) {
   if (jwks->parsed()) return RunJwks(jwks_file);
   if (questions.parsed()) return questions.Run();
   if (policy.parsed()) return policy.Run();
-  return Fail("no command: verify, explain, inspect, jwks or policy; --help teaches");
+  if (audit.parsed()) return audit.Run();
+  return Fail("no command: verify, explain, inspect, jwks, policy or audit; --help teaches");
 }
 
 }  // namespace

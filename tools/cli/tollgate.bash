@@ -3,7 +3,7 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | check | table | export | --policy | --claims | diff | reach)
+    --jwks | jwks | check | table | export | --policy | --claims | diff | reach | --key-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
@@ -29,7 +29,14 @@ _tollgate() {
             *) words="check table explain diff reach export --help" ;;
           esac
           ;;
-        *) words="verify explain inspect jwks policy --help --version" ;;
+        audit)
+          if [[ ${COMP_WORDS[2]} == verify && $COMP_CWORD -gt 2 && $word != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+          fi
+          words="verify --key-file --after --help"
+          ;;
+        *) words="verify explain inspect jwks policy audit --help --version" ;;
       esac
       ;;
   esac
