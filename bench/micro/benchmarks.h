@@ -14,7 +14,8 @@ void RegisterCheckBenchmarks(const TokenPool& pool);
 void RegisterIntrospectionBenchmarks(const TokenPool& pool);
 
 // RegisterPolicyBenchmarks registers whole checks of cached tokens under a small policy and a large one
-// (BM_Policy/…).
+// (BM_Policy/…), and of such under a policy of 1 000 tools without an audit log, with one that samples them
+// out, and with a full record of each (BM_HitAudit/…).
 void RegisterPolicyBenchmarks();
 
 // RegisterStageBenchmarks registers the parts of a miss, one at a time (BM_Stage_…).

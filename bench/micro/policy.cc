@@ -38,14 +38,16 @@ struct PolicySubject {
   std::unique_ptr<Engine> engine;
   std::string error;
 
-  PolicySubject(size_t num_tools, size_t num_scopes) {
+  PolicySubject(size_t num_tools, size_t num_scopes, AuditDuty duty = AuditDuty::kNone,
+                const std::shared_ptr<AuditSink>& sink = nullptr) {
     const idp::SigningKey& key = idp::TestKey("EdDSA");
     Config config;
     config.issuers.push_back({.issuer = kIssuer, .jwks = idp::Jwks({&key}).dump()});
     config.resources.push_back({.uri = kResource});
     config.verdict_cache_bytes = size_t{32} << 20;  // None of the tokens is ever displaced.
     PolicyBuilder builder;
-    builder.AddClass({.name = "read"});  // The tokens live a day.
+    builder.AddClass({.name = "read", .audit = duty});  // The tokens live a day.
+    config.audit = {.sink = sink, .sample_one_in = 1'000'000'000};
     for (size_t i = 0; i < num_tools; ++i)
       builder.AddRule({.name = ToolNumber(i), .scopes = {ScopeNumber(i % num_scopes)}});
     absl::StatusOr<Policy> policy = builder.Build();
@@ -96,11 +98,20 @@ struct PolicySubject {
   }
 };
 
-void CheckPolicy(benchmark::State& state, PolicySubject& subject) {
-  subject.AskAll();
+// `records`: what of the log has to be taken away so often that no ring is ever full.
+void CheckPolicy(benchmark::State& state, PolicySubject& subject, bool records) {
+  constexpr size_t kDrainEach = 128;
+  const auto drain = [&] { subject.engine->RunBackground(std::chrono::milliseconds(0)); };
+  if (!records) subject.AskAll();
+  const uint64_t lost = subject.engine->ReadMetrics().audit_lost;
   Decision decision;
   size_t i = 0, wrong = 0;
   for (auto _ : state) {
+    if (records && i % kDrainEach == 0) [[unlikely]] {
+      state.PauseTiming();
+      drain();
+      state.ResumeTiming();
+    }
     const Call& call = subject.calls[i];
     subject.engine->Check({.authorization = subject.authorizations[call.token], .tool = call.tool},
                           &decision);
@@ -108,21 +119,46 @@ void CheckPolicy(benchmark::State& state, PolicySubject& subject) {
     if (++i == subject.calls.size()) i = 0;
   }
   if (wrong != 0) state.SkipWithError("a timed check was not an allow from the cache");
+  drain();
+  if (records && subject.engine->ReadMetrics().audit_lost != lost) state.SkipWithError("a record was lost");
+}
+
+// DevNull takes lines and forgets them.
+class DevNull final : public AuditSink {
+ public:
+  absl::Status Write(std::span<const std::string_view>) override { return absl::OkStatus(); }
+};
+
+template <typename Make>
+void Register(const std::string& name, bool records, Make make) {
+  const auto slot = std::make_shared<std::unique_ptr<PolicySubject>>();
+  benchmark::internal::Benchmark* const registered =
+      benchmark::RegisterBenchmark(name.c_str(), [slot, make, records](benchmark::State& state) {
+        if (*slot == nullptr) *slot = make();
+        if (!(*slot)->error.empty()) return state.SkipWithError((*slot)->error.c_str());
+        CheckPolicy(state, **slot, records);
+      });
+  // Each of them is followed by ten times as long of taking the record away.
+  if (records) registered->Iterations(20'000);
 }
 
 }  // namespace
 
 void RegisterPolicyBenchmarks() {
-  for (const auto& [num_tools, num_scopes] : {std::pair<size_t, size_t>{10, 10}, {10'000, 1'000}}) {
-    const auto slot = std::make_shared<std::unique_ptr<PolicySubject>>();
-    benchmark::RegisterBenchmark(
-        ("BM_Policy/tools:" + std::to_string(num_tools) + "/scopes:" + std::to_string(num_scopes)).c_str(),
-        [slot, num_tools = num_tools, num_scopes = num_scopes](benchmark::State& state) {
-          if (*slot == nullptr) *slot = std::make_unique<PolicySubject>(num_tools, num_scopes);
-          if (!(*slot)->error.empty()) return state.SkipWithError((*slot)->error.c_str());
-          CheckPolicy(state, **slot);
-        });
+  for (const auto& [tools, scopes] : {std::pair<size_t, size_t>{10, 10}, {10'000, 1'000}}) {
+    Register("BM_Policy/tools:" + std::to_string(tools) + "/scopes:" + std::to_string(scopes), false,
+             [tools = tools, scopes = scopes] { return std::make_unique<PolicySubject>(tools, scopes); });
   }
+  constexpr size_t kTools = 1000, kScopes = 100;
+  const auto audited = [](AuditDuty duty, bool log) {
+    return [duty, log] {
+      return std::make_unique<PolicySubject>(kTools, kScopes, duty,
+                                             log ? std::make_shared<DevNull>() : nullptr);
+    };
+  };
+  Register("BM_HitAudit/none", false, audited(AuditDuty::kSampled, false));
+  Register("BM_HitAudit/sampled_out", false, audited(AuditDuty::kSampled, true));
+  Register("BM_HitAudit/full", true, audited(AuditDuty::kFull, true));
 }
 
 }  // namespace tollgate::bench

@@ -32,7 +32,8 @@ using nlohmann::ordered_json;
 
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 2 the arguments or files cannot be used; of policies and audit logs, 1 is an answer, too.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used; 1 is an answer about a policy or an
+audit log.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
