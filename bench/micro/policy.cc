@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
 #include <string>
@@ -103,6 +103,7 @@ void CheckPolicy(benchmark::State& state, PolicySubject& subject, bool records) 
   constexpr size_t kDrainEach = 128;
   const auto drain = [&] { subject.engine->RunBackground(std::chrono::milliseconds(0)); };
   if (!records) subject.AskAll();
+  drain();
   const uint64_t lost = subject.engine->ReadMetrics().audit_lost;
   Decision decision;
   size_t i = 0, wrong = 0;
