@@ -150,7 +150,7 @@ void RegisterPolicyBenchmarks() {
     Register("BM_Policy/tools:" + std::to_string(tools) + "/scopes:" + std::to_string(scopes), false,
              [tools = tools, scopes = scopes] { return std::make_unique<PolicySubject>(tools, scopes); });
   }
-  constexpr size_t kTools = 1000, kScopes = 100;
+  static constexpr size_t kTools = 1000, kScopes = 100;
   const auto audited = [](AuditDuty duty, bool log) {
     return [duty, log] {
       return std::make_unique<PolicySubject>(kTools, kScopes, duty,
