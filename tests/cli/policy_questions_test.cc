@@ -518,7 +518,7 @@ bool AnybodyMoves(const Policy& before, const Policy& after, const std::string& 
 TEST(DiffTest, SaysOfRandomPoliciesWhatTryingEverybodySays) {
   RandomPolicies random(20261126);
   size_t num_moved = 0, num_same = 0;
-  for (int round = 0; round < 500; ++round) {
+  for (int round = 0; round < 200; ++round) {
     const auto [before, after] = random.Next();
     std::map<std::string, ObjectDiff> told;
     for (const ObjectDiff& object : Diff(before, after).objects) told[object.name] = object;
@@ -540,8 +540,8 @@ TEST(DiffTest, SaysOfRandomPoliciesWhatTryingEverybodySays) {
       expect_so(told[tool].loses, before, after);
     }
   }
-  EXPECT_GT(num_moved, 100u);
-  EXPECT_GT(num_same, 100u);
+  EXPECT_GT(num_moved, 50u);
+  EXPECT_GT(num_same, 50u);
 }
 
 TEST(ReachTest, OfARoleAtMost) {
