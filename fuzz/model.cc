@@ -196,7 +196,9 @@ std::optional<std::string> Proof(const json* value) {
 
 PrincipalKind KindOf(const json& payload, const Profile& profile, const ModelClaims& claims) {
   if (!claims.actors.empty()) return PrincipalKind::kAgent;
-  bool service = !claims.subject.empty() && claims.subject == claims.client_id;
+  bool service = claims.subject.empty() || claims.subject == claims.client_id ||
+                 claims.subject == claims.client_id + profile.service_subject_suffix;
+  service = service || (!profile.user_claim.empty() && Find(payload, profile.user_claim) == nullptr);
   for (const auto& [name, value] : profile.service_marks) {
     const json* mark = Find(payload, name);
     service = service || (mark != nullptr && (value.empty() || *mark == value));

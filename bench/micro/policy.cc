@@ -100,7 +100,7 @@ struct PolicySubject {
 
 // `records`: what of the log has to be taken away so often that no ring is ever full.
 void CheckPolicy(benchmark::State& state, PolicySubject& subject, bool records) {
-  constexpr size_t kDrainEach = 128;
+  constexpr size_t kDrainEach = 256;
   const auto drain = [&] { subject.engine->RunBackground(std::chrono::milliseconds(0)); };
   if (!records) subject.AskAll();
   drain();
@@ -140,7 +140,7 @@ void Register(const std::string& name, bool records, Make make) {
         CheckPolicy(state, **slot, records);
       });
   // Each of them is followed by ten times as long of taking the record away.
-  if (records) registered->Iterations(20'000);
+  if (records) registered->Iterations(20'480);
 }
 
 }  // namespace

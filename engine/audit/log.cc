@@ -64,7 +64,9 @@ bool Log::Submit(const Record& record) noexcept {
   // Ordering: relaxed; a state of the sink that may be a moment old, and guards no data.
   const bool refused = record.duty == AuditDuty::kMustRecord && sink_failing_.load(std::memory_order_relaxed);
   const size_t bytes = EncodedBytes(record);
-  std::byte* const room = refused || bytes > kRecordBytesMax ? nullptr : lane->ring.Claim(bytes);
+  // Anybody can be denied as often as they like: for that, half of the ring has to do.
+  const size_t kept = record.principal_known ? 0 : ring_bytes_ / 2;
+  std::byte* const room = refused || bytes > kRecordBytesMax ? nullptr : lane->ring.Claim(bytes, kept);
   if (room == nullptr) [[unlikely]] {
     Count(lane->lost, 1);
     return false;

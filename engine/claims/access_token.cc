@@ -210,7 +210,16 @@ class Reader {
 
 PrincipalKind KindOf(json::Value payload, const Profile& profile, const AccessToken& token) {
   if (!token.actors.empty()) return PrincipalKind::kAgent;
-  if (!token.subject.empty() && token.subject == token.client_id) return PrincipalKind::kService;
+  // Without a subject, nobody has logged in.
+  if (token.subject.empty()) return PrincipalKind::kService;
+  const std::string_view suffix = profile.service_subject_suffix;
+  if (token.subject.size() == token.client_id.size() + suffix.size() &&
+      token.subject.starts_with(token.client_id) && token.subject.ends_with(suffix)) {
+    return PrincipalKind::kService;
+  }
+  if (token.subject == token.client_id) return PrincipalKind::kService;
+  if (!profile.user_claim.empty() && !payload.Pointer(profile.user_claim).present())
+    return PrincipalKind::kService;
   for (const auto& [name, value] : profile.service_marks) {
     const json::Value mark = payload.Pointer(name);
     if (mark.present() && (value.empty() || mark.string() == value)) return PrincipalKind::kService;
@@ -230,7 +239,7 @@ void AddPolicyValue(json::Value value, AccessToken* token) {
   } else if (const std::optional<bool> boolean = value.boolean()) {
     token->policy_values.push_back(*boolean ? "true" : "false");
   } else if (const std::optional<int64_t> number = value.int64()) {
-    token->policy_values.push_back(token->policy_numbers.emplace_back(std::to_string(*number)));
+    token->policy_values.push_back(token->policy_numbers.emplace_front(std::to_string(*number)));
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <forward_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,8 +58,8 @@ struct AccessToken {
   std::vector<std::string_view> amr;
   // Those of Expectations::policy_claims that are there.
   std::vector<PolicyClaim> policy_claims;
-  std::vector<std::string_view> policy_values;  // PolicyClaim::first names some of these.
-  std::deque<std::string> policy_numbers;       // What of them does not stand in the document as it is.
+  std::vector<std::string_view> policy_values;    // PolicyClaim::first names some of these.
+  std::forward_list<std::string> policy_numbers;  // What of them does not stand in the document as it is.
 };
 
 // PeekIssuer returns `iss` of a payload that nobody has verified yet: kIssuerMissing, or kBadClaim if it is

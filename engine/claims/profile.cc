@@ -51,6 +51,7 @@ Profile Profile::Auth0() {
   profile.name = "auth0";
   profile.role_claims = {"permissions"};
   profile.service_marks = {{"gty", "client-credentials"}};
+  profile.service_subject_suffix = "@clients";
   return profile;
 }
 
@@ -94,6 +95,7 @@ Profile Profile::EntraV1() {
   profile.role_claims = {"roles"};
   profile.must_equal = {{"ver", "1.0"}};
   profile.service_marks = {{"idtyp", "app"}};
+  profile.user_claim = "scp";
   profile.key_issuer = "https://login.microsoftonline.com/{tenantid}/v2.0";
   profile.discovery_hosts = {"login.microsoftonline.com"};
   return profile;

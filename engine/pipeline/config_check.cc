@@ -7,12 +7,14 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "audit/log.h"
+#include "base/ascii.h"
 #include "base/durations.h"
 #include "base/limits.h"
 #include "base/tenants.h"
 #include "introspection/client.h"
 #include "keys/issuer_family.h"
 #include "keys/key_source.h"
+#include "policy/claim_name.h"
 #include "transport/url.h"
 
 namespace tollgate::pipeline {
@@ -149,9 +151,18 @@ absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   return absl::OkStatus();
 }
 
+// IsNearly: a slash at the end, or the case of letters, is what the two differ in.
+bool IsNearly(std::string_view a, std::string_view b) {
+  for (std::string_view* uri : {&a, &b}) {
+    if (uri->ends_with('/')) uri->remove_suffix(1);
+  }
+  return ascii::EqualIgnoringCase(a, b);
+}
+
 }  // namespace
 
-absl::Status CheckPolicy(const Policy& policy, const Timing& timing, bool is_recorded) {
+absl::Status CheckPolicy(const Policy& policy, std::span<const std::string> servers, const Timing& timing,
+                         bool is_recorded) {
   if (policy.rules().empty())
     return absl::InvalidArgumentError("policy: allows no tool; make one with PolicyBuilder");
   for (const SensitivityClass& sensitivity : policy.classes()) {
@@ -162,6 +173,17 @@ absl::Status CheckPolicy(const Policy& policy, const Timing& timing, bool is_rec
     if (age_max_s != 0 && age_max_s < timing.introspection_timeout_ms / 1000) {
       return Invalid("class", sensitivity.name,
                      "introspection_age_max_s must not be less than timing.introspection_timeout_ms");
+    }
+  }
+  // A policy may be for several engines. But the rules for all servers must not stand in for one's own
+  // because of a slash.
+  for (const AccessRule& rule : policy.rules()) {
+    if (rule.server.empty() || std::find(servers.begin(), servers.end(), rule.server) != servers.end())
+      continue;
+    for (const std::string& server : servers) {
+      if (IsNearly(rule.server, server))
+        return Invalid("policy", rule.name,
+                       "is for the server \"" + rule.server + "\"; did you mean \"" + server + "\"?");
     }
   }
   return absl::OkStatus();
@@ -290,6 +312,10 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError("introspection_cache_bytes: needs 128 KiB at least");
   }
   if (absl::Status status = CheckSnapshot(config.snapshot); !status.ok()) return status;
+  for (const std::string& claim : config.policy_claims) {
+    if (!policy::IsClaimName(claim))
+      return Invalid("policy_claims", claim.substr(0, 64), "is no member's name and no JSON pointer");
+  }
   if (PolicyClaims(config).size() > limits::kPolicyClaimsMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("policy_claims: those and the policy's are more than ", limits::kPolicyClaimsMax));
@@ -297,7 +323,9 @@ absl::Status CheckConfig(const Config& config) {
   const bool is_recorded = config.audit.sink != nullptr;
   if (absl::Status status = audit::CheckAuditConfig(config.audit); is_recorded && !status.ok())
     return absl::InvalidArgumentError("audit." + std::string(status.message()));
-  return CheckPolicy(config.policy, config.timing, is_recorded);
+  std::vector<std::string> servers;
+  for (const ResourceConfig& resource : config.resources) servers.push_back(resource.uri);
+  return CheckPolicy(config.policy, servers, config.timing, is_recorded);
 }
 
 }  // namespace tollgate::pipeline

@@ -17,9 +17,11 @@ absl::Status CheckConfig(const Config& config);
 absl::Status CheckIssuer(const IssuerConfig& issuer, const DangerousOptions& dangerous,
                          std::span<const ResourceConfig> resources, bool must_introspect);
 
-// CheckPolicy is the part of it about the policy, `is_recorded` with an audit log; CheckPolicyClaims is for
-// one that comes later: it may look at no other claims than `claims`, since others have not been kept.
-absl::Status CheckPolicy(const Policy& policy, const Timing& timing, bool is_recorded);
+// CheckPolicy is the part of it about the policy of these servers, `is_recorded` with an audit log;
+// CheckPolicyClaims is for one that comes later: it may look at no other claims than `claims`, since others
+// have not been kept.
+absl::Status CheckPolicy(const Policy& policy, std::span<const std::string> servers, const Timing& timing,
+                         bool is_recorded);
 absl::Status CheckPolicyClaims(const Policy& policy, std::span<const std::string> claims);
 
 // PolicyClaims returns the claims that policies may look at: those of the configuration and of its policy.

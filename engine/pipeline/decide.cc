@@ -48,7 +48,8 @@ TOLLGATE_INLINE void LookAtPolicy(const Context& context, const sync::ReadScope&
                                   const Request& request, Presented* presented) {
   const uint64_t epoch = context.revocations.epoch();
   presented->policy = context.policy.Load(scope);
-  presented->stamp = epoch < presented->policy->first_epoch ? 0 : static_cast<uint32_t>(epoch);
+  const auto stamp = static_cast<uint32_t>(epoch);
+  presented->stamp = epoch < presented->policy->first_epoch || stamp == Facts::kNoEpoch ? 0 : stamp;
   presented->fetched_tool = presented->policy->compiled.FetchTool(static_cast<size_t>(request.resource),
                                                                   request.object, request.tool);
 }
@@ -383,8 +384,10 @@ enum class Look : uint8_t {
     decision->valid_until_s = hit.facts.valid_through_s + 1;
     reason = CheckCachedTool(context, scope, hit, presented, request, now, decision);
     // The token is good: whoever is denied is known.
-    if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal))
+    if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal)) {
+      principal->Clear();
       return Look::kChanged;
+    }
   }
   if (reason == Reason::kUndecided) return Look::kChanged;
   scope.block().Add(kCacheHits);
@@ -703,7 +706,8 @@ TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& 
 }
 
 void RecordGivenUp(Context& context, const Request& request, const Clock& clock, const Decision& decision) {
-  if (context.audit == nullptr) return;
+  // What could not be recorded is counted already.
+  if (context.audit == nullptr || decision.reason == Reason::kNotRecorded) return;
   const sync::ReadScope scope(context.blocks);
   Presented presented;
   Present<false>(context, scope, request, Recorded::kAll, &presented);

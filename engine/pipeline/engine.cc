@@ -258,7 +258,9 @@ size_t Engine::Impl::IssuerBytes() const {
 }
 
 absl::Status Engine::Impl::CheckLaterPolicy(const Policy& policy) const {
-  if (absl::Status status = pipeline::CheckPolicy(policy, timing, context.audit != nullptr); !status.ok())
+  if (absl::Status status =
+          pipeline::CheckPolicy(policy, context.resource_uris, timing, context.audit != nullptr);
+      !status.ok())
     return status;
   if (absl::Status status = pipeline::CheckPolicyClaims(policy, context.policy_claims); !status.ok())
     return status;

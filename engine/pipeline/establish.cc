@@ -186,11 +186,12 @@ TOLLGATE_MISS bool Remember(Context& context, sync::ThreadBlock& counters,
                             Established* established) {
   if (context.cache->capacity() == 0) return false;
   const std::optional<uint32_t> grant_set = policy.sets.Intern(granted);
-  if (!grant_set.has_value()) {
+  if (grant_set.has_value()) {
+    established->facts.grant_set = *grant_set;
+  } else {
     counters.Add(kGrantSetsFull);
-    return false;
+    established->facts.epoch = verdicts::Facts::kNoEpoch;
   }
-  established->facts.grant_set = *grant_set;
   const claims::AccessToken& token = *established->token;
   thread_local std::string grants;
   if (!policy::WriteGrants(GrantsOf(token), &grants)) {

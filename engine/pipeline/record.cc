@@ -33,7 +33,7 @@ TOLLGATE_SLOW bool Record(Context& context, const sync::ReadScope& scope, const 
   const Principal& principal = *seen.principal;
   const AuditDuty duty = DutyOf(seen.tool);
   const auto resource = static_cast<size_t>(request.resource);
-  const audit::Record record = {
+  audit::Record record = {
       .time_ms = now.wall_s * 1000,
       .verdict = decision.verdict,
       .reason = decision.reason,
@@ -57,6 +57,8 @@ TOLLGATE_SLOW bool Record(Context& context, const sync::ReadScope& scope, const 
       .audit_id = seen.id,
       .traceparent = request.traceparent,
   };
+  // An introspection response may say more than there is room for.
+  if (audit::EncodedBytes(record) > audit::kRecordBytesMax) record.scopes = record.roles = {};
   return context.audit->Submit(record) || duty != AuditDuty::kMustRecord;
 }
 

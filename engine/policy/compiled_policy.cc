@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -291,11 +292,15 @@ CompiledPolicy::CompiledPolicy(const Policy& policy, std::span<const std::string
 }
 
 const CompiledTool* CompiledPolicy::FindResource(size_t server, std::string_view uri) const {
+  // Whoever calls chooses how long it is.
+  if (uri.size() > limits::kResourceUriBytesMax) return nullptr;
+  std::optional<bool> is_plain;  // Asked once, and only if there is a pattern.
   const auto find = [&](const Resources& resources) -> const CompiledTool* {
     if (const auto found = resources.exact.find(Abseil(uri)); found != resources.exact.end())
       return &found->second;
     for (const auto& [pattern, tool] : resources.patterns) {
-      if (pattern.Matches(uri)) return &tool;
+      if (!is_plain) is_plain = IsPlain(uri);
+      if (*is_plain ? pattern.MatchesPlain(uri) : pattern.text() == uri) return &tool;
     }
     return nullptr;
   };

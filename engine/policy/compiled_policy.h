@@ -39,11 +39,11 @@ class CompiledPolicy {
   CompiledPolicy& operator=(const CompiledPolicy&) = delete;
 
   // FetchTool begins to fetch what the policy has of the tool, or other object, of this name at a server, for
-  // FindTool.
+  // FindTool. Of resources there is nothing to fetch: they are looked for once it is known who asks.
   TOLLGATE_INLINE const CompiledTool* FetchTool(size_t server, McpObject object,
                                                 std::string_view name) const {
     if (object == McpObject::kResource) [[unlikely]]
-      return FindResource(server, name);
+      return nullptr;
     return TableOf(server, object).Candidate(name);
   }
 
@@ -52,7 +52,7 @@ class CompiledPolicy {
   TOLLGATE_INLINE const CompiledTool* FindTool(const CompiledTool* fetched, size_t server, McpObject object,
                                                std::string_view name) const {
     if (object == McpObject::kResource) [[unlikely]]
-      return fetched;
+      return FindResource(server, name);
     return TableOf(server, object).Has(*fetched, name) ? fetched : nullptr;
   }
 

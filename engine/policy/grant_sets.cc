@@ -1,6 +1,5 @@
 #include "policy/grant_sets.h"
 
-
 #include "base/limits.h"
 
 namespace tollgate::policy {

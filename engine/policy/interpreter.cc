@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/limits.h"
 #include "policy/resource_pattern.h"
 
 namespace tollgate::policy {
@@ -325,7 +326,8 @@ const AccessRule* RuleFor(const Policy& policy, const Target& target) {
     if (rule.object == McpObject::kResource) {
       std::string error;
       const std::optional<ResourcePattern> pattern = ResourcePattern::Parse(rule.name, &error);
-      if (!pattern || !pattern->Matches(target.name)) continue;
+      if (!pattern || target.name.size() > limits::kResourceUriBytesMax || !pattern->Matches(target.name))
+        continue;
       rank = {rule.server.empty(), pattern->kind(), SIZE_MAX - pattern->literal_bytes()};
     } else if (rule.name != target.name) {
       continue;

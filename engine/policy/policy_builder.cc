@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/ascii.h"
 #include "base/limits.h"
+#include "policy/claim_name.h"
 #include "policy/near_miss.h"
 #include "policy/resource_pattern.h"
 #include "policy/scope_pattern.h"
@@ -34,17 +35,6 @@ bool IsRoleToken(std::string_view role) {
   return !role.empty() && std::none_of(role.begin(), role.end(), [](char c) {
     return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
   });
-}
-
-// IsClaimName: a member, or an RFC 6901 JSON pointer.
-bool IsClaimName(std::string_view name) {
-  if (name.empty() || name.size() > limits::kClaimNameBytesMax) return false;
-  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }))
-    return false;
-  for (size_t at = name.find('~'); name.front() == '/' && at != name.npos; at = name.find('~', at + 1)) {
-    if (at + 1 == name.size() || (name[at + 1] != '0' && name[at + 1] != '1')) return false;
-  }
-  return true;
 }
 
 // Examiner looks at one part after the other and writes down what is wrong.
@@ -252,7 +242,7 @@ class Examiner {
 
   void ExaminePredicate(size_t i, size_t item) {
     const Predicate& predicate = rules_[i].predicates[item];
-    if (!IsClaimName(predicate.claim))
+    if (!policy::IsClaimName(predicate.claim))
       Error(Part::kRule, i, "predicates", "has a predicate without a claim, or with a bad pointer", item);
     const bool fits = predicate.operation == Predicate::Operator::kPresent  ? predicate.values.empty()
                       : predicate.operation == Predicate::Operator::kEquals ? predicate.values.size() == 1

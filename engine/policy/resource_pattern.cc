@@ -240,8 +240,12 @@ std::optional<ResourcePattern> ResourcePattern::Parse(std::string_view text, std
 }
 
 bool ResourcePattern::Matches(std::string_view uri) const {
+  return uri == text_ || (IsPlain(uri) && MatchesPlain(uri));
+}
+
+bool ResourcePattern::MatchesPlain(std::string_view uri) const {
   if (uri == text_) return true;
-  if (kind_ == Kind::kExact || !uri.starts_with(literals_.front()) || !IsPlain(uri)) return false;
+  if (kind_ == Kind::kExact || !uri.starts_with(literals_.front())) return false;
   size_t at = literals_.front().size();
   bool in_query = false;
   // TakeUntil takes what a variable or the star stands for.

@@ -29,8 +29,11 @@ class ResourcePattern {
   // and likewise &. Does not allocate; at most in the time of comparing each character of one with each of
   // the other, and usually of reading both once.
   bool Matches(std::string_view uri) const;
+  // MatchesPlain is Matches of a URI that IsPlain, for whoever has found that out.
+  bool MatchesPlain(std::string_view uri) const;
 
   Kind kind() const { return kind_; }
+  std::string_view text() const { return text_; }
   size_t literal_bytes() const { return literal_bytes_; }  // Of several of a kind that match, the most count.
 
  private:

@@ -23,6 +23,8 @@ uint64_t ToolTable::HashOdd(uint64_t seed, std::string_view name) {
 }
 
 bool ToolTable::HasOddName(const CompiledTool& tool, std::string_view name) const {
+  // Longer than any that a rule has: it may be as long as an empty cell says.
+  if (name.size() > limits::kToolBytesMax) return false;
   if (name.size() > CompiledTool::kNameBytes) return name == long_names_[Word(tool.name.data())];
   return name == std::string_view(tool.name.data(), name.size());
 }

@@ -28,19 +28,20 @@ class ByteRing {
   // size_max is the longest record: half of the ring, so that each finds room in one piece in an empty one.
   size_t size_max() const { return bytes_ / 2 - kHead; }
 
-  // Claim returns room for a record of `size` bytes, 8-byte aligned, or null if there is none now. Without
-  // Publish nobody sees it, and the next Claim returns the same room.
-  TOLLGATE_INLINE std::byte* Claim(size_t size) {
+  // Claim returns room for a record of `size` bytes, 8-byte aligned, or null if there is none now, or then
+  // would not be `kept` bytes more. Without Publish nobody sees it, and the next Claim returns the same room.
+  TOLLGATE_INLINE std::byte* Claim(size_t size, size_t kept = 0) {
     if (size > size_max()) [[unlikely]]
       return nullptr;
     const uint64_t place = written_here_ & (bytes_ - 1);
     const uint64_t whole = Whole(size), to_end = bytes_ - place;
     const uint64_t skipped = to_end < whole ? to_end : 0;
     const uint64_t end = written_here_ + skipped + whole;
-    if (end - released_seen_ > bytes_) {
+    const uint64_t limit = bytes_ - kept;
+    if (end - released_seen_ > limit) {
       // Ordering: acquire pairs with the release in Release: the reader has done with what was there.
       released_seen_ = released_.load(std::memory_order_acquire);
-      if (end - released_seen_ > bytes_) return nullptr;
+      if (end - released_seen_ > limit) return nullptr;
     }
     std::byte* at = memory_.get() + place;
     if (skipped != 0) {

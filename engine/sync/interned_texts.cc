@@ -24,6 +24,9 @@ struct InternedTexts::State {
     if (found == numbers.end()) return std::nullopt;
     return found->second;
   }
+  bool HasRoom(std::string_view text) const {
+    return numbers.size() < num_texts_max && text.size() <= bytes_max - num_bytes;
+  }
 };
 
 InternedTexts::InternedTexts(size_t num_texts_max, size_t bytes_max)
@@ -32,17 +35,18 @@ InternedTexts::InternedTexts(size_t num_texts_max, size_t bytes_max)
 
 InternedTexts::~InternedTexts() = default;
 
-std::optional<uint32_t> InternedTexts::Intern(std::string_view text,
-                                              absl::FunctionRef<void(uint32_t)> on_new) {
+std::optional<uint32_t> InternedTexts::Intern(std::string_view text, absl::FunctionRef<void(uint32_t)> on_new,
+                                              bool may_be_new) {
   State& state = *state_;
   {
     const std::shared_lock lock(state.mutex);
     if (const std::optional<uint32_t> known = state.Find(text); known.has_value()) return known;
+    if (!may_be_new || !state.HasRoom(text)) return std::nullopt;
   }
   const std::lock_guard lock(state.mutex);
   if (const std::optional<uint32_t> known = state.Find(text); known.has_value()) return known;
+  if (!state.HasRoom(text)) return std::nullopt;
   const auto number = static_cast<uint32_t>(state.numbers.size());
-  if (number == state.num_texts_max || text.size() > state.bytes_max - state.num_bytes) return std::nullopt;
   const size_t padded = (text.size() + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
   state.bytes.push_back(std::make_unique<char[]>(padded));
   char* const copy = state.bytes.back().get();

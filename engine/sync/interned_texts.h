@@ -41,11 +41,13 @@ class InternedTexts {
   InternedTexts(size_t num_texts_max, size_t bytes_max);
   ~InternedTexts();
 
-  // Intern returns the number of `text`; nullopt if there is no room for a new one. `on_new` is called with a
-  // number that is given for the first time, under the lock and before anybody else has it. Takes a lock;
-  // allocates for a new text alone.
+  // Intern returns the number of `text`; nullopt if it is a new one, and there is no room for it or it may
+  // not be. `on_new` is called with a number that is given for the first time, under the lock and before
+  // anybody else has it. Takes a lock, and one that keeps others out for a new text alone, which is all that
+  // it allocates for.
   std::optional<uint32_t> Intern(
-      std::string_view text, absl::FunctionRef<void(uint32_t)> on_new = [](uint32_t) {});
+      std::string_view text, absl::FunctionRef<void(uint32_t)> on_new = [](uint32_t) {},
+      bool may_be_new = true);
 
   // Text takes a number that Intern returned (on any thread, with the number handed on properly). Wait-free.
   // Valid as long as this object.

@@ -21,7 +21,9 @@ struct Facts {
   int64_t valid_through_s = 0;
   int64_t verified_at_mono_ms = 0;
   uint64_t audience = 0;  // Bit r: the token is meant for resource r.
-  // The lower half of the epoch that was read before the signature was verified, or at the last re-check.
+  // The lower half of the epoch that was read before the signature was verified, or at the last re-check;
+  // kNoEpoch: it is to be re-checked each time, and grant_set says nothing.
+  static constexpr uint32_t kNoEpoch = UINT32_MAX;
   uint32_t epoch = 0;
   uint32_t grant_set = 0;  // What the policy of that epoch makes of the token: policy::GrantSets.
   Algorithm algorithm{};

@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 constexpr size_t kTextsMax = 65'536;
 constexpr size_t kTextBytesMax = size_t{8} << 20;
+constexpr size_t kTextMax = 4096;  // Of one of them.
 // A subject may displace a thirty-second of what all displace, an issuer half of it.
 constexpr size_t kSubjectShare = 32;
 constexpr size_t kIssuerShare = 2;
@@ -226,6 +227,20 @@ uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
          uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
 }
 
+// InternText keeps a name for ever; nullopt if it is too long for that, or new and there is no room, or this
+// issuer has taken half of it.
+std::optional<uint32_t> VerdictCache::InternText(uint32_t issuer, std::string_view text) {
+  if (text.size() > kTextMax) return std::nullopt;
+  // A short one takes its part of the numbers.
+  const auto cost = static_cast<uint32_t>(std::max(text.size(), kTextBytesMax / kTextsMax));
+  std::atomic<uint32_t>& taken = texts_taken_[issuer % texts_taken_.size()];
+  // Ordering: relaxed, all; bounds that need not be exact.
+  const bool may_be_new = !several_issuers_.load(std::memory_order_relaxed) ||
+                          taken.load(std::memory_order_relaxed) + cost <= kTextBytesMax / 2;
+  return texts_.Intern(
+      text, [&](uint32_t) { taken.fetch_add(cost, std::memory_order_relaxed); }, may_be_new);
+}
+
 // Pack makes the image of an entry; false if it does not fit.
 bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   const Facts& facts = entry.facts;
@@ -259,7 +274,7 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   char* at = std::copy(entry.names.audit_id.begin(), entry.names.audit_id.end(), cold.bytes.data());
   for (size_t i = 0; i < names.size(); ++i) {
     if (interned[i]) {
-      const std::optional<uint32_t> number = texts_.Intern(names[i]);
+      const std::optional<uint32_t> number = InternText(entry.issuer, names[i]);
       if (!number.has_value()) return false;
       const auto packed = static_cast<uint16_t>(*number);
       std::memcpy(at, &packed, sizeof packed);

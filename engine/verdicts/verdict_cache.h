@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
@@ -178,6 +179,7 @@ class VerdictCache {
   }
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
+  std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
   size_t num_slots_ = 0;
@@ -194,6 +196,8 @@ class VerdictCache {
   // as the number is made, before anybody has it.
   sync::InternedTexts audiences_;
   std::array<uint64_t, kAudiencesMax> audience_masks_{};
+  // What issuers have taken of the texts, in bytes; by their positions, several of which may share a cell.
+  std::array<std::atomic<uint32_t>, 256> texts_taken_{};
   const std::array<uint64_t, 2> owner_secret_;
   InsertShare subject_share_;
   std::atomic<uint32_t> moves_in_vain_{0};  // Insertions since the last that found room by moving others.

@@ -46,6 +46,39 @@ TEST_F(Validate, ReadsEveryClaim) {
   EXPECT_THAT(token.roles, ElementsAre("admin", "auditor"));
 }
 
+// Whoever is taken for a user may do what services may not.
+TEST_F(Validate, TellsUsersServicesAndAgentsApart) {
+  const auto kind = [this](const Profile& profile, const json& patch) {
+    claims::Expectations lax = expectations;
+    lax.profile = profile;
+    lax.profile.any_type = true;
+    lax.profile.subject_required = false;
+    lax.profile.must_equal.clear();
+    json claims = TokenReader::GoodClaims();
+    for (const char* name : {"azp", "appid", "cid"}) claims[name] = claims["client_id"];
+    claims.merge_patch(patch);
+    EXPECT_EQ(reader.Read(claims, lax), Reason::kNone) << claims;
+    return reader.token().kind;
+  };
+  using enum PrincipalKind;
+  const Profile standard = Profile::Rfc9068();
+  EXPECT_EQ(kind(standard, json::object()), kUser);
+  EXPECT_EQ(kind(standard, {{"sub", "client-1"}}), kService);
+  EXPECT_EQ(kind(standard, {{"sub", nullptr}}), kService) << "nobody has logged in";
+  EXPECT_EQ(kind(standard, {{"sub", "client-1@clients"}}), kUser) << "another provider's way";
+  EXPECT_EQ(kind(standard, {{"act", {{"sub", "a"}}}, {"sub", "client-1"}}), kAgent);
+  EXPECT_EQ(kind(Profile::Auth0(), json::object()), kUser);
+  EXPECT_EQ(kind(Profile::Auth0(), {{"sub", "client-1@clients"}}), kService);
+  EXPECT_EQ(kind(Profile::Auth0(), {{"sub", "client-2@clients"}}), kUser);
+  EXPECT_EQ(kind(Profile::Auth0(), {{"gty", "client-credentials"}}), kService);
+  EXPECT_EQ(kind(Profile::EntraV2(), {{"scp", "Files.Read"}}), kUser);
+  EXPECT_EQ(kind(Profile::EntraV2(), {{"roles", {"Files.Read.All"}}}), kService)
+      << "no scp: an application's";
+  EXPECT_EQ(kind(Profile::EntraV2(), {{"scp", "Files.Read"}, {"idtyp", "app"}}), kService);
+  EXPECT_EQ(kind(Profile::Keycloak(), {{"clientAddress", "203.0.113.7"}}), kService);
+  EXPECT_EQ(kind(Profile::Keycloak(), json::object()), kUser);
+}
+
 TEST_F(Validate, NothingOfAnEarlierTokenIsLeft) {
   json claims = TokenReader::GoodClaims();
   claims["roles"] = {"admin"};

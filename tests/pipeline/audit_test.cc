@@ -298,5 +298,29 @@ TEST_F(AuditTest, LongNamesAreCachedAndRecordedWhole) {
   EXPECT_EQ(principal_.client_id(), std::string(300, 'c'));
 }
 
+// Whoever has no token may be denied as often as they like: it must not stop those who have one.
+TEST_F(AuditTest, AFloodOfStrangersLeavesRoomForWhatMustBeRecorded) {
+  const std::string token = Token();
+  EXPECT_TRUE(Check(token, "must").allowed());
+  for (int i = 0; i < 5'000; ++i) Check("forged", std::string(1'000, 'x'));
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(Check(token, "must").allowed()) << i;
+  engine_->RunBackground(std::chrono::milliseconds(0));
+  EXPECT_GT(engine_->ReadMetrics().audit_lost, 1'000u) << "the strangers'";
+}
+
+TEST_F(AuditTest, WhatIsGivenUpForWantOfARecordIsLostOnce) {
+  const std::string authorization = "Bearer " + Token();
+  Check(authorization.substr(7), "must");
+  sink_->failing = true;
+  engine_->RunBackground(std::chrono::milliseconds(0));
+  Decision decision;
+  engine_->CheckWithin(std::chrono::milliseconds(0), {.authorization = authorization, .tool = "must"},
+                       &decision);
+  EXPECT_EQ(decision.reason, Reason::kNotRecorded);
+  sink_->failing = false;
+  for (int turn = 0; turn < 2; ++turn) engine_->RunBackground(std::chrono::milliseconds(0));
+  EXPECT_EQ(engine_->ReadMetrics().audit_lost, 1u);
+}
+
 }  // namespace
 }  // namespace tollgate

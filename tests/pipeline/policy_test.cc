@@ -332,7 +332,7 @@ TEST_F(PolicyTest, APolicyThatTheEngineCannotServeChangesNothing) {
   EXPECT_EQ(engine_->ReadMetrics().rechecks, 0u);
 }
 
-TEST_F(PolicyTest, AClaimIsCachedAtWhateverLengthATokenCanHaveIt) {
+TEST_F(PolicyTest, ALongClaimIsCachedWholeAndAVeryLongOneNot) {
   Use([](PolicyBuilder& builder) {
     builder.AddRule({.name = "search",
                      .any_valid_token = true,
@@ -343,7 +343,13 @@ TEST_F(PolicyTest, AClaimIsCachedAtWhateverLengthATokenCanHaveIt) {
   };
   EXPECT_EQ(with(1'000), Reason::kNone);
   EXPECT_EQ(with(999), Reason::kClaimNotAsNeeded);
-  EXPECT_EQ(with(9'000), Reason::kClaimNotAsNeeded);
+  EXPECT_EQ(with(3'900), Reason::kClaimNotAsNeeded);
+  const std::string token = Mint([](idp::json& claims) { claims["note"] = std::string(9'000, 'x'); });
+  for (int seen = 0; seen < 2; ++seen) {
+    const Decision decision = Check(token);
+    EXPECT_EQ(decision.reason, Reason::kClaimNotAsNeeded);
+    EXPECT_FALSE(decision.was_cached || decision.from_cache);
+  }
 }
 
 TEST_F(PolicyTest, AShadowPolicyIsHeldAgainstTheOneInForceAndChangesNothing) {
@@ -402,6 +408,88 @@ TEST_F(PolicyTest, AShadowPolicyIsHeldAgainstTheOneInForceAndChangesNothing) {
                      builder.AddRule({.name = "search", .any_valid_token = true});
                    }))
                    .ok());
+}
+
+// Its length is what an empty cell of a table of names has in the place of one.
+TEST_F(PolicyTest, ANameOfAnyLengthIsJustUnknown) {
+  const std::string authorization = "Bearer " + Token();
+  for (const size_t size : {size_t{256}, size_t{257}, size_t{4096}, size_t{65'534}, size_t{65'535},
+                            size_t{65'536}, size_t{1} << 20}) {
+    const std::string name(size, 'x'), uri = "file:///docs/7/" + name;
+    for (const McpObject object :
+         {McpObject::kMethod, McpObject::kTool, McpObject::kPrompt, McpObject::kResource}) {
+      Decision decision;
+      engine_->Check({.authorization = authorization, .tool = name, .object = object}, &decision);
+      EXPECT_EQ(decision.reason, Reason::kUnknownTool) << size;
+    }
+    Decision decision;
+    engine_->Check({.authorization = authorization, .tool = uri, .object = McpObject::kResource}, &decision);
+    EXPECT_EQ(decision.reason, size < 2000 ? Reason::kNone : Reason::kUnknownTool) << size;
+  }
+}
+
+// Each of more sets than there are numbers for: tokens are cached all the same, and decided rightly.
+TEST_F(PolicyTest, TokensBeyondTheSetsOfGrantsAreCachedAndVerifiedOnce) {
+  constexpr size_t kScopes = 13;  // 8192 sets.
+  Use(
+      [](PolicyBuilder& builder) {
+        builder.AddClass({.name = "read"});
+        for (size_t i = 0; i < kScopes; ++i)
+          builder.AddRule({.name = "tool-" + std::to_string(i), .scopes = {"scope-" + std::to_string(i)}});
+      },
+      [](Config& config) { config.verdict_cache_bytes = size_t{64} << 20; });
+  const auto token = [this](size_t set) {
+    std::string scope = "openid";
+    for (size_t i = 0; i < kScopes; ++i) {
+      if ((set >> i & 1) != 0) scope += " scope-" + std::to_string(i);
+    }
+    return idp::Mint(key_, Claims(scope));
+  };
+  size_t set = 0;
+  for (; engine_->ReadMetrics().grant_sets_full == 0 && set < (size_t{1} << kScopes); ++set)
+    Check(token(set));
+  ASSERT_LT(set, size_t{1} << kScopes);
+  const std::string beyond = token(0b1'0101'0101'0101);
+  EXPECT_TRUE(Check(beyond, "tool-0").was_cached);
+  const uint64_t verified = Verifications();
+  for (size_t i = 0; i < kScopes; ++i) {
+    const Decision decision = Check(beyond, "tool-" + std::to_string(i));
+    EXPECT_TRUE(decision.from_cache);
+    EXPECT_EQ(decision.reason, i % 2 == 0 ? Reason::kNone : Reason::kInsufficientScope) << i;
+  }
+  EXPECT_EQ(Verifications(), verified);
+  // Another policy has numbers for it again.
+  ASSERT_TRUE(engine_
+                  ->SetPolicy(Build([](PolicyBuilder& builder) {
+                    builder.AddClass({.name = "read"});
+                    builder.AddRule({.name = "tool-0", .scopes = {"scope-1"}});
+                  }))
+                  .ok());
+  EXPECT_EQ(Check(beyond, "tool-0").reason, Reason::kInsufficientScope);
+  const uint64_t rechecks = engine_->ReadMetrics().rechecks;
+  EXPECT_EQ(Check(beyond, "tool-0").reason, Reason::kInsufficientScope);
+  EXPECT_EQ(engine_->ReadMetrics().rechecks, rechecks);
+  EXPECT_EQ(Verifications(), verified);
+}
+
+TEST_F(PolicyTest, AServerThatIsMeantAndNotNamedIsRefused) {
+  for (const char* server : {"https://mcp.example/mcp/", "https://MCP.example/mcp"}) {
+    absl::StatusOr<Policy> policy =
+        PolicyBuilder().AddRule({.name = "t", .scopes = {"s"}, .server = server}).Build();
+    if (!policy.ok()) continue;  // No canonical URI at all.
+    const absl::Status status = engine_->SetPolicy(*policy);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(status.message().find("did you mean \"https://mcp.example/mcp\""), std::string_view::npos)
+        << status;
+  }
+  EXPECT_TRUE(engine_
+                  ->SetPolicy(Build([](PolicyBuilder& builder) {
+                    builder.AddRule(
+                        {.name = "t", .scopes = {"s"}, .server = "https://elsewhere.example/mcp"});
+                    builder.AddRule({.name = "search", .scopes = {"s"}});
+                  }))
+                  .ok())
+      << "another engine's";
 }
 
 }  // namespace

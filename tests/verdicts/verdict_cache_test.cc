@@ -78,7 +78,7 @@ TEST(VerdictCache, DoesNotStoreWhatItCannotKeepExactly) {
     const bool not_there = user.Insert(Token(1), entry) == kUnstorable && !user.Has(Token(1));
     return not_there;
   };
-  const std::string long_name(Details::kBytes + 1, 's');
+  const std::string long_name(Details::kBytes + 1, 's'), long_text(4097, 't');
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.valid_through_s = int64_t{UINT32_MAX} + 1; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.valid_through_s = -1; }));
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.valid_from_s = int64_t{UINT32_MAX} + 1; }));
@@ -106,6 +106,9 @@ TEST(VerdictCache, DoesNotStoreWhatItCannotKeepExactly) {
   EXPECT_TRUE(refused([](auto* entry) { entry->facts.key.generation = limits::kKeyGenerationMax + 1; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.subject = long_name; }));
   EXPECT_TRUE(refused([&](auto* entry) { entry->names.jwt_id = long_name; }));
+  EXPECT_TRUE(refused([&](auto* entry) { entry->names.grants = long_text; }));
+  EXPECT_TRUE(refused([&](auto* entry) { entry->names.audit_id = "sixteen bytes..."; }))
+      << "not in this cache";
   EXPECT_FALSE(refused([](auto*) {}));
 }
 
@@ -148,6 +151,24 @@ TEST(VerdictCache, RemembersABoundedNumberOfLongRoleLists) {
   EXPECT_EQ(stored + refused, 12'000u);
   EXPECT_GT(stored, 6'000u);
   EXPECT_GT(refused, 1'000u);
+}
+
+// What is kept for ever must not be one issuer's alone.
+TEST(VerdictCache, LongTextsOfOneIssuerLeaveHalfOfTheRoomToOthers) {
+  CacheUser user(size_t{64} << 20, 2);
+  const auto insert = [&](uint32_t issuer, uint64_t number) {
+    VerdictCache::Entry entry = EntryOf(number);
+    const std::string grants = std::to_string(number) + std::string(2000, 'g');
+    entry.issuer = issuer;
+    entry.names.grants = grants;
+    return user.Insert(Token(number), entry) != kUnstorable;
+  };
+  size_t stored = 0;
+  for (uint64_t i = 0; i < 4'000; ++i) stored += insert(1, i);
+  EXPECT_GT(stored, 1'500u);
+  EXPECT_LT(stored, 2'200u);
+  for (uint64_t i = 10'000; i < 11'000; ++i) EXPECT_TRUE(insert(2, i)) << i;
+  EXPECT_TRUE(insert(1, 0)) << "what is known costs nothing";
 }
 
 TEST(VerdictCache, RemembersABoundedNumberOfAudiences) {

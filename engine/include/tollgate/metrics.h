@@ -26,7 +26,8 @@ struct Metrics {
   uint64_t not_cached_too_long = 0;  // Facts or token longer than a record; allowed, but verified each time.
   // Not cached, because the cache is full and this subject or issuer has displaced its share.
   uint64_t not_cached_over_share = 0;
-  // Not cached, because the policy has been asked about too many different sets of grants.
+  // Times that the policy had been asked about too many different sets of grants for one more to be kept:
+  // such tokens are cached, but evaluated each time.
   uint64_t grant_sets_full = 0;
   // Hits re-examined after a revocation or a change of the policy, without verifying again.
   uint64_t rechecks = 0;

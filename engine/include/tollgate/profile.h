@@ -57,6 +57,10 @@ struct TOLLGATE_API Profile {
   // Claims by which the provider marks a token of a client for itself, beside a `sub` that is the client's
   // own id: {claim, value}, or {claim, ""} where its presence says so. See PrincipalKind.
   std::vector<std::pair<std::string, std::string>> service_marks{};
+  // A subject that is the client's id with this behind it is the client, too (Auth0: "@clients").
+  std::string service_subject_suffix{};
+  // Only users' tokens have this claim (Entra ID: "scp"). Empty: there is none such.
+  std::string user_claim{};
   // Of a templated issuer: what the keys' own member `issuer` is, a template too; empty: the issuer.
   std::string key_issuer{};
   // Where the provider's own metadata leads beside the issuer's host; see IssuerConfig::discovery_hosts.
