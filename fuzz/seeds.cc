@@ -375,6 +375,27 @@ void AddAuthorization(Seeds& seeds) {
                                       {"list", "Bearer abc, Bearer def"}};
 }
 
+void AddChallenge(Seeds& seeds) {
+  // The reason by its place in kReasons; then resource, scopes and acr values.
+  const auto input = [](char reason, const std::string& resource, const std::string& scopes,
+                        const std::string& acr = "") {
+    return std::string(1, reason) + resource + '\0' + scopes + '\0' + acr;
+  };
+  const std::string mcp = "https://mcp.example/mcp";
+  auto& challenge = seeds["challenge_grammar"];
+  challenge["no-credential"] = input('\x01', mcp, "files:read");
+  challenge["step-up"] = input('\x04', mcp, "files:read offline_access files:write");
+  challenge["offline-access-alone"] = input('\x04', mcp, "offline_access");
+  challenge["authenticate"] = input('\x08', mcp, "files:read", "loa2 loa3");
+  challenge["forbidden"] = input('\x05', mcp, "files:read");
+  challenge["quotes"] = input('\x04', "https://mcp.example/\"x", "a\"b \\c", "x\"");
+  challenge["looks-like-a-parameter"] = input('\x03', "https://mcp.example/?scope=x", "scope=x");
+  challenge["query"] = input('\x02', "https://mcp.example/?a=b", "a");
+  challenge["user"] = input('\x01', "https://alice@mcp.example/", "a");
+  challenge["no-url"] = input('\x01', "mcp", "");
+  challenge["line-break"] = input('\x01', mcp + "\r\nx: y", "a\r\nb");
+}
+
 void AddEngine(Seeds& seeds) {
   // Tool ('0' is 48 % 6, the first of kTools), resource.
   const std::string search = "00", remove = "10", ping = "20", pay = "30", delegate = "40", unknown = "50";
@@ -701,11 +722,11 @@ void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"fa
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add : {AddBase64Url,   AddJson,   AddJws,        AddHeader,          AddIntrospection,
-                         AddMetadata,    AddJwks,   AddClaims,     AddAuthorization,   AddEngine,
-                         AddRefresh,     AddPolicy, AddPolicyFile, AddResourcePattern, AddCacheTag,
-                         AddKeySnapshot, AddMcp,    AddMcpList,    AddSignedJwks,      AddSignedAnswers,
-                         AddAudit,       AddCanary}) {
+  for (const auto add : {AddBase64Url,   AddJson,      AddJws,        AddHeader,          AddIntrospection,
+                         AddMetadata,    AddJwks,      AddClaims,     AddAuthorization,   AddEngine,
+                         AddRefresh,     AddPolicy,    AddPolicyFile, AddResourcePattern, AddCacheTag,
+                         AddKeySnapshot, AddMcp,       AddMcpList,    AddSignedJwks,      AddSignedAnswers,
+                         AddAudit,       AddChallenge, AddCanary}) {
     add(seeds);
   }
   return seeds;
