@@ -228,7 +228,7 @@ TEST(ExplanationTest, MarksForTerminals) {
 }
 
 TEST(ExplanationTest, IsOneLineOfJsonForMachines) {
-  const json claims = {{"scope", "crm:read"}};
+  const json claims = {{"sub", "alice"}, {"scope", "crm:read"}};
   EXPECT_EQ(
       Explained(Built(Crm()), claims, {.server = kCrm, .name = "crm_serch"}, Form::kJson),
       R"({"verdict":"deny","reason":"unknown_tool","object":"tool","name":"crm_serch",)"

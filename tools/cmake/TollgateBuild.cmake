@@ -55,8 +55,6 @@ function(tollgate_room name)
     # GCC 12 gathers scalars into a vector through the stack, where a load that spans two stores waits for both: a
     # comparison of a tool's name took 5 ns longer.
     target_compile_options(tollgate_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-vectorize>)
-    # Nor unique symbols, which objcopy does not make local: a host would have some of libtollgate.a's twice.
-    target_compile_options(tollgate_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   else()
     add_library(tollgate_${name} INTERFACE)
     target_include_directories(tollgate_${name} INTERFACE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/engine/include)

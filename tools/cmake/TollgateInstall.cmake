@@ -40,11 +40,15 @@ set_target_properties(tollgate_shared PROPERTIES
 
 # Groups are dissolved before hidden symbols become local: a host that includes our headers has groups of the same names,
 # and a linker that keeps the host's copy would drop the sections that our local symbols need.
+# Unique symbols (statics of inline functions, such as the digits of std::to_string) are weakened first: objcopy makes none of
+# them local, and the host has them, too. Nothing undefined becomes weak by that: the linker would leave it out.
 set(relocatable "${CMAKE_CURRENT_BINARY_DIR}/tollgate.o")
 add_custom_command(
   OUTPUT "${relocatable}"
   COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${relocatable}" ${room_objects}
     $<TARGET_FILE:BoringSSL::crypto>
+  COMMAND "${CMAKE_OBJCOPY}" --wildcard --weaken-symbol=_ZZN* --weaken-symbol=_ZN4absl*kMovedFromStringE
+    "${relocatable}"
   COMMAND "${CMAKE_OBJCOPY}" --localize-hidden --wildcard --keep-global-symbol=_ZN8tollgate*
     --keep-global-symbol=_ZNK8tollgate* --keep-global-symbol=_ZT?N8tollgate* --keep-global-symbol=tollgate_*
     "${relocatable}"

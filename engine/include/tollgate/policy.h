@@ -39,7 +39,7 @@ enum class IntrospectionOutage : uint8_t {
 // PrincipalKind says what kind of caller a token speaks for.
 enum class PrincipalKind : uint8_t {
   kUser,     // Somebody who has logged in, through a client.
-  kService,  // A client for itself (RFC 6749 section 4.4): `sub` is the client's id.
+  kService,  // A client for itself (RFC 6749 section 4.4): `sub` is its id, or there is none; see Profile.
   kAgent,    // An actor for somebody else: the token has `act` (RFC 8693 section 4.1).
 };
 
