@@ -327,12 +327,12 @@ TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, u
     if (i != kGrants) principal->Set(kFields[i], names[i].begin, names[i].size);
   }
   if (!fits) return FillLong(context, found, issuer, principal, audit_id);
-  size_t begin = names[kGrants].begin;
-  const policy::GrantsHead head = policy::ReadHead({to + begin, names[kGrants].size});
-  begin += sizeof head;
-  principal->Set(Principal::kScope, begin, head.scope_bytes);
-  principal->Set(Principal::kRoles, begin += head.scope_bytes, head.roles_bytes);
-  principal->Set(Principal::kActors, begin += head.roles_bytes, head.actors_bytes);
+  const size_t grants = names[kGrants].begin;
+  const policy::GrantsHead head = policy::ReadHead({to + grants, names[kGrants].size});
+  const size_t scope = grants + sizeof head, roles = scope + head.scope_bytes;
+  principal->Set(Principal::kScope, scope, head.scope_bytes);
+  principal->Set(Principal::kRoles, roles, head.roles_bytes);
+  principal->Set(Principal::kActors, roles + head.roles_bytes, head.actors_bytes);
   principal->SetKind(head.kind);
   return true;
 }

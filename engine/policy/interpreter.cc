@@ -84,6 +84,7 @@ std::optional<std::string> TokenNameOf(const RoleRule& role, const Caller& calle
 
 std::vector<Holding> Sorted(const std::map<std::string, std::string>& through_by_name) {
   std::vector<Holding> holdings;
+  holdings.reserve(through_by_name.size());
   for (const auto& [name, through] : through_by_name) holdings.push_back({name, through});
   return holdings;
 }
@@ -103,6 +104,7 @@ std::string Listed(const std::vector<Text>& texts, std::string_view separator = 
 template <typename Kind>
 std::string NamesOf(const std::vector<Kind>& kinds) {
   std::vector<std::string_view> names;
+  names.reserve(kinds.size());
   for (const Kind kind : kinds) names.push_back(NameOf(kind));
   return Listed(names, " or ");
 }
