@@ -25,7 +25,8 @@ class RealClock final : public Clock {
 }  // namespace
 
 const Clock& SystemClock() {
-  static const RealClock clock;
+  // Never destroyed: an engine in static storage reads it at its own end.
+  static const RealClock& clock = *new RealClock;
   return clock;
 }
 

@@ -121,7 +121,7 @@ class RealFiles final : public FileSystem {
 }  // namespace
 
 FileSystem& SystemFiles() {
-  static RealFiles files;
+  static RealFiles& files = *new RealFiles;  // Never destroyed; see SystemClock.
   return files;
 }
 
