@@ -393,6 +393,7 @@ void AddChallenge(Seeds& seeds) {
   challenge["query"] = input('\x02', "https://mcp.example/?a=b", "a");
   challenge["user"] = input('\x01', "https://alice@mcp.example/", "a");
   challenge["no-url"] = input('\x01', "mcp", "");
+  challenge["scope-like-a-parameter"] = input('\x01', mcp, "files:read x:error=");
   challenge["line-break"] = input('\x01', mcp + "\r\nx: y", "a\r\nb");
 }
 

@@ -35,10 +35,10 @@ bool IsHostAndPort(std::string_view authority) {
           std::all_of(port.begin() + 1, port.end(), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
-// ReadsLikeAParameter: clients find parameters by a search of the whole challenge, where the URL stands, too.
-// To encode the '=' would make another URL of it.
-bool ReadsLikeAParameter(std::string_view url) {
-  std::string lower(url);
+// ReadsLikeAParameter: clients find parameters by a search of the whole challenge, where all values stand,
+// too. To encode the '=' would make another URL, or scope, of it.
+bool ReadsLikeAParameter(std::string_view value) {
+  std::string lower(value);
   std::transform(lower.begin(), lower.end(), lower.begin(), ascii::Lower);
   constexpr std::string_view kNames[] = {
       "scope=", "error=", "error_description=", "error_uri=", "realm=", "resource_metadata="};
@@ -64,6 +64,7 @@ class Parameters {
  public:
   void Add(std::string_view name, std::string_view value) {
     if (value.empty() || !std::all_of(value.begin(), value.end(), IsQuotable)) return;
+    if (ReadsLikeAParameter(value)) return;
     text_ += text_.empty() ? "Bearer " : ", ";
     text_.append(name).append("=\"").append(value).append("\"");
   }

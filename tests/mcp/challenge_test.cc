@@ -152,5 +152,10 @@ TEST(Challenge, EveryReasonMakesOneThatClientsRead) {
   EXPECT_GT(challenges, 30u);
 }
 
+TEST(Challenge, NoScopeReadsLikeAParameter) {
+  const std::string challenge = Challenge(Denied(Reason::kNoCredential), kUrl, "files:read x:error=");
+  EXPECT_EQ(challenge, "Bearer resource_metadata=\"" + std::string(kUrl) + "\"");
+}
+
 }  // namespace
 }  // namespace tollgate

@@ -34,10 +34,10 @@ TOLLGATE_API std::string ResourceMetadataJson(const ResourceMetadata& metadata);
 // section 5.1), empty where there is to be none: for a plain 403 and for what is wrong with an MCP message.
 // `metadata_url` and `scopes`, all that the operation needs (Engine::ScopesFor), are put into it unless they
 // are empty, or have a character that a quoted string does not hold as it is (beyond visible ASCII and space,
-// a quotation mark, a backslash). As MCP clients need it: Bearer is the first scheme, with one space behind
-// it; no `error` where there was no credential; `error_description` is last, and holds nothing that looks
-// like a parameter. `acr_values` (Engine::AcrValuesFor) is put into a challenge to authenticate otherwise
-// (RFC 9470 section 3) alone.
+// a quotation mark, a backslash), or a text such as "error=". As MCP clients need it: Bearer is the first
+// scheme, with one space behind it; no `error` where there was no credential; `error_description` is last,
+// and holds nothing that looks like a parameter. `acr_values` (Engine::AcrValuesFor) is put into a challenge
+// to authenticate otherwise (RFC 9470 section 3) alone.
 TOLLGATE_API std::string Challenge(const Decision& decision, std::string_view metadata_url,
                                    std::string_view scopes, std::string_view acr_values = {});
 
