@@ -22,6 +22,8 @@ class Forgets final : public AuditSink {
   absl::Status Write(std::span<const std::string_view>) override { return absl::OkStatus(); }
 };
 
+constexpr AuditId kAuditId = {1, 2, 3};
+
 Record AllowedCall() {
   return {.time_ms = 1'800'000'000'000,
           .verdict = Verdict::kAllow,
@@ -38,7 +40,7 @@ Record AllowedCall() {
           .scopes = "customers:read customers:write invoices:read",
           .roles = "support",
           .key_id = "k-2026-11",
-          .audit_id = {1, 2, 3},
+          .audit_id = kAuditId,
           .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
 }
 

@@ -254,10 +254,9 @@ void AddResource(Object& event, const Record& record) {
 
 void AppendDecision(const LineHead& head, const Record& record, std::string* out) {
   const bool allowed = record.verdict == Verdict::kAllow;
-  const bool has_id = record.audit_id != AuditId{};
   Object event(out);
   AddEvent(event, head, record.time_ms, kApiActivity, kOther, NameOfObject(record.object),
-           allowed ? kInformational : kLow, has_id ? Hex(record.audit_id) : std::string());
+           allowed ? kInformational : kLow, Hex(record.audit_id));
   event.Add("status_id", allowed ? 1 : 2);
   event.Add("status", allowed ? "Success" : "Failure");
   event.Add("status_code", ReasonName(record.reason));

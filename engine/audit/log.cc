@@ -51,28 +51,33 @@ std::unique_ptr<Log::Lane> Log::MakeLane(uint64_t number) const {
   return std::make_unique<Lane>(ring_bytes_, static_cast<uint32_t>(number % sample_one_in_) + 1);
 }
 
-TOLLGATE_SLOW bool Log::LoseWithoutLane() noexcept {
+TOLLGATE_SLOW std::byte* Log::LoseWithoutLane() noexcept {
   // Ordering: relaxed; a statistic.
   lost_without_lane_.fetch_add(1, std::memory_order_relaxed);
-  return false;
+  return nullptr;
 }
 
-bool Log::Submit(const Record& record) noexcept {
+std::byte* Log::Claim(AuditDuty duty, bool principal_known, size_t bytes) noexcept {
   Lane* const lane = Mine();
   if (lane == nullptr) [[unlikely]]
     return LoseWithoutLane();
   // Ordering: relaxed; a state of the sink that may be a moment old, and guards no data.
-  const bool refused = record.duty == AuditDuty::kMustRecord && sink_failing_.load(std::memory_order_relaxed);
-  const size_t bytes = EncodedBytes(record);
+  const bool refused = duty == AuditDuty::kMustRecord && sink_failing_.load(std::memory_order_relaxed);
   // Anybody can be denied as often as they like: for that, half of the ring has to do.
-  const size_t kept = record.principal_known ? 0 : ring_bytes_ / 2;
+  const size_t kept = principal_known ? 0 : ring_bytes_ / 2;
   std::byte* const room = refused || bytes > kRecordBytesMax ? nullptr : lane->ring.Claim(bytes, kept);
-  if (room == nullptr) [[unlikely]] {
+  if (room == nullptr) [[unlikely]]
     Count(lane->lost, 1);
-    return false;
-  }
-  Encode(record, room);
-  lane->ring.Publish();
+  return room;
+}
+
+void Log::Publish() noexcept { Mine()->ring.Publish(); }
+
+bool Log::Submit(const Record& record) noexcept {
+  std::byte* const room = Claim(record.duty, record.principal_known, StoredBytes(record));
+  if (room == nullptr) return false;
+  Store(record, room);
+  Publish();
   return true;
 }
 
@@ -140,7 +145,7 @@ bool Log::Take(Lane& lane) {
   lane.ring.Look();
   while (const std::optional<std::span<const std::byte>> record = lane.ring.Next()) {
     const size_t begin = batch_.size();
-    AppendDecision(NextHead(), Decode(*record), &batch_);
+    AppendDecision(NextHead(), Stored(*record), &batch_);
     CloseLine(begin);
     ++batch_decisions_;
     if (batch_.size() < kBatchBytes) continue;

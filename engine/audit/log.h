@@ -56,10 +56,17 @@ class Log {
     return duty == AuditDuty::kSampled && verdict == Verdict::kAllow ? sample_one_in_ : 1;
   }
 
-  // Submit hands a record over; false if it is lost (which is counted): the thread's ring is full, there is
-  // no ring for the thread, the record is longer than kRecordBytesMax, or it must be recorded and the sink
-  // fails. Costs a copy of the record, and otherwise as Wants.
+  // Submit hands a record over, whose texts it copies; false if it is lost (which is counted): the thread's
+  // ring is full, there is no ring for the thread, the record is longer than kRecordBytesMax, or it must be
+  // recorded and the sink fails. Costs a copy of the record, and otherwise as Wants.
   bool Submit(const Record& record) noexcept;
+
+  // Submit in two steps, for whoever makes the record where it is to lie. Claim returns room for one, aligned
+  // as a Record, and as many bytes in all; null if it is lost. Publish hands over the Record that was made
+  // at the beginning of that room; its texts lie behind it, or outlive the log. Without Publish there was
+  // none. `principal_known`: see Record.
+  std::byte* Claim(AuditDuty duty, bool principal_known, size_t bytes) noexcept;
+  void Publish() noexcept;
 
   // Drain gives the sink what was handed over before the call, and of each thread not more than its ring
   // holds. False if something is left, since the sink fails: the next Drain begins with it. May take as long
@@ -105,7 +112,7 @@ class Log {
   }
   std::unique_ptr<Lane> MakeLane(uint64_t number) const;
 
-  bool LoseWithoutLane() noexcept;
+  std::byte* LoseWithoutLane() noexcept;
   LineHead NextHead();
   void CloseLine(size_t begin);
   void Start(const Now& now);

@@ -11,10 +11,10 @@
 #include "base/limits.h"
 #include "base/marks.h"
 #include "claims/authorization_header.h"
+#include "pipeline/caller.h"
 #include "pipeline/establish.h"
 #include "pipeline/introspect.h"
 #include "pipeline/record.h"
-#include "policy/grants.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -269,91 +269,10 @@ Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit
   return CheckIssuersWord(context, scope, hit.issuer, presented.token, *tool, now, decision);
 }
 
-// FillLong is for a caller who does not fit into a Principal without an allocation.
-TOLLGATE_MISS bool FillLong(const Context& context, VerdictCache::Found found, uint32_t issuer,
-                            Principal* principal, audit::AuditId* audit_id) {
-  Details details;
-  if (!context.cache->ReadDetails(found, &details)) return false;
-  const verdicts::Names& names = details.names;
-  if (audit_id != nullptr) std::copy(names.audit_id.begin(), names.audit_id.end(), audit_id->begin());
-  const policy::GrantsHead head = policy::ReadHead(names.grants);
-  std::string_view rest = names.grants;
-  rest.remove_prefix(std::min(rest.size(), sizeof head));
-  const auto take = [&rest](size_t bytes) {
-    const std::string_view taken = rest.substr(0, bytes);
-    rest.remove_prefix(bytes);
-    return taken;
-  };
-  const std::string_view scope = take(head.scope_bytes), roles = take(head.roles_bytes),
-                         actors = take(head.actors_bytes);
-  principal->Assign(
-      std::array<std::string_view, Principal::kFieldCount>{context.issuer_names.Text(issuer).view(),
-                                                           names.subject, names.client_id, names.jwt_id,
-                                                           scope, roles, actors},
-      head.kind);
-  return true;
-}
-
-// FillFromCache says who is calling and, if that is wanted, what the token is called in the audit log, which
-// there is then. False if the entry has changed.
-[[gnu::noinline]] TOLLGATE_HOT bool FillFromCache(const Context& context, VerdictCache::Found found,
-                                                  uint32_t issuer, Principal* principal,
-                                                  audit::AuditId* audit_id = nullptr) {
-  char* const to = principal->Inline();
-  std::array<VerdictCache::CopiedName, 4> names;
-  if (!context.cache->CopyNames(found, to, &names)) return false;
-  static_assert(std::tuple_size_v<audit::AuditId> == verdicts::kAuditIdBytes);
-  if (audit_id != nullptr) std::memcpy(audit_id, to + VerdictCache::kAuditIdBegin, sizeof *audit_id);
-  size_t end = VerdictCache::kNamesBytes;
-  bool fits = true;
-  // Returns where the text begins.
-  const auto append = [&](const sync::PaddedText& text) {
-    const size_t begin = end;
-    fits = fits && text.size() + sync::PaddedText::kBlock <= Principal::kInlineBytes - end;
-    if (!fits) return begin;
-    text.CopyTo(to + end);
-    end += text.size();
-    return begin;
-  };
-  const sync::PaddedText& name = context.issuer_names.Text(issuer);
-  principal->Set(Principal::kIssuer, append(name), name.size());
-  constexpr std::array kFields = {Principal::kSubject, Principal::kClientId, Principal::kJwtId};
-  constexpr size_t kGrants = kFields.size();
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i].interned != nullptr) {
-      names[i].begin = append(*names[i].interned);
-      names[i].size = names[i].interned->size();
-    }
-    if (i != kGrants) principal->Set(kFields[i], names[i].begin, names[i].size);
-  }
-  if (!fits) return FillLong(context, found, issuer, principal, audit_id);
-  const size_t grants = names[kGrants].begin;
-  const policy::GrantsHead head = policy::ReadHead({to + grants, names[kGrants].size});
-  const size_t scope = grants + sizeof head, roles = scope + head.scope_bytes;
-  principal->Set(Principal::kScope, scope, head.scope_bytes);
-  principal->Set(Principal::kRoles, roles, head.roles_bytes);
-  principal->Set(Principal::kActors, roles + head.roles_bytes, head.actors_bytes);
-  principal->SetKind(head.kind);
-  return true;
-}
-
-std::string Joined(std::span<const std::string_view> words, char separator) {
-  std::string all;
-  for (std::string_view word : words) {
-    if (!all.empty()) all += separator;
-    all += word;
-  }
-  return all;
-}
-
-TOLLGATE_MISS void FillFromClaims(const claims::AccessToken& token, Principal* principal) {
-  const std::string scope = Joined(token.scopes, ' ');
-  const std::string roles = Joined(token.roles, ' ');
-  const std::string actors = Joined(token.actors, '\n');
-  principal->Assign(
-      std::array<std::string_view, Principal::kFieldCount>{token.issuer, token.subject, token.client_id,
-                                                           token.jwt_id, scope, roles, actors},
-      token.kind);
+// IsOfSomebody: a good signature says whose token it is, though it is revoked. Of a revoked key's nobody
+// knows.
+bool IsOfSomebody(Reason reason) {
+  return reason == Reason::kNone || reason == Reason::kSubjectRevoked || reason == Reason::kTokenRevoked;
 }
 
 // Look is what came of a look into the cache.
@@ -380,14 +299,14 @@ enum class Look : uint8_t {
   Reason reason = CheckCached(context, scope, presented, request.resource, now, &hit, decision);
   const bool aged = VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms;
   if (aged && reason != Reason::kUndecided) return reason == Reason::kNone ? Look::kAged : Look::kAbsent;
+  const bool is_known = IsOfSomebody(reason);
   if (reason == Reason::kNone) {
     decision->valid_until_s = hit.facts.valid_through_s + 1;
     reason = CheckCachedTool(context, scope, hit, presented, request, now, decision);
-    // The token is good: whoever is denied is known.
-    if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal)) {
-      principal->Clear();
-      return Look::kChanged;
-    }
+  }
+  if (principal != nullptr && is_known && !FillFromCache(context, hit.found, hit.issuer, principal)) {
+    principal->Clear();
+    return Look::kChanged;
   }
   if (reason == Reason::kUndecided) return Look::kChanged;
   scope.block().Add(kCacheHits);
@@ -464,6 +383,7 @@ TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, 
       scope.block().Add(kVerificationsInVain);
       context.admission->Spend(decision->issuer, now.mono_ms, established.verification_cost_us);
     }
+    if (principal != nullptr && IsOfSomebody(reason)) FillFromClaims(*established.token, principal);
     return reason;
   }
   const Facts& facts = established.facts;
@@ -579,6 +499,11 @@ TOLLGATE_SLOW void AnswerAndRecord(Context& context, const sync::ReadScope& scop
     NotRecorded(decision, principal);
 }
 
+bool MayBeNoToken(Reason reason) {
+  return reason == Reason::kTokenInactive || reason == Reason::kNotYetValid ||
+         reason == Reason::kSubjectRevoked || reason == Reason::kTokenRevoked;
+}
+
 // DecideSlowly is for whatever AllowHit does not allow.
 TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented* presented,
                                 const Request& request, Now now, Decision* decision, Principal* principal) {
@@ -587,12 +512,9 @@ TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, 
   } else {
     Answer(context, scope, presented, request, now, decision, principal);
   }
-  // Nobody is told whose token it was that is none any more, or may be none.
-  if (principal != nullptr &&
-      (decision->reason == Reason::kTokenInactive || decision->reason == Reason::kNotYetValid ||
-       decision->verdict == Verdict::kUnavailable)) {
+  // Nobody but the audit log is told whose token it was that is none any more, or may be none.
+  if (principal != nullptr && (MayBeNoToken(decision->reason) || decision->verdict == Verdict::kUnavailable))
     principal->Clear();
-  }
   switch (decision->verdict) {
     case Verdict::kAllow:
       return scope.block().Add(kAllowed);
@@ -604,22 +526,24 @@ TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, 
   }
 }
 
-// RecordHit records what AllowHit has allowed; without a record that must be, it is not. False if the entry
-// has changed.
-[[gnu::noinline]] TOLLGATE_HOT bool RecordHit(Context& context, const sync::ReadScope& scope,
-                                              const Presented& presented, const Request& request, Now now,
-                                              const Hit& hit, const policy::CompiledTool& tool,
-                                              Decision* decision, Principal* principal) {
-  Principal caller;
-  Seen seen = {
-      .policy = &presented.policy->compiled, .tool = &tool, .principal = &caller, .key = hit.facts.key};
-  if (!FillFromCache(context, hit.found, hit.issuer, &caller, &seen.id)) return false;
-  if (Record(context, scope, request, seen, now, *decision)) {
-    scope.block().Add(kAllowedHits);
-  } else {
-    scope.block().Add(kCacheHits);
-    scope.block().Add(kUnavailable);
-    NotRecorded(decision, principal);
+// RecordAllowed records what AllowHit has allowed; without a record that must be, it is not. False if the
+// entry has changed.
+[[gnu::noinline]] TOLLGATE_HOT bool RecordAllowed(Context& context, const sync::ReadScope& scope,
+                                                  const Presented& presented, const Request& request, Now now,
+                                                  const Hit& hit, const policy::CompiledTool& tool,
+                                                  Decision* decision, Principal* principal) {
+  switch (RecordHit(context, scope, request, presented.policy->compiled, tool, hit.facts.key, hit.found, now,
+                    *decision)) {
+    case HitRecorded::kChanged:
+      return false;
+    case HitRecorded::kMustNotBe:
+      scope.block().Add(kCacheHits);
+      scope.block().Add(kUnavailable);
+      NotRecorded(decision, principal);
+      return true;
+    case HitRecorded::kDone:
+      scope.block().Add(kAllowedHits);
+      return true;
   }
   return true;
 }
@@ -653,6 +577,7 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
   const policy::CompiledTool* const tool = FindTool(presented, request);
   if (tool == nullptr) [[unlikely]]
     return false;
+  if (tool->audit >= AuditDuty::kFull) context.cache->FetchDetails(hit.found);  // For the record.
   claims::TimeEvidence evidence;
   if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, &evidence) != Reason::kNone)
     return false;
@@ -678,7 +603,7 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
                        .keys_age_ms = standing.age_ms};
   if (context.audit != nullptr && presented.recorded != Recorded::kNone &&
       context.audit->Wants(tool->audit, Verdict::kAllow)) {
-    return RecordHit(context, scope, presented, request, now, hit, *tool, decision, principal);
+    return RecordAllowed(context, scope, presented, request, now, hit, *tool, decision, principal);
   }
   scope.block().Add(kAllowedHits);
   return true;

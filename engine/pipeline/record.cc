@@ -1,11 +1,16 @@
 #include "pipeline/record.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <new>
 #include <span>
 
+#include "audit/trace_context.h"
 #include "base/limits.h"
 #include "base/marks.h"
 #include "crypto/digest.h"
+#include "policy/grants.h"
 
 namespace tollgate::pipeline {
 namespace {
@@ -54,12 +59,77 @@ TOLLGATE_SLOW bool Record(Context& context, const sync::ReadScope& scope, const 
       .scopes = principal.scope(),
       .roles = principal.roles(),
       .key_id = KeyIdOf(context, scope, decision.issuer, seen.key),
-      .audit_id = seen.id,
+      .audit_id = seen.id == audit::AuditId{} ? std::span<const uint8_t>() : seen.id,
       .traceparent = request.traceparent,
   };
   // An introspection response may say more than there is room for.
-  if (audit::EncodedBytes(record) > audit::kRecordBytesMax) record.scopes = record.roles = {};
+  if (audit::StoredBytes(record) > audit::kRecordBytesMax) record.scopes = record.roles = {};
   return context.audit->Submit(record) || duty != AuditDuty::kMustRecord;
+}
+
+// What is copied behind the record is what may change or end before it is written: of the request, of the
+// policy, of the issuer and its keys. The server's name and what the cache interned outlive the log.
+TOLLGATE_HOT HitRecorded RecordHit(Context& context, const sync::ReadScope& scope, const Request& request,
+                                   const policy::CompiledPolicy& policy, const policy::CompiledTool& tool,
+                                   KeyRef key, verdicts::VerdictCache::Found found, Now now,
+                                   const Decision& decision) {
+  using verdicts::VerdictCache;
+  const sync::PaddedText& issuer = context.issuer_names.Text(decision.issuer);
+  const std::string_view sensitivity = policy.SensitivityOf(tool);
+  const std::string_view key_id = KeyIdOf(context, scope, decision.issuer, key);
+  const std::string_view traceparent = request.traceparent.substr(0, audit::kTraceparentSeenBytes);
+  std::byte* const room = context.audit->Claim(
+      tool.audit, /*principal_known=*/true,
+      sizeof(audit::Record) + VerdictCache::kNamesBytes + issuer.size() + sync::PaddedText::kBlock +
+          request.tool.size() + sensitivity.size() + key_id.size() + traceparent.size());
+  if (room == nullptr) [[unlikely]]
+    return tool.audit == AuditDuty::kMustRecord ? HitRecorded::kMustNotBe : HitRecorded::kDone;
+
+  char* const names = reinterpret_cast<char*>(room + sizeof(audit::Record));
+  std::array<VerdictCache::CopiedName, 4> places;
+  if (!context.cache->CopyNames(found, names, &places)) [[unlikely]]
+    return HitRecorded::kChanged;
+  const auto name = [&](size_t i) {
+    const VerdictCache::CopiedName& place = places[i];
+    return place.interned != nullptr ? place.interned->view()
+                                     : std::string_view(names + place.begin, place.size);
+  };
+  const policy::ShownGrants grants = policy::ReadShown(name(3));
+  char* at = names + VerdictCache::kNamesBytes;
+  const auto copy = [&at](std::string_view text) {
+    if (text.empty()) return text;
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
+    return std::string_view(at - text.size(), text.size());
+  };
+  issuer.CopyTo(at);  // Ahead of the others: it writes to the end of a block.
+  at += issuer.size();
+  new (room) audit::Record{
+      .time_ms = now.wall_s * 1000,
+      .verdict = decision.verdict,
+      .reason = decision.reason,
+      .duty = tool.audit,
+      .sample_one_in = context.audit->SampleOneIn(tool.audit, decision.verdict),
+      .object = request.object,
+      .tool = copy(request.tool),
+      .server = context.resource_uris[static_cast<size_t>(request.resource)],
+      .sensitivity = copy(sensitivity),
+      .principal_known = true,
+      .principal = grants.kind,
+      .issuer = {names + VerdictCache::kNamesBytes, issuer.size()},
+      .subject = name(0),
+      .client_id = name(1),
+      .jwt_id = name(2),
+      .actor = grants.actors,
+      .scopes = grants.scope,
+      .roles = grants.roles,
+      .key_id = copy(key_id),
+      .audit_id = {reinterpret_cast<const uint8_t*>(names) + VerdictCache::kAuditIdBegin,
+                   verdicts::kAuditIdBytes},
+      .traceparent = copy(traceparent),
+  };
+  context.audit->Publish();
+  return HitRecorded::kDone;
 }
 
 }  // namespace tollgate::pipeline

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "audit/record.h"
@@ -11,6 +12,7 @@
 #include "tollgate/decision.h"
 #include "tollgate/principal.h"
 #include "tollgate/request.h"
+#include "verdicts/verdict_cache.h"
 
 namespace tollgate::pipeline {
 
@@ -31,6 +33,18 @@ struct Seen {
 // cannot be done. Wants of the log was true.
 [[nodiscard]] bool Record(Context& context, const sync::ReadScope& scope, const Request& request,
                           const Seen& seen, Now now, const Decision& decision);
+
+// RecordHit is Record of an allow that rests on the cache, with `decision` as it would be answered: it takes
+// what the cache has of the caller straight into the log. No allocation, no lock.
+enum class HitRecorded : uint8_t {
+  kDone,       // Or lost, which is counted.
+  kMustNotBe,  // The call must not be made without a record, and there is none.
+  kChanged,    // There is no record: the entry has changed.
+};
+[[nodiscard]] HitRecorded RecordHit(Context& context, const sync::ReadScope& scope, const Request& request,
+                                    const policy::CompiledPolicy& policy, const policy::CompiledTool& tool,
+                                    KeyRef key, verdicts::VerdictCache::Found found, Now now,
+                                    const Decision& decision);
 
 // DutyOf: what no rule names is recorded where it is denied, which it always is.
 inline AuditDuty DutyOf(const policy::CompiledTool* tool) {

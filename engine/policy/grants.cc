@@ -79,6 +79,17 @@ GrantsHead ReadHead(std::string_view text) {
   return head;
 }
 
+ShownGrants ReadShown(std::string_view text) {
+  if (text.empty()) return {};
+  const GrantsHead head = ReadHead(text);
+  const char* const scope = text.data() + sizeof head;
+  const char* const roles = scope + head.scope_bytes;
+  return {.kind = head.kind,
+          .scope = {scope, head.scope_bytes},
+          .roles = {roles, head.roles_bytes},
+          .actors = {roles + head.roles_bytes, head.actors_bytes}};
+}
+
 const Grants& GrantsReader::Read(std::string_view text) {
   const GrantsHead head = ReadHead(text);
   text.remove_prefix(std::min(text.size(), sizeof head));

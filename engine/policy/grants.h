@@ -44,6 +44,13 @@ bool WriteGrants(const Grants& grants, std::string* text);
 // ReadHead takes what WriteGrants has written; or "", which is that of nobody.
 GrantsHead ReadHead(std::string_view text);
 
+// ShownGrants is what people are shown of a text, as views into it.
+struct ShownGrants {
+  PrincipalKind kind = PrincipalKind::kUser;
+  std::string_view scope{}, roles{}, actors{};
+};
+ShownGrants ReadShown(std::string_view text);
+
 // GrantsReader reads a text again. The views of what it returns point into the text and into the reader.
 // Reusable; owner thread only.
 class GrantsReader {

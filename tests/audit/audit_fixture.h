@@ -59,6 +59,8 @@ inline ChainValue ValueOf(const std::string& line) { return SplitLine(line)->val
 
 inline constexpr std::array<uint8_t, 16> kChainId = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 inline constexpr std::string_view kKey = "thirty-two bytes, random or not.";
+inline constexpr AuditId kAuditId = {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
+                                     0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
 
 inline Record GoodRecord() {
   return {.time_ms = kWallS * 1000 + 123,
@@ -78,8 +80,7 @@ inline Record GoodRecord() {
           .scopes = "files:read files:write",
           .roles = "admin",
           .key_id = "ec-1",
-          .audit_id = {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad,
-                       0xae, 0xaf},
+          .audit_id = kAuditId,
           .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
 }
 

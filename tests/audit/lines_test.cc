@@ -210,7 +210,7 @@ TEST(Lines, WhatIsNoUtf8IsReplaced) {
 TEST(Lines, TheLongestRecordFitsIntoTheLongestLine) {
   Record record = GoodRecord();
   record.tool = {};
-  const std::string name(kRecordBytesMax - EncodedBytes(record), '\x01');
+  const std::string name(kRecordBytesMax - StoredBytes(record), '\x01');
   record.tool = name;  // Each byte takes six, and it stands there twice.
   std::string line;
   AppendDecision({.sequence = uint64_t{1} << 52, .chain_id = std::string(32, 'f')}, record, &line);
@@ -219,21 +219,28 @@ TEST(Lines, TheLongestRecordFitsIntoTheLongestLine) {
   EXPECT_LE(line.size(), kLineBytesMax);
 }
 
-TEST(Record, DecodesToWhatWasEncoded) {
+TEST(Record, StoredIsWhatWasGivenAndPointsToNothingElse) {
+  std::string tool = "delete_customer", scopes = "files:read";
+  AuditId id = kAuditId;
   Record record = GoodRecord();
+  record.tool = tool;
   record.actor = "actor";
+  record.scopes = scopes;
   record.sample_one_in = 17;
   record.reason = Reason::kExpired;
   record.object = McpObject::kPrompt;
   record.principal = PrincipalKind::kAgent;
-  std::vector<std::byte> bytes(EncodedBytes(record));
-  Encode(record, bytes.data());
-  const Record decoded = Decode(bytes);
-  std::string one, two;
-  AppendDecision({}, record, &one);
-  AppendDecision({}, decoded, &two);
-  EXPECT_EQ(one, two);
-  EXPECT_EQ(decoded.time_ms, record.time_ms);
+  record.audit_id = id;
+  std::string given, stored;
+  AppendDecision({}, record, &given);
+  std::vector<std::byte> room(StoredBytes(record));
+  Store(record, room.data());
+  tool.assign(tool.size(), 'x');
+  scopes.assign(scopes.size(), 'x');
+  id = {};
+  AppendDecision({}, Stored(room), &stored);
+  EXPECT_EQ(given, stored);
+  EXPECT_EQ(Stored(room).time_ms, record.time_ms);
 }
 
 }  // namespace

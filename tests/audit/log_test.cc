@@ -152,19 +152,30 @@ TEST_F(AuditLog, WhatIsTooLongIsLostWholeAndNeverCut) {
   Log log(Config(), kChainId);
   Record record = GoodRecord();
   record.tool = {};
-  std::string name(kRecordBytesMax - EncodedBytes(record), 'n');
+  std::string name(kRecordBytesMax - StoredBytes(record), 'n');
   record.tool = name;
   EXPECT_TRUE(log.Submit(record));
   name += 'n';
   record.tool = name;
   EXPECT_FALSE(log.Submit(record));
-  // Longer than the head can say, too.
-  name.assign(70'000, 'n');
-  record.tool = name;
-  EXPECT_FALSE(log.Submit(record));
   ASSERT_TRUE(log.Drain(At(0)));
   EXPECT_EQ(sink_->Records(), "start decision lost");
-  EXPECT_EQ(log.Counters().lost, 2u);
+  EXPECT_EQ(log.Counters().lost, 1u);
+}
+
+TEST_F(AuditLog, WhatIsClaimedAndNotPublishedNeverWas) {
+  Log log(Config(), kChainId);
+  ASSERT_NE(log.Claim(AuditDuty::kFull, true, 4096), nullptr);
+  ASSERT_TRUE(log.Drain(At(0)));
+  const Record record = GoodRecord();
+  std::byte* const room = log.Claim(record.duty, record.principal_known, StoredBytes(record));
+  ASSERT_NE(room, nullptr);
+  Store(record, room);
+  log.Publish();
+  EXPECT_EQ(log.Claim(record.duty, record.principal_known, kRecordBytesMax + 1), nullptr);
+  ASSERT_TRUE(log.Drain(At(0)));
+  EXPECT_EQ(sink_->Records(), "start decision lost");
+  EXPECT_EQ(log.Counters().lost, 1u);
 }
 
 TEST_F(AuditLog, ThreadsBeyondTheBoundLoseUntilOneThatEndedWasDrained) {
