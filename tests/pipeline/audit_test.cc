@@ -156,6 +156,28 @@ TEST_F(AuditTest, DenialsAreRecordedWithTheReasonAndWhoeverIsKnown) {
   EXPECT_EQ(engine_->AuditIdOf(""), "");
 }
 
+TEST_F(AuditTest, WhoseARevokedTokenWasTheLogAloneIsTold) {
+  const std::string seen = Token();
+  Check(seen, "full");
+  ASSERT_EQ(Decisions().size(), 1u);
+  ASSERT_TRUE(engine_->RevokeSubject(kIssuer, "alice", kStart + 3600).ok());
+  idp::json claims = Claims();
+  claims["jti"] = "another one";
+  for (const std::string& token : {seen, idp::Mint(key_, claims)}) {
+    const std::string authorization = "Bearer " + token;
+    Decision decision;
+    Principal principal;
+    engine_->Check({.authorization = authorization, .tool = "full"}, &decision, &principal);
+    EXPECT_EQ(decision.reason, Reason::kSubjectRevoked);
+    EXPECT_EQ(principal.subject(), "");
+    EXPECT_EQ(Only()["actor"]["user"]["uid"], "alice");
+  }
+  // Whoever has stolen a key can write any name.
+  ASSERT_TRUE(engine_->RevokeKey(kIssuer, key_.kid(), kStart + 3600).ok());
+  EXPECT_EQ(Check(seen, "full").reason, Reason::kKeyRevoked);
+  EXPECT_FALSE(Only()["actor"].contains("user"));
+}
+
 TEST_F(AuditTest, NoTokenStandsInTheLog) {
   const std::string token = Token();
   std::vector<std::string> secrets = {token, token.substr(token.rfind('.') + 1),
