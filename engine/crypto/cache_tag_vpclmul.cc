@@ -11,6 +11,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <array>
 
 #include "crypto/cache_tag_internal.h"
 
@@ -52,24 +53,44 @@ TOLLGATE_TARGET TOLLGATE_INLINE __m512i Keyed(__m512i block, const uint64_t* wor
   return _mm512_xor_si512(block, _mm512_loadu_si512(words));
 }
 
+TOLLGATE_TARGET TOLLGATE_INLINE __m512i KeyedIf(__mmask8 is, __m512i block, const uint64_t* words) {
+  return _mm512_maskz_xor_epi64(is, block, _mm512_loadu_si512(words));
+}
+
 struct Sums {
   __m512i sum0;
   __m512i sum1;
 
-  // AddOne takes in one block, four pairs, under the key words from `words` on.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block, const uint64_t* words) {
-    sum0 = _mm512_xor_si512(sum0, Product(Keyed(block, words)));
-    sum1 = _mm512_xor_si512(sum1, Product(Keyed(block, words + 2)));
-  }
-
-  // AddTwo is twice AddOne, with fewer additions: the units that multiply also add.
+  // AddTwo takes in two blocks, four pairs each, under the key words from `words` on.
   TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* words) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
     sum0 = Add3(sum0, Product(Keyed(first, words)), Product(Keyed(second, words + 8)));
     sum1 = Add3(sum1, Product(Keyed(first, words + 2)), Product(Keyed(second, words + 10)));
   }
+
+  // AddTwoIf is AddTwo of the blocks that are there, each under key words of its own. One that is not is
+  // zero, and its key is made zero.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwoIf(__mmask8 first_is, __m512i first, const uint64_t* first_words,
+                                                __mmask8 second_is, __m512i second,
+                                                const uint64_t* second_words) {
+    sum0 = Add3(sum0, Product(KeyedIf(first_is, first, first_words)),
+                Product(KeyedIf(second_is, second, second_words)));
+    sum1 = Add3(sum1, Product(KeyedIf(first_is, first, first_words + 2)),
+                Product(KeyedIf(second_is, second, second_words + 2)));
+  }
 };
+
+// kBlocks is how many blocks are added without a look at how long the token is. kWhole[n] says which of the
+// first ones are there if n are.
+constexpr size_t kBlocks = 8;
+constexpr std::array<std::array<uint16_t, kBlocks>, kBlocks> kWhole = [] {
+  std::array<std::array<uint16_t, kBlocks>, kBlocks> whole{};
+  for (size_t n = 0; n < kBlocks; ++n) {
+    for (size_t i = 0; i < n; ++i) whole[n][i] = 0xff;
+  }
+  return whole;
+}();
 
 // Both halves of a sum, added.
 TOLLGATE_TARGET TOLLGATE_INLINE __m128i Fold(__m512i sum) {
@@ -89,15 +110,31 @@ TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& materia
   Sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512()};
   const uint64_t* words = material.words.data();
   size_t left = size;
-  for (; left >= 128; left -= 128, at += 128, words += 16) {
-    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), words);
+  for (; left >= 64 * kBlocks; left -= 64 * kBlocks) {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kBlocks; i += 2, at += 128, words += 16) {
+      sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), words);
+    }
   }
-  if (left >= 64) {
-    sums.AddOne(_mm512_loadu_si512(at), words);
-    left -= 64, at += 64, words += 8;
+  // The rest without a branch: tokens are of many lengths, and a processor that guesses wrong loses more than
+  // some blocks of zeros cost. What is masked out is zero, and not touched.
+  const size_t num_whole = left / 64;
+  const std::array<uint16_t, kBlocks>& whole = kWhole[num_whole];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < kBlocks; i += 2) {
+    const auto first_is = static_cast<__mmask8>(whole[i]);
+    const __m512i first = _mm512_maskz_loadu_epi64(first_is, at + 64 * i);
+    if (i + 2 < kBlocks) {
+      const auto second_is = static_cast<__mmask8>(whole[i + 1]);
+      sums.AddTwoIf(first_is, first, words + 8 * i, second_is,
+                    _mm512_maskz_loadu_epi64(second_is, at + 64 * (i + 1)), words + 8 * (i + 1));
+    } else {
+      // And what is left of the last block, which there may not be.
+      const uint64_t bytes = (uint64_t{1} << left % 64) - 1;
+      sums.AddTwoIf(first_is, first, words + 8 * i, static_cast<__mmask8>(bytes == 0 ? 0 : 0xff),
+                    _mm512_maskz_loadu_epi8(bytes, at + 64 * num_whole), words + 8 * num_whole);
+    }
   }
-  // What is masked out is zero, and not touched.
-  if (left > 0) sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), words);
 
   const __m128i length = _mm_cvtsi64_si128(static_cast<long long>(size));
   const __m128i length_words =
