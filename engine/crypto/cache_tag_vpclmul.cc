@@ -47,45 +47,48 @@ TOLLGATE_TARGET TOLLGATE_INLINE uint64_t Place(const TagMaterial& material, cons
   return static_cast<uint64_t>(_mm_cvtsi128_si64(x));
 }
 
-// The second iteration's key is the first one's, one pair further on. Loaded, not put together: the units
-// that multiply would also have to shift.
-TOLLGATE_TARGET TOLLGATE_INLINE __m512i Keyed(__m512i block, const uint64_t* words) {
-  return _mm512_xor_si512(block, _mm512_loadu_si512(words));
-}
-
-TOLLGATE_TARGET TOLLGATE_INLINE __m512i KeyedIf(__mmask8 is, __m512i block, const uint64_t* words) {
-  return _mm512_maskz_xor_epi64(is, block, _mm512_loadu_si512(words));
-}
+// Key words are loaded, not put together, although the second iteration's are the first one's, one pair
+// further on: the units that multiply would also have to shift. By the number of a block, four pairs, and
+// kSecond more.
+constexpr size_t kBlockBytes = 64;
+constexpr size_t kSecond =
+    (offsetof(TagMaterial, words_of_second) - offsetof(TagMaterial, words)) / kBlockBytes;
 
 struct Sums {
+  const __m512i* keys;  // From those of the next block on.
   __m512i sum0;
   __m512i sum1;
 
-  // AddTwo takes in two blocks, four pairs each, under the key words from `words` on.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* words) {
+  // AddTwo takes in two blocks.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
-    sum0 = Add3(sum0, Product(Keyed(first, words)), Product(Keyed(second, words + 8)));
-    sum1 = Add3(sum1, Product(Keyed(first, words + 2)), Product(Keyed(second, words + 10)));
+    sum0 = Add3(sum0, Product(_mm512_xor_si512(first, keys[0])), Product(_mm512_xor_si512(second, keys[1])));
+    sum1 = Add3(sum1, Product(_mm512_xor_si512(first, keys[kSecond])),
+                Product(_mm512_xor_si512(second, keys[kSecond + 1])));
+    keys += 2;
   }
 
-  // AddTwoIf is AddTwo of the blocks that are there, each under key words of its own. One that is not is
-  // zero, and its key is made zero.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwoIf(__mmask8 first_is, __m512i first, const uint64_t* first_words,
-                                                __mmask8 second_is, __m512i second,
-                                                const uint64_t* second_words) {
-    sum0 = Add3(sum0, Product(KeyedIf(first_is, first, first_words)),
-                Product(KeyedIf(second_is, second, second_words)));
-    sum1 = Add3(sum1, Product(KeyedIf(first_is, first, first_words + 2)),
-                Product(KeyedIf(second_is, second, second_words + 2)));
+  // AddTwoIf takes in two blocks, so many further on, as far as they are there: one that is not adds nothing,
+  // its key being made zero, too.
+  struct Block {
+    size_t ahead;
+    __mmask8 is;
+    __m512i pairs;
+  };
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwoIf(const Block& a, const Block& b) {
+    sum0 = Add3(sum0, Product(_mm512_maskz_xor_epi64(a.is, a.pairs, keys[a.ahead])),
+                Product(_mm512_maskz_xor_epi64(b.is, b.pairs, keys[b.ahead])));
+    sum1 = Add3(sum1, Product(_mm512_maskz_xor_epi64(a.is, a.pairs, keys[kSecond + a.ahead])),
+                Product(_mm512_maskz_xor_epi64(b.is, b.pairs, keys[kSecond + b.ahead])));
   }
 };
 
-// kBlocks is how many blocks are added without a look at how long the token is. kWhole[n] says which of the
-// first ones are there if n are.
+// kBlocks blocks are added without a look at how long the token is. kWhole[n] says which of the first ones
+// are there if n are.
 constexpr size_t kBlocks = 8;
-constexpr std::array<std::array<uint16_t, kBlocks>, kBlocks> kWhole = [] {
-  std::array<std::array<uint16_t, kBlocks>, kBlocks> whole{};
+constexpr std::array<std::array<uint8_t, kBlocks - 1>, kBlocks> kWhole = [] {
+  std::array<std::array<uint8_t, kBlocks - 1>, kBlocks> whole{};
   for (size_t n = 0; n < kBlocks; ++n) {
     for (size_t i = 0; i < n; ++i) whole[n][i] = 0xff;
   }
@@ -107,34 +110,30 @@ TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& materia
   out->place = Place(material, at + size, size);
   FetchLines(hint, out->place);
 
-  Sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-  const uint64_t* words = material.words.data();
+  Sums sums = {.keys = reinterpret_cast<const __m512i*>(material.words.data()),
+               .sum0 = _mm512_setzero_si512(),
+               .sum1 = _mm512_setzero_si512()};
   size_t left = size;
-  for (; left >= 64 * kBlocks; left -= 64 * kBlocks) {
+  for (; left >= kBlocks * kBlockBytes; left -= kBlocks * kBlockBytes) {
 #pragma GCC unroll 4
-    for (size_t i = 0; i < kBlocks; i += 2, at += 128, words += 16) {
-      sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), words);
-    }
+    for (size_t i = 0; i < kBlocks; i += 2, at += 2 * kBlockBytes)
+      sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + kBlockBytes));
   }
-  // The rest without a branch: tokens are of many lengths, and a processor that guesses wrong loses more than
-  // some blocks of zeros cost. What is masked out is zero, and not touched.
-  const size_t num_whole = left / 64;
-  const std::array<uint16_t, kBlocks>& whole = kWhole[num_whole];
-#pragma GCC unroll 4
-  for (size_t i = 0; i < kBlocks; i += 2) {
-    const auto first_is = static_cast<__mmask8>(whole[i]);
-    const __m512i first = _mm512_maskz_loadu_epi64(first_is, at + 64 * i);
-    if (i + 2 < kBlocks) {
-      const auto second_is = static_cast<__mmask8>(whole[i + 1]);
-      sums.AddTwoIf(first_is, first, words + 8 * i, second_is,
-                    _mm512_maskz_loadu_epi64(second_is, at + 64 * (i + 1)), words + 8 * (i + 1));
-    } else {
-      // And what is left of the last block, which there may not be.
-      const uint64_t bytes = (uint64_t{1} << left % 64) - 1;
-      sums.AddTwoIf(first_is, first, words + 8 * i, static_cast<__mmask8>(bytes == 0 ? 0 : 0xff),
-                    _mm512_maskz_loadu_epi8(bytes, at + 64 * num_whole), words + 8 * num_whole);
-    }
-  }
+  // The rest, up to seven blocks and a part of one, without a branch: tokens are of many lengths, and a
+  // processor that guesses wrong loses more than it costs to add blocks that are not there. What is masked
+  // out is not touched.
+  const size_t num_whole = left / kBlockBytes;
+  const auto whole = [&](size_t i) TOLLGATE_TARGET {
+    const auto is = static_cast<__mmask8>(kWhole[num_whole][i]);
+    return Sums::Block{i, is, _mm512_maskz_loadu_epi64(is, at + i * kBlockBytes)};
+  };
+  sums.AddTwoIf(whole(0), whole(1));
+  sums.AddTwoIf(whole(2), whole(3));
+  sums.AddTwoIf(whole(4), whole(5));
+  const uint64_t bytes = (uint64_t{1} << left % kBlockBytes) - 1;
+  sums.AddTwoIf(whole(6), {.ahead = num_whole,
+                           .is = static_cast<__mmask8>(bytes == 0 ? 0 : 0xff),
+                           .pairs = _mm512_maskz_loadu_epi8(bytes, at + num_whole * kBlockBytes)});
 
   const __m128i length = _mm_cvtsi64_si128(static_cast<long long>(size));
   const __m128i length_words =
