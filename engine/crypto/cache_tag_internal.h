@@ -21,9 +21,8 @@ struct TagMaterial {
   std::array<uint8_t, 64> prefix;  // Of kSha256.
   // From here on: made out of the above.
   alignas(16) std::array<uint8_t, 128> after_prefix;  // BoringSSL's SHA256_CTX that has taken in `prefix`.
-  // k_2, k_3, …, so that the second iteration, too, loads vectors that lie in one line each; and zeros, for the
-  // blocks that a token does not have.
-  alignas(64) std::array<uint64_t, limits::kTokenBytesMax / 8 + 64> words_of_second;
+  // k_2, k_3, …, so that the second iteration, too, loads vectors that lie in one line each.
+  alignas(64) std::array<uint64_t, limits::kTokenBytesMax / 8 + 8> words_of_second;
 };
 static_assert(offsetof(TagMaterial, length_words) == TagKey::kLengthWordsOffset);
 static_assert(offsetof(TagMaterial, round_keys) == TagKey::kRoundKeysOffset);

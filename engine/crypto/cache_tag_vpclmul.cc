@@ -11,7 +11,6 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <array>
 
 #include "crypto/cache_tag_internal.h"
 
@@ -59,7 +58,14 @@ struct Sums {
   __m512i sum0;
   __m512i sum1;
 
-  // AddTwo takes in two blocks.
+  // AddOne takes in one block.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block) {
+    sum0 = _mm512_xor_si512(sum0, Product(_mm512_xor_si512(block, keys[0])));
+    sum1 = _mm512_xor_si512(sum1, Product(_mm512_xor_si512(block, keys[kSecond])));
+    ++keys;
+  }
+
+  // AddTwo is twice AddOne, with fewer additions: the units that multiply also add.
   TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
@@ -68,32 +74,7 @@ struct Sums {
                 Product(_mm512_xor_si512(second, keys[kSecond + 1])));
     keys += 2;
   }
-
-  // AddTwoIf takes in two blocks, so many further on, as far as they are there: one that is not adds nothing,
-  // its key being made zero, too.
-  struct Block {
-    size_t ahead;
-    __mmask8 is;
-    __m512i pairs;
-  };
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwoIf(const Block& a, const Block& b) {
-    sum0 = Add3(sum0, Product(_mm512_maskz_xor_epi64(a.is, a.pairs, keys[a.ahead])),
-                Product(_mm512_maskz_xor_epi64(b.is, b.pairs, keys[b.ahead])));
-    sum1 = Add3(sum1, Product(_mm512_maskz_xor_epi64(a.is, a.pairs, keys[kSecond + a.ahead])),
-                Product(_mm512_maskz_xor_epi64(b.is, b.pairs, keys[kSecond + b.ahead])));
-  }
 };
-
-// kBlocks blocks are added without a look at how long the token is. kWhole[n] says which of the first ones
-// are there if n are.
-constexpr size_t kBlocks = 8;
-constexpr std::array<std::array<uint8_t, kBlocks - 1>, kBlocks> kWhole = [] {
-  std::array<std::array<uint8_t, kBlocks - 1>, kBlocks> whole{};
-  for (size_t n = 0; n < kBlocks; ++n) {
-    for (size_t i = 0; i < n; ++i) whole[n][i] = 0xff;
-  }
-  return whole;
-}();
 
 // Both halves of a sum, added.
 TOLLGATE_TARGET TOLLGATE_INLINE __m128i Fold(__m512i sum) {
@@ -114,26 +95,14 @@ TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& materia
                .sum0 = _mm512_setzero_si512(),
                .sum1 = _mm512_setzero_si512()};
   size_t left = size;
-  for (; left >= kBlocks * kBlockBytes; left -= kBlocks * kBlockBytes) {
-#pragma GCC unroll 4
-    for (size_t i = 0; i < kBlocks; i += 2, at += 2 * kBlockBytes)
-      sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + kBlockBytes));
+  for (; left >= 2 * kBlockBytes; left -= 2 * kBlockBytes, at += 2 * kBlockBytes)
+    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + kBlockBytes));
+  if (left >= kBlockBytes) {
+    sums.AddOne(_mm512_loadu_si512(at));
+    left -= kBlockBytes, at += kBlockBytes;
   }
-  // The rest, up to seven blocks and a part of one, without a branch: tokens are of many lengths, and a
-  // processor that guesses wrong loses more than it costs to add blocks that are not there. What is masked
-  // out is not touched.
-  const size_t num_whole = left / kBlockBytes;
-  const auto whole = [&](size_t i) TOLLGATE_TARGET {
-    const auto is = static_cast<__mmask8>(kWhole[num_whole][i]);
-    return Sums::Block{i, is, _mm512_maskz_loadu_epi64(is, at + i * kBlockBytes)};
-  };
-  sums.AddTwoIf(whole(0), whole(1));
-  sums.AddTwoIf(whole(2), whole(3));
-  sums.AddTwoIf(whole(4), whole(5));
-  const uint64_t bytes = (uint64_t{1} << left % kBlockBytes) - 1;
-  sums.AddTwoIf(whole(6), {.ahead = num_whole,
-                           .is = static_cast<__mmask8>(bytes == 0 ? 0 : 0xff),
-                           .pairs = _mm512_maskz_loadu_epi8(bytes, at + num_whole * kBlockBytes)});
+  // What is masked out is zero, and not touched.
+  if (left > 0) sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at));
 
   const __m128i length = _mm_cvtsi64_si128(static_cast<long long>(size));
   const __m128i length_words =
