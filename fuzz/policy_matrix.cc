@@ -13,10 +13,10 @@ namespace {
 // One is longer than a cell of ToolTable has room for.
 constexpr std::array<std::string_view, 4> kNames = {"x", "y", "tools/list",
                                                     "export_the_accounts_of_all_customers_of_a_region"};
-// Some are patterns for others, some none that a policy may name.
-constexpr std::array<std::string_view, 8> kUris = {"file:///d/x", "file:///d/x/y",   "file:///e/{i}",
-                                                   "file:///d/*", "file:///e/7",     "file:///d/*x",
-                                                   "https://h/x", "file:///d/../d/x"};
+// Some are patterns for others, of which one is to count; some none that a policy may name.
+constexpr std::array<std::string_view, 12> kUris = {
+    "file:///d/x",     "file:///d/x/y", "file:///e/{i}", "file:///d/*",  "file:///e/7", "file:///{d}/7",
+    "file:///{d}/{i}", "file:///d/x/*", "https://h/{i}", "file:///d/*x", "https://h/x", "file:///d/../d/x"};
 // Scopes that are patterns for others, and begin like others.
 constexpr std::array<std::string_view, 9> kScopes = {"a:r", "a:w", "a:x:r", "a:*", "a:x:*",
                                                      "b",   "b*",  "bc",    "*"};
