@@ -1,9 +1,9 @@
 // policy_file: what is written of a policy is read as that policy; every complaint says where it stands
 //
 // Functions: ParsePolicy, FormatPolicy. Property: a file is refused exactly if there is an error among what
-// is said of it; each place lies within the file, in its order, and each message is one line. What is written
-// of a policy is read as the same policy and written alike again: of the one that the input is as a file, and
-// of the one that it chooses (policy_matrix.h).
+// is said of it; each place lies within the file, in its order, and each message is one line of UTF-8. What
+// is written of a policy is read as the same policy and written alike again: of the one that the input is as
+// a file, and of the one that it chooses (policy_matrix.h).
 
 #include <algorithm>
 #include <string>
@@ -12,6 +12,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/policy_matrix.h"
+#include "policy_file/text.h"
 #include "tests/policy_file/same_policy.h"
 #include "tollgate/policy_file.h"
 
@@ -37,6 +38,14 @@ void ExpectRoundTrip(const Policy& policy) {
   Expect(FormatPolicy(*read) == file, "written alike again");
 }
 
+bool IsUtf8(std::string_view text) {
+  uint32_t character;
+  while (!text.empty()) {
+    if (!policy_file::NextCharacter(&text, &character)) return false;
+  }
+  return true;
+}
+
 void ExpectGoodFindings(std::string_view yaml, const std::vector<PolicyFileFinding>& findings) {
   const auto lines = static_cast<size_t>(std::count(yaml.begin(), yaml.end(), '\n')) + 1;
   const PolicyFileFinding* before = nullptr;
@@ -46,6 +55,7 @@ void ExpectGoodFindings(std::string_view yaml, const std::vector<PolicyFileFindi
     Expect(!finding.message.empty() && std::none_of(finding.message.begin(), finding.message.end(),
                                                     [](char c) { return c >= 0 && c < ' '; }),
            "a message is one line");
+    Expect(IsUtf8(finding.message), "a message is UTF-8");
     Expect(
         before == nullptr || std::tie(before->line, before->column) <= std::tie(finding.line, finding.column),
         "in the order of the file");

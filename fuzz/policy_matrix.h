@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,10 +15,14 @@ namespace tollgate::fuzz {
 // choose something.
 class PolicyMatrix {
  public:
-  explicit PolicyMatrix(std::string_view bytes);
+  // Of several `groups` there are so many times as many names and rules, and no rule that makes a policy a
+  // bad one. At most 20.
+  explicit PolicyMatrix(std::string_view bytes, size_t groups = 1);
+  PolicyMatrix(const PolicyMatrix&) = delete;
+  PolicyMatrix& operator=(const PolicyMatrix&) = delete;
 
   struct Holder {
-    policy::Caller View() const;  // As long as this.
+    policy::Caller View() const;  // As long as this, and its matrix.
 
     std::string issuer, profile, acr;
     PrincipalKind kind = PrincipalKind::kUser;
@@ -35,11 +40,19 @@ class PolicyMatrix {
 
   const PolicyBuilder& builder() const { return builder_; }
   const std::vector<Holder>& holders() const { return holders_; }
+  // Names are what may be asked for: some are in no rule.
+  const std::vector<std::string>& Names(McpObject object) const {
+    return object == McpObject::kResource ? uris_ : names_;
+  }
+  // Servers of an engine: one has no rules of its own, and there are rules for one that is not among them.
   static const std::vector<std::string>& Servers();
-  static const std::vector<std::string>& Names(McpObject object);  // Some are in no rule.
 
  private:
   class Chooser;
+  AccessRule ChooseRule(Chooser& choose) const;
+  Holder ChooseHolder(Chooser& choose) const;
+
+  const std::vector<std::string> names_, uris_, scopes_, roles_, role_values_;
   PolicyBuilder builder_;
   std::vector<Holder> holders_;
 };

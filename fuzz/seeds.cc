@@ -553,6 +553,8 @@ servers:
       {"unknown-scope", "version: 1\nscopes: {a: []}\nservers: [{tools: {t: b}}]\n"},
       {"open-quote", tools + "      t: \"s\n"},
       {"deep", std::string(40, '[') + std::string(40, ']')},
+      {"unknown-escape", tools + "      t: \"\\\xC3\xA9\"\n"},
+      {"empty-lists", tools + "      t: {scopes: s, roles: [], principals: []}\n"},
       {"deep-block", "- - - - - - - - - - - - - - - - - - x\n"},
       {"no-utf8", tools + "      t: \xFF\n"},
       {"nul", std::string("version: 1\0\n", 12)},

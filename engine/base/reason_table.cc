@@ -127,7 +127,7 @@ constexpr Row kRows[] = {
     {Reason::kKeyPending, kRetryLater, "key_pending", "the issuer has yet to be asked for this key"},
     {Reason::kIntrospectionUnavailable, kRetryLater, "introspection_unavailable",
      "the issuer cannot be asked"},
-    {Reason::kOverloaded, kRetryLater, "overloaded", "too many tokens are being verified"},
+    {Reason::kOverloaded, kRetryLater, "overloaded", "there is too much to do or too little memory"},
     {Reason::kIntrospectionPending, kRetryLater, "introspection_pending",
      "the issuer is being asked about the token"},
     {Reason::kNotRecorded, kRetryLater, "not_recorded", "the decision could not be recorded"},

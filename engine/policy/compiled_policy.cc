@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -103,44 +106,58 @@ class CompiledPolicy::Compiler {
     for (const RoleRule& role : policy_.roles()) number_given(role.scopes);
   }
 
-  // Give adds what somebody holds to whom the policy gives `text`, a scope or a pattern.
-  void Give(const std::string& text, GrantMask* mask) const {
-    std::vector<std::string> pending = {text};
-    while (!pending.empty()) {
-      const std::string given = std::move(pending.back());
-      pending.pop_back();
-      if (const auto found = out_.scope_bits_.find(given); found != out_.scope_bits_.end()) {
-        if (HasBit(*mask, found->second)) continue;
-        SetBit(mask, found->second);
-        if (const auto more = implies_.find(given); more != implies_.end())
-          pending.insert(pending.end(), more->second->begin(), more->second->end());
-      }
-      if (!IsScopePattern(given)) continue;
-      for (const std::string& name : names_) {
-        if (MatchesScopePattern(given, name) && !HasBit(*mask, out_.scope_bits_.at(name)))
-          pending.push_back(name);
-      }
+  // AddNamed adds the scopes that `text` names, a scope or a pattern.
+  void AddNamed(const std::string& text, GrantMask* mask) const {
+    if (const auto found = out_.scope_bits_.find(text); found != out_.scope_bits_.end())
+      SetBit(mask, found->second);
+    if (!IsScopePattern(text)) return;
+    const std::string_view start = std::string_view(text).substr(0, text.size() - 1);
+    const auto begins = [start](const std::string& name) { return name.starts_with(start); };
+    for (auto name = sorted_.lower_bound(start); name != sorted_.end() && begins(name->first); ++name)
+      SetBit(mask, name->second);
+  }
+
+  // Given is what somebody holds to whom the policy gives `texts`.
+  GrantMask Given(const std::vector<std::string>& texts) const {
+    GrantMask named(out_.num_words());
+    for (const std::string& text : texts) AddNamed(text, &named);
+    GrantMask all(out_.num_words());
+    for (uint32_t bit = 0; bit < given_.size(); ++bit) {
+      if (HasBit(named, bit)) Join(given_[bit], &all);
     }
+    return all;
   }
 
   void CompileScopes() {
+    const std::vector<std::string> nothing;
+    const auto implied_by = [&](const std::string& name) -> const std::vector<std::string>& {
+      const auto found = implies_.find(name);
+      return found == implies_.end() ? nothing : *found->second;
+    };
+    for (const std::string& name : names_) sorted_.emplace(name, out_.scope_bits_.at(name));
+    for (const std::string& name : names_) {
+      GrantMask& given = given_.emplace_back(out_.num_words());
+      AddNamed(name, &given);
+      for (const std::string& text : implied_by(name)) AddNamed(text, &given);
+    }
+    // The transitive closure, by Warshall's algorithm.
+    for (uint32_t via = 0; via < given_.size(); ++via) {
+      for (GrantMask& given : given_) {
+        if (HasBit(given, via)) Join(given_[via], &given);
+      }
+    }
     for (const std::string& name : names_) {
       // What a token calls `files:*` is a scope like any other, and no pattern; what it implies may be one.
-      GrantMask mask(out_.num_words());
-      if (const auto more = implies_.find(name); more != implies_.end()) {
-        for (const std::string& text : *more->second) Give(text, &mask);
-      }
-      SetBit(&mask, out_.scope_bits_.at(name));
-      out_.scope_closures_.push_back(std::move(mask));
+      GrantMask held = Given(implied_by(name));
+      SetBit(&held, out_.scope_bits_.at(name));
+      out_.scope_closures_.push_back(std::move(held));
     }
   }
 
   void CompileRoles() {
     for (uint32_t i = 0; i < policy_.roles().size(); ++i) {
       const RoleRule& role = policy_.roles()[i];
-      Role compiled{.principals = Bits(role.principals), .scopes = GrantMask(out_.num_words())};
-      for (const std::string& text : role.scopes) Give(text, &compiled.scopes);
-      out_.roles_.push_back(std::move(compiled));
+      out_.roles_.push_back({.principals = Bits(role.principals), .scopes = Given(role.scopes)});
       if (role.from.empty()) out_.role_sources_[role.role].push_back({"", i});
       for (const RoleRule::Source& source : role.from)
         out_.role_sources_[source.value].push_back({source.issuer, i});
@@ -279,7 +296,9 @@ class CompiledPolicy::Compiler {
 
   const Policy& policy_;
   CompiledPolicy& out_;
-  std::vector<std::string> names_;  // Of the scopes, by bit.
+  std::vector<std::string> names_;                       // Of the scopes, by bit.
+  std::map<std::string, uint32_t, std::less<>> sorted_;  // The same: their bits.
+  std::vector<GrantMask> given_;                         // By bit: what somebody holds to whom it is given.
   absl::flat_hash_map<std::string, const std::vector<std::string>*> implies_;
   absl::flat_hash_map<std::string, size_t> roles_;
   absl::flat_hash_map<Condition, uint32_t> condition_numbers_;

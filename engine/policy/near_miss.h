@@ -9,19 +9,21 @@
 namespace tollgate::policy {
 
 // EditDistance is how many letters have to be put in, left out or exchanged for another (Levenshtein); more
-// than `max` is max + 1. Quadratic in the sizes.
+// than `max` is max + 1. Quadratic in the sizes at worst.
 inline size_t EditDistance(std::string_view a, std::string_view b, size_t max) {
   if ((a.size() > b.size() ? a.size() - b.size() : b.size() - a.size()) > max) return max + 1;
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j < row.size(); ++j) row[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    size_t diagonal = row[0], least = i;
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
       const size_t exchanged = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
       diagonal = row[j];
       row[j] = std::min({row[j] + 1, row[j - 1] + 1, exchanged});
+      least = std::min(least, row[j]);
     }
+    if (least > max) return max + 1;  // It grows from row to row.
   }
   return std::min(row[b.size()], max + 1);
 }

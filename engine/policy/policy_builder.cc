@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <array>
-#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/ascii.h"
@@ -46,6 +45,9 @@ class Examiner {
 
   std::vector<PolicyFinding> Examine() {
     ExamineSizes();
+    // Of too much nothing else is said: it takes its time, and nobody reads on.
+    if (!findings_.empty()) return std::move(findings_);
+    if (rules_.empty()) Error(Part::kPolicy, 0, "", "allows no tool");
     for (const SensitivityClass& sensitivity : classes_) class_names_.insert(sensitivity.name);
     for (const ScopeRule& scope : scopes_) declared_.insert(scope.scope);
     for (const RoleRule& role : roles_) role_names_.insert(role.role);
@@ -103,13 +105,20 @@ class Examiner {
   }
 
   void ExamineSizes() {
-    if (rules_.empty()) Error(Part::kPolicy, 0, "", "allows no tool");
     const auto at_most = [this](size_t size, size_t max, std::string_view what) {
       if (size > max) Error(Part::kPolicy, 0, "", absl::StrCat("more than ", max, " ", Abseil(what)));
     };
     at_most(rules_.size(), PolicyBuilder::kRulesMax, "tools, prompts, resources and methods");
     at_most(classes_.size(), PolicyBuilder::kClassesMax, "classes");
     at_most(roles_.size(), PolicyBuilder::kRolesMax, "roles");
+    at_most(scopes_.size(), PolicyBuilder::kScopesMax, "different scopes");
+  }
+
+  // Suggestion is DidYouMean for the first mistakes, which compares with all names.
+  template <typename Names>
+  std::string Suggestion(std::string_view name, const Names& names) {
+    constexpr size_t kSuggestionsMax = 100;
+    return num_suggestions_++ < kSuggestionsMax ? policy::DidYouMean(name, names) : std::string();
   }
 
   void ExamineClass(size_t i) {
@@ -155,8 +164,15 @@ class Examiner {
     if (scopes_.empty() || declared_.contains(scope)) return;
     Error(part, index, member,
           absl::StrCat("names the scope ", Quoted(scope), ", which is not declared",
-                       policy::DidYouMean(scope, declared_)),
+                       Suggestion(scope, declared_)),
           item);
+  }
+
+  // HasMatch tells whether a pattern matches a scope beside itself.
+  static bool HasMatch(const std::string& pattern, const std::set<std::string>& scopes) {
+    auto first = scopes.lower_bound(pattern.substr(0, pattern.size() - 1));
+    if (first != scopes.end() && *first == pattern) ++first;
+    return first != scopes.end() && policy::MatchesScopePattern(pattern, *first);
   }
 
   // ExaminePattern: what a role or a scope gives.
@@ -167,13 +183,7 @@ class Examiner {
       return Error(part, index, member, "has a pattern of scopes that no token can carry", item);
     // A scope may be called like a pattern.
     if (declared_.contains(text)) known_scopes_.insert(text);
-    const bool any = std::any_of(known_scopes_.begin(), known_scopes_.end(), [&](const std::string& scope) {
-      return scope != text && policy::MatchesScopePattern(text, scope);
-    });
-    const bool any_declared = std::any_of(declared_.begin(), declared_.end(), [&](const std::string& scope) {
-      return scope != text && policy::MatchesScopePattern(text, scope);
-    });
-    if (!any && !any_declared)
+    if (!HasMatch(text, known_scopes_) && !HasMatch(text, declared_))
       Warn(part, index, member, absl::StrCat("gives ", Quoted(text), ", which matches no scope"), item);
   }
 
@@ -208,6 +218,7 @@ class Examiner {
     const bool may_be_empty = rule.object == McpObject::kMethod;  // An answer, as McpCall calls it.
     if ((rule.name.empty() && !may_be_empty) || rule.name.size() > NameBytesMax(rule.object))
       error("name", "has an empty or too long name");
+    if (rule.server == "*") error("server", "is for a server \"*\": of a rule for all it is empty");
     if (!seen_rules_.emplace(rule.server, rule.object, rule.name).second) error("name", "is named twice");
     if (rule.object == McpObject::kResource) {
       std::string why;
@@ -225,12 +236,12 @@ class Examiner {
       if (role_names_.contains(rule.roles[item])) continue;
       error("roles",
             absl::StrCat("needs the role ", Quoted(rule.roles[item]), ", which is not declared",
-                         policy::DidYouMean(rule.roles[item], role_names_)),
+                         Suggestion(rule.roles[item], role_names_)),
             item);
     }
     if (!class_names_.contains(rule.sensitivity)) {
       error("sensitivity", absl::StrCat("is of an unknown class ", Quoted(rule.sensitivity),
-                                        policy::DidYouMean(rule.sensitivity, class_names_)));
+                                        Suggestion(rule.sensitivity, class_names_)));
     }
     for (size_t item = 0; item < rule.predicates.size(); ++item) ExaminePredicate(i, item);
     WarnOfNobody(i);
@@ -291,10 +302,11 @@ class Examiner {
   const std::vector<ScopeRule>& scopes_;
   const std::vector<RoleRule>& roles_;
   const std::vector<AccessRule>& rules_;
-  absl::flat_hash_set<std::string> class_names_, declared_, role_names_, known_scopes_, needed_, seen_scopes_,
-      seen_roles_;
+  absl::flat_hash_set<std::string> class_names_, role_names_, needed_, seen_scopes_, seen_roles_;
+  std::set<std::string> declared_, known_scopes_;  // In order, for HasMatch.
   absl::flat_hash_set<std::tuple<std::string, McpObject, std::string>> seen_rules_;
   absl::flat_hash_set<std::tuple<std::string, Predicate::Operator, std::vector<std::string>>> num_predicates_;
+  size_t num_suggestions_ = 0;
   std::vector<PolicyFinding> findings_;
 };
 

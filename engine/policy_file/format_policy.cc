@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -219,6 +219,16 @@ class Reader {
     }
   }
 
+  // Some wraps what reads a list, one of which is to be had: an empty one would let everybody pass, and looks
+  // like nobody.
+  std::function<void(const Node&)> Some(std::function<void(const Node&)> read) {
+    return [this, read = std::move(read)](const Node& value) {
+      if (value.kind == Node::Kind::kList && value.items.empty())
+        return Error(value.place, "an empty list would let everybody pass: leave it out, if that is meant");
+      read(value);
+    };
+  }
+
   void ReadFile(const Node& root) {
     const Node *version = nullptr, *servers = nullptr;
     // In this order, whatever the file's: the parts of a policy have numbers of their own.
@@ -261,12 +271,12 @@ class Reader {
              {"token_lifetime_max", "token_lifetime_max_s", bound(&read.token_lifetime_max_s)},
              {"introspection_age_max", "introspection_age_max_s", bound(&read.introspection_age_max_s)},
              {"outage", "introspection_outage", [&](const Node& node) { ReadOutage(node, &read); }},
-             {"acr", "acr_values", [&](const Node& node) { ReadTexts(node, &read.acr_values); }},
+             {"acr", "acr_values", Some([&](const Node& node) { ReadTexts(node, &read.acr_values); })},
              {"amr", "amr_values", [&](const Node& node) { ReadTexts(node, &read.amr_values); }},
              {"principals", "principals",
-              [&](const Node& node) { ReadEnums(node, kPrincipals, &read.principals); }},
+              Some([&](const Node& node) { ReadEnums(node, kPrincipals, &read.principals); })},
              {"credentials", "credentials",
-              [&](const Node& node) { ReadEnums(node, kCredentials, &read.credentials); }},
+              Some([&](const Node& node) { ReadEnums(node, kCredentials, &read.credentials); })},
              {"sender_constraint", "sender_constraint",
               [&](const Node& node) { ReadBool(node, &read.sender_constraint); }},
              {"audit", "audit", [&](const Node& node) { ReadEnum(node, kAudits, &read.audit); }}},
@@ -309,10 +319,9 @@ class Reader {
               {{"scopes", "scopes", [&](const Node& node) { ReadTexts(node, &read.scopes); }},
                {"principals", "principals",
                 [&](const Node& node) { ReadEnums(node, kPrincipals, &read.principals); }},
-               {"from", "from",
-                [&](const Node& node) {
+               {"from", "from", Some([&](const Node& node) {
                   EachItem(node, [&](const Node& item) { ReadSource(item, &read.from.emplace_back()); });
-                }}},
+                })}},
               &places);
     }
     builder_.AddRole(std::move(read));
@@ -413,12 +422,12 @@ class Reader {
     }
     ReadMap(value, "a rule",
             {{"scopes", "scopes", [&](const Node& node) { ReadTexts(node, &rule->scopes); }},
-             {"roles", "roles", [&](const Node& node) { ReadTexts(node, &rule->roles); }},
+             {"roles", "roles", Some([&](const Node& node) { ReadTexts(node, &rule->roles); })},
              {"any_valid_token", "any_valid_token",
               [&](const Node& node) { ReadBool(node, &rule->any_valid_token); }},
              {"class", "sensitivity", [&](const Node& node) { ReadText(node, &rule->sensitivity); }},
              {"principals", "principals",
-              [&](const Node& node) { ReadEnums(node, kPrincipals, &rule->principals); }},
+              Some([&](const Node& node) { ReadEnums(node, kPrincipals, &rule->principals); })},
              {"when", "predicates",
               [&](const Node& node) {
                 EachItem(node,

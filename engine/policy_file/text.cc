@@ -1,6 +1,8 @@
 #include "policy_file/text.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 namespace tollgate::policy_file {
 
@@ -33,12 +35,18 @@ bool NextCharacter(std::string_view* text, uint32_t* character) {
 }
 
 bool IsVisible(uint32_t character) {
-  if (character < 0x20) return character == '\t' || character == '\n';
-  if (character >= 0x7F && character < 0xA0) return false;
-  if (character >= 0x2028 && character <= 0x202E) return false;  // Line ends, and directions,
-  if (character >= 0x2066 && character <= 0x2069) return false;
-  if (character == 0x200E || character == 0x200F || character == 0x061C) return false;
-  return character != 0xFEFF && (character & 0xFFFE) != 0xFFFE;
+  struct Range {
+    uint32_t first, last;
+  };
+  // Controls; what ends a line, turns the direction of text or has no width of its own; and tags.
+  constexpr Range kHidden[] = {{0x00, 0x08},     {0x0B, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},
+                               {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},
+                               {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE0FFF}};
+  if (character >= ' ' && character <= '~') return true;
+  const auto has = [character](const Range& range) {
+    return character >= range.first && character <= range.last;
+  };
+  return (character & 0xFFFE) != 0xFFFE && std::none_of(std::begin(kHidden), std::end(kHidden), has);
 }
 
 namespace {

@@ -13,7 +13,7 @@ bool NextCharacter(std::string_view* text, uint32_t* character);
 
 // IsVisible tells whether a person who reads a file sees `character`, where it stands, and takes it for what
 // every YAML reader takes it for: no control characters, no line ends but "\n", nothing that turns the
-// direction of text, no byte order mark, no noncharacter.
+// direction of text or has no width, no byte order mark, no noncharacter.
 bool IsVisible(uint32_t character);
 
 // Quoted returns `text` as people may see it in one line, in quotation marks: what is not visible is escaped,

@@ -197,7 +197,9 @@ std::optional<Node> ReadYaml(std::string_view text, std::vector<PolicyFileFindin
     while (parser.HandleNextDocument(builder) && !builder.failed()) {
     }
   } catch (const YAML::Exception& exception) {
-    builder.Fail(PlaceOf(exception.mark), "no YAML: " + exception.msg + Hint(text, exception.mark));
+    // Its message may have half a character of the file in it.
+    builder.Fail(PlaceOf(exception.mark),
+                 "no YAML: " + InOneLine(exception.msg) + Hint(text, exception.mark));
   }
   if (builder.failed()) return std::nullopt;
   std::optional<Node> root = builder.TakeRoot();

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <memory>
+#include <string>
 
 #include "tests/audit/audit_fixture.h"
+#include "tests/golden/golden.h"
 
 namespace tollgate::audit {
 namespace {
@@ -14,6 +14,7 @@ namespace {
 using nlohmann::json;
 using testing::At;
 using testing::GoodRecord;
+using testing::kAuditId;
 using testing::kChainId;
 using testing::kKey;
 using testing::kWallS;
@@ -25,17 +26,6 @@ json Line(const Record& record) {
   Chain({}).Close({}, &line);
   EXPECT_EQ(line.find('\n'), line.npos);
   return json::parse(line);
-}
-
-// What a log looks like, to the letter: golden/ is read by people, and by golden_test.py.
-void ExpectGolden(const std::string& name, const std::vector<std::string>& lines) {
-  const std::string path = std::string(TOLLGATE_GOLDEN) + "/" + name;
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  if (std::getenv("TOLLGATE_WRITE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << text;
-  std::ostringstream golden;
-  golden << std::ifstream(path, std::ios::binary).rdbuf();
-  EXPECT_EQ(golden.str(), text) << "TOLLGATE_WRITE_GOLDEN=1 writes " << path;
 }
 
 void SubmitAll(Log& log) {
@@ -68,6 +58,7 @@ void SubmitAll(Log& log) {
   EXPECT_FALSE(log.Submit(too_long));
 }
 
+// What a log looks like, to the letter: golden/ is read by people, and by golden_test.py.
 TEST(Lines, AreTheGoldenOnes) {
   for (const bool keyed : {false, true}) {
     const auto sink = std::make_shared<MemorySink>();
@@ -82,7 +73,10 @@ TEST(Lines, AreTheGoldenOnes) {
     Log second(config, {0xff});
     ASSERT_TRUE(second.Close(At(13'000)));
     EXPECT_EQ(testing::Verify(sink->lines, config.key), ChainFault::kNone);
-    ExpectGolden(keyed ? "keyed.jsonl" : "plain.jsonl", sink->lines);
+    std::string text;
+    for (const std::string& line : sink->lines) text += line + "\n";
+    ::tollgate::testing::ExpectGolden(
+        std::string("tests/audit/golden/") + (keyed ? "keyed.jsonl" : "plain.jsonl"), text);
   }
 }
 

@@ -385,6 +385,19 @@ TEST(DiffTest, DemandsGrowStrongerOrWeaker) {
                   "  stronger: credentials jwt or opaque -> jwt", "  weaker: audit must_record -> sampled"));
 }
 
+// Values that look like several, or like nothing.
+TEST(DiffTest, PredicatesThatReadAlikeAreTold) {
+  const auto policy = [](Texts values) {
+    AccessRule rule = Tool("t", {"s"});
+    rule.predicates = {{.claim = "c", .operation = Predicate::Operator::kIn, .values = std::move(values)}};
+    return PolicyBuilder().AddRule(rule);
+  };
+  EXPECT_THAT(DiffLines(policy({"a or b"}), policy({"a", "b"})),
+              ElementsAre("tool t:", "  other: predicates c in \"a or b\" -> c in a or b"));
+  EXPECT_THAT(DiffLines(policy({""}), policy({"", ""})),
+              ElementsAre("tool t:", "  other: predicates c in \"\" -> c in \"\" or \"\""));
+}
+
 TEST(DiffTest, AnotherClassIsComparedByWhatItDemands) {
   AccessRule read = Tool("t", {"s"}), privileged = read;
   privileged.sensitivity = "privileged";

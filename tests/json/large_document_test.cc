@@ -130,5 +130,20 @@ TEST(Writer, WritesWhatReadersReadBack) {
   EXPECT_EQ(text, "\"\"");
 }
 
+// A log's reader may end a line at U+0085 or U+2028, and a terminal takes U+009B for the beginning of a
+// command.
+TEST(Writer, LeavesNothingThatEndsALineOrSteersATerminal) {
+  const std::string hidden = "\x01\n\x7F\xC2\x80\xC2\x85\xC2\x9B\xC2\x9F\xE2\x80\xA8\xE2\x80\xA9";
+  const std::string seen = " \xC2\xA0\xC2\xA9\xE2\x80\xA7\xE2\x80\xAA";
+  std::string text;
+  AppendString(hidden + seen, &text);
+  EXPECT_EQ(text, "\"\\u0001\\u000a\\u007f\\u0080\\u0085\\u009b\\u009f\\u2028\\u2029" + seen + "\"");
+  EXPECT_EQ(nlohmann::json::parse(text), hidden + seen);
+  // What is not whole is no such character.
+  text.clear();
+  AppendString("\xC2", &text);
+  EXPECT_EQ(text, "\"\xC2\"");
+}
+
 }  // namespace
 }  // namespace tollgate::json

@@ -1,13 +1,21 @@
-// List, decision and challenge say the same of every tool: what a list shows may be called, what it does not
-// may not, and a challenge that names scopes leads to a token that may.
+// List, decision, challenge and explanation say the same of everything that there is to use: what a list
+// shows may be called, what it does not may not, a challenge that names scopes leads to a token that may, and
+// what is told of the rules, read one by one, is the reason.
 
+#include <array>
 #include <map>
-#include <random>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "fuzz/random.h"
+#include "policy/interpreter.h"
 #include "tests/pipeline/engine_fixture.h"
+#include "tests/seeds.h"
 #include "tollgate/challenge.h"
 #include "tollgate/mcp_filter.h"
+#include "tools/cli/sample_caller.h"
 
 namespace tollgate {
 namespace {
@@ -16,15 +24,35 @@ using idp::json;
 
 constexpr std::array kScopes = {"files:read", "files:write", "mail", "admin"};
 constexpr std::array kRoles = {"clerk", "chief"};
-constexpr size_t kTools = 24;
+constexpr std::array kServers = {kResource, kOtherResource};
 constexpr char kMetadataUrl[] = "https://mcp.example/.well-known/oauth-protected-resource/mcp";
+
+// Object is what somebody may want to use, by the name that lists have for it.
+struct Object {
+  McpObject object;
+  const char* list;
+  const char* member;
+  std::string name;
+};
+
+std::vector<Object> AllObjects() {
+  std::vector<Object> objects;
+  for (int i = 0; i < 16; ++i)
+    objects.push_back({McpObject::kTool, "tools", "name", "tool_" + std::to_string(i)});
+  for (int i = 0; i < 4; ++i)
+    objects.push_back({McpObject::kPrompt, "prompts", "name", "prompt_" + std::to_string(i)});
+  for (const char* uri :
+       {"file:///d/a", "file:///d/b", "file:///d/a/b", "file:///d/a/c", "file:///d/../e", "file:///e/a"})
+    objects.push_back({McpObject::kResource, "resources", "uri", uri});
+  for (const char* uri : {"file:///d/{name}", "file:///d/a/*"})
+    objects.push_back({McpObject::kResource, "resourceTemplates", "uriTemplate", uri});
+  return objects;
+}
 
 class AgreementTest : public EngineTest {
  protected:
-  size_t Below(size_t n) { return random_() % n; }
-  bool OneIn(size_t n) { return Below(n) == 0; }
-
-  static std::string ToolOf(size_t number) { return "tool_" + std::to_string(number); }
+  size_t Below(size_t n) { return random_.Below(n); }
+  bool OneIn(size_t n) { return random_.OneIn(n); }
 
   Policy RandomPolicy() {
     PolicyBuilder builder;
@@ -39,24 +67,28 @@ class AgreementTest : public EngineTest {
       if (OneIn(2)) rule.scopes = {kScopes[Below(kScopes.size())]};
       builder.AddRole(std::move(rule));
     }
-    for (size_t i = 0; i < kTools; ++i) {
-      // One in six has no rule.
-      if (OneIn(6)) continue;
-      AccessRule rule{.name = ToolOf(i)};
-      for (const char* scope : kScopes) {
-        if (OneIn(3)) rule.scopes.emplace_back(scope);
-      }
-      if (OneIn(5)) rule.roles = {kRoles[Below(kRoles.size())]};
-      rule.any_valid_token = rule.scopes.empty() && rule.roles.empty();
-      if (OneIn(6)) rule.principals = {OneIn(2) ? PrincipalKind::kAgent : PrincipalKind::kUser};
-      if (OneIn(6)) rule.predicates = {{"tier", Predicate::Operator::kEquals, {"gold"}}};
-      if (OneIn(6)) rule.sensitivity = "mfa";
-      if (OneIn(6)) rule.sensitivity = "privileged";  // Whose tokens live for a quarter of an hour.
-      builder.AddRule(std::move(rule));
+    for (const Object& object : objects_) {
+      // Some have a rule for all servers, some one for one of them, some both, some none. Of resources a
+      // template or a prefix may count; what has several spellings is none that a rule may name.
+      if (object.name == "file:///d/../e") continue;
+      if (!OneIn(object.object == McpObject::kResource ? 2 : 6)) builder.AddRule(RandomRule(object, ""));
+      if (OneIn(4)) builder.AddRule(RandomRule(object, kServers[Below(kServers.size())]));
     }
-    absl::StatusOr<Policy> policy = builder.Build();
-    EXPECT_TRUE(policy.ok()) << policy.status();
-    return *std::move(policy);
+    return Built(builder);
+  }
+
+  AccessRule RandomRule(const Object& object, std::string server) {
+    AccessRule rule{.name = object.name, .object = object.object, .server = std::move(server)};
+    for (const char* scope : kScopes) {
+      if (OneIn(3)) rule.scopes.emplace_back(scope);
+    }
+    if (OneIn(5)) rule.roles = {kRoles[Below(kRoles.size())]};
+    rule.any_valid_token = rule.scopes.empty() && rule.roles.empty();
+    if (OneIn(6)) rule.principals = {OneIn(2) ? PrincipalKind::kAgent : PrincipalKind::kUser};
+    if (OneIn(6)) rule.predicates = {{"tier", Predicate::Operator::kEquals, {"gold"}}};
+    if (OneIn(6)) rule.sensitivity = "mfa";
+    if (OneIn(6)) rule.sensitivity = "privileged";  // Whose tokens live for a quarter of an hour.
+    return rule;
   }
 
   json RandomClaims() {
@@ -65,6 +97,7 @@ class AgreementTest : public EngineTest {
       if (OneIn(3)) scope += std::string(scope.empty() ? "" : " ") + word;
     }
     json claims = Claims(scope, OneIn(3) ? 1800 : 600);
+    claims["aud"] = kServers;
     if (OneIn(2)) claims["roles"] = {kRoles[Below(kRoles.size())]};
     if (OneIn(3)) claims["act"] = {{"sub", "assistant"}};
     if (OneIn(2)) claims["tier"] = OneIn(2) ? "gold" : "silver";
@@ -72,74 +105,116 @@ class AgreementTest : public EngineTest {
     return claims;
   }
 
-  std::mt19937 random_{20'261'126};
+  Request To(const Object& object, const std::string& authorization) const {
+    return {.authorization = authorization,
+            .tool = object.name,
+            .resource = static_cast<ResourceId>(server_),
+            .object = object.object};
+  }
+
+  Decision Decided(const Request& request) {
+    Decision decision;
+    engine_->Check(request, &decision);
+    return decision;
+  }
+
+  // Listed are the names that are left of a list of everything.
+  std::set<std::pair<McpObject, std::string>> Listed(const std::string& authorization) {
+    json result;
+    for (const Object& object : objects_) result[object.list].push_back({{object.member, object.name}});
+    std::string shown;
+    const Reason filtered = McpListFilter().Filter(
+        json{{"jsonrpc", "2.0"}, {"id", 1}, {"result", result}}.dump(),
+        [&](McpObject object, std::string_view name) {
+          return engine_->MayUse({.authorization = authorization,
+                                  .tool = name,
+                                  .resource = static_cast<ResourceId>(server_),
+                                  .object = object});
+        },
+        &shown);
+    EXPECT_EQ(filtered, Reason::kNone);
+    std::set<std::pair<McpObject, std::string>> listed;
+    result = json::parse(shown)["result"];
+    for (const Object& object : objects_) {
+      for (const json& member : result[object.list]) {
+        if (member[object.member] == object.name) listed.emplace(object.object, object.name);
+      }
+    }
+    return listed;
+  }
+
+  void ExpectAgreement(const Policy& policy, const json& claims);
+  void ExpectChallenge(const Object& object, const Decision& decision, const json& claims,
+                       const Request& request);
+
+  const std::vector<Object> objects_ = AllObjects();
+  fuzz::Random random_{1};
+  size_t server_ = 0;  // At which things are to be used.
+  std::map<Reason, int> seen_;
+  int stepped_up_ = 0;
 };
 
+// ExpectAgreement: of whoever has `claims`, about everything at one of the servers.
+void AgreementTest::ExpectAgreement(const Policy& policy, const json& claims) {
+  const auto sample = cli::SampleCaller::Read(claims.dump(), policy, {.profile = "rfc9068"});
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  const std::string authorization = "Bearer " + idp::Mint(key_, claims);
+  const std::set<std::pair<McpObject, std::string>> listed = Listed(authorization);
+  for (const Object& object : objects_) {
+    const Request request = To(object, authorization);
+    const Decision decision = Decided(request);
+    ++seen_[decision.reason];
+    SCOPED_TRACE(object.name + " at " + kServers[server_] + " with " + claims.dump() + ": " +
+                 std::string(ReasonName(decision.reason)));
+    EXPECT_EQ(decision.allowed(), listed.contains({object.object, object.name}));
+    EXPECT_EQ(decision.reason,
+              policy::Interpret(policy, (*sample)->caller(), {kServers[server_], object.object, object.name})
+                  .reason);
+    ExpectChallenge(object, decision, claims, request);
+  }
+}
+
+// ExpectChallenge: by what it tells a client to do.
+void AgreementTest::ExpectChallenge(const Object& object, const Decision& decision, const json& claims,
+                                    const Request& request) {
+  const std::string scopes = engine_->ScopesFor(request), acr = engine_->AcrValuesFor(request);
+  const std::string challenge = Challenge(decision, kMetadataUrl, scopes, acr);
+  const bool step_up = challenge.find("error=\"insufficient_scope\"") != std::string::npos;
+  EXPECT_EQ(step_up, decision.reason == Reason::kInsufficientScope);
+  EXPECT_EQ(challenge.find("error=\"insufficient_user_authentication\"") != std::string::npos,
+            decision.reason == Reason::kAuthenticationInsufficient);
+  if (decision.http_status() == 403 && !step_up) {
+    EXPECT_EQ(challenge, "") << "nothing that another token of the same caller would mend";
+  }
+  if (!step_up) return;
+  // A client asks for what the challenge names, and has it beside what it had.
+  ASSERT_NE(challenge.find("scope=\"" + scopes + "\""), std::string::npos) << challenge;
+  json more = claims;
+  more["scope"] = claims.value("scope", "") + " " + scopes;
+  const Decision stepped_up = Decided(To(object, "Bearer " + idp::Mint(key_, more)));
+  EXPECT_TRUE(stepped_up.allowed()) << ReasonName(stepped_up.reason) << " with " << more["scope"];
+  ++stepped_up_;
+}
+
 TEST_F(AgreementTest, OfListDecisionAndChallengeForEveryTool) {
-  std::map<Reason, int> seen;
-  int stepped_up = 0;
-  for (int round = 0; round < 60; ++round) {
+  const bool all = testing::ForEachSeed(60, [this](uint64_t seed) {
+    random_ = fuzz::Random(seed);
     Config config = TestConfig(idp::Jwks({&key_}).dump());
     config.policy_claims = {"tier"};
     config.policy = RandomPolicy();
     Restart(config);
-    json tools = json::array();
-    for (size_t i = 0; i < kTools; ++i)
-      tools.push_back({{"name", ToolOf(i)}, {"inputSchema", json::object()}});
-    const std::string answer = json{{"jsonrpc", "2.0"}, {"id", 1}, {"result", {{"tools", tools}}}}.dump();
     for (int caller = 0; caller < 10; ++caller) {
-      const json claims = RandomClaims();
-      const std::string authorization = "Bearer " + idp::Mint(key_, claims);
-
-      std::string shown;
-      const Reason filtered = McpListFilter().Filter(
-          answer,
-          [&](McpObject object, std::string_view name) {
-            return engine_->MayUse({.authorization = authorization, .tool = name, .object = object});
-          },
-          &shown);
-      ASSERT_EQ(filtered, Reason::kNone);
-      std::set<std::string> listed;
-      const json list = json::parse(shown);
-      for (const json& tool : list["result"]["tools"]) listed.insert(tool["name"]);
-
-      for (size_t i = 0; i < kTools; ++i) {
-        const std::string name = ToolOf(i);
-        Request call = {.authorization = authorization, .tool = name};
-        Decision decision;
-        engine_->Check(call, &decision);
-        ++seen[decision.reason];
-        SCOPED_TRACE(::testing::Message() << "round " << round << " caller " << caller << " " << name << " "
-                                          << ReasonName(decision.reason));
-        EXPECT_EQ(decision.allowed(), listed.contains(name));
-        const std::string scopes = engine_->ScopesFor(call), acr = engine_->AcrValuesFor(call);
-        const std::string challenge = Challenge(decision, kMetadataUrl, scopes, acr);
-        const bool step_up = challenge.find("error=\"insufficient_scope\"") != std::string::npos;
-        EXPECT_EQ(step_up, decision.reason == Reason::kInsufficientScope);
-        EXPECT_EQ(challenge.find("error=\"insufficient_user_authentication\"") != std::string::npos,
-                  decision.reason == Reason::kAuthenticationInsufficient);
-        if (decision.http_status() == 403 && !step_up) {
-          EXPECT_EQ(challenge, "") << "nothing that another token of the same caller would mend";
-        }
-        if (!step_up) continue;
-        // A client asks for what the challenge names, and has it beside what it had.
-        ASSERT_NE(challenge.find("scope=\"" + scopes + "\""), std::string::npos) << challenge;
-        json more = claims;
-        more["scope"] = claims.value("scope", "") + " " + scopes;
-        const std::string next = "Bearer " + idp::Mint(key_, more);
-        call.authorization = next;
-        engine_->Check(call, &decision);
-        EXPECT_TRUE(decision.allowed()) << ReasonName(decision.reason) << " with " << more["scope"];
-        ++stepped_up;
-      }
+      server_ = Below(kServers.size());
+      ExpectAgreement(config.policy, RandomClaims());
     }
-  }
+  });
+  if (!all) return;
   for (const Reason reason : {Reason::kNone, Reason::kUnknownTool, Reason::kPrincipalKindNotAllowed,
                               Reason::kLifetimeTooLongHere, Reason::kRoleMissing, Reason::kClaimNotAsNeeded,
                               Reason::kAuthenticationInsufficient, Reason::kInsufficientScope}) {
-    EXPECT_GT(seen[reason], 100) << ReasonName(reason);
+    EXPECT_GT(seen_[reason], 100) << ReasonName(reason);
   }
-  EXPECT_GT(stepped_up, 1000);
+  EXPECT_GT(stepped_up_, 1000);
 }
 
 }  // namespace

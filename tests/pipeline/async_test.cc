@@ -2,30 +2,17 @@
 
 #include <coroutine>
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 #include "tollgate/await.h"
 
 namespace tollgate {
 namespace {
 
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
-
-constexpr char kJwksUri[] = "https://idp.example/jwks";
-
-class AsyncTest : public EngineTest {
+class AsyncTest : public NetworkTest {
  protected:
-  AsyncTest() {
-    Config config = TestConfig("");
-    config.issuers[0].jwks_uri = kJwksUri;
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
-    Restart(config, std::move(network));
-  }
+  AsyncTest() { Start(FetchingConfig()); }
 
-  void Run() { engine_->RunBackground(std::chrono::milliseconds(0)); }
-  void Deliver() { network_->SetAnswer(kJwksUri, FakeAnswer{.body = idp::Jwks({&key_}).dump()}); }
+  void Deliver() { network_->SetAnswer(kJwksUri, Keys({&key_})); }
   // Ask hands over views that do not outlive the call.
   void Ask(std::chrono::milliseconds wait_max, const std::string& token) {
     const std::string authorization = "Bearer " + token, tool = "search";
@@ -37,7 +24,6 @@ class AsyncTest : public EngineTest {
                         });
   }
 
-  FakeTransport* network_ = nullptr;
   int calls_ = 0;
   Decision decision_;
 };
@@ -55,7 +41,7 @@ TEST_F(AsyncTest, WaitsForTheFetchAndNoThreadDoes) {
   Ask(std::chrono::seconds(5), Token());
   Run();
   EXPECT_EQ(calls_, 0);
-  network_->CompleteOldest(FakeAnswer{.body = idp::Jwks({&key_}).dump()});
+  network_->CompleteOldest(Keys({&key_}));
   Run();
   EXPECT_EQ(calls_, 1);
   EXPECT_TRUE(decision_.allowed());

@@ -1,8 +1,7 @@
 // What the audit log has of the engine's decisions.
 
 #include "tests/audit/audit_fixture.h"
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
@@ -10,8 +9,6 @@ namespace {
 using audit::ChainFault;
 using audit::testing::MemorySink;
 using nlohmann::json;
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
 
 constexpr char kAuditKey[] = "thirty-two bytes, random or not.";
 constexpr char kTraceparent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -27,12 +24,10 @@ Policy AuditedPolicy() {
   add("full", AuditDuty::kFull);
   add("must", AuditDuty::kMustRecord);
   builder.AddRule({.name = "write", .scopes = {"files:write"}, .sensitivity = "full"});
-  absl::StatusOr<Policy> policy = builder.Build();
-  EXPECT_TRUE(policy.ok()) << policy.status();
-  return *std::move(policy);
+  return Built(builder);
 }
 
-class AuditTest : public EngineTest {
+class AuditTest : public NetworkTest {
  protected:
   AuditTest() { Restart(AuditedConfig()); }
 
@@ -46,7 +41,7 @@ class AuditTest : public EngineTest {
 
   // Decisions takes what the log has become since the last call, those of the log itself left out.
   std::vector<json> Decisions() {
-    engine_->RunBackground(std::chrono::milliseconds(0));
+    Run();
     std::vector<json> decisions;
     for (; taken_ < sink_->lines.size(); ++taken_) {
       const json line = json::parse(sink_->lines[taken_]);
@@ -197,7 +192,7 @@ TEST_F(AuditTest, WhatMustBeRecordedAndIsNotIsNotAllowed) {
   const std::string token = Token();
   EXPECT_TRUE(Check(token, "must").allowed());
   sink_->failing = true;
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   EXPECT_NE(engine_->AuditError(), "");
   for (int seen = 0; seen < 2; ++seen) {
     const Decision decision = Check(seen == 0 ? Token() : token, "must");
@@ -213,10 +208,10 @@ TEST_F(AuditTest, WhatMustBeRecordedAndIsNotIsNotAllowed) {
   EXPECT_EQ(metrics.checks, metrics.allowed + metrics.denied + metrics.unavailable);
   EXPECT_EQ(metrics.unavailable, 2u);
   sink_->failing = false;
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   EXPECT_TRUE(Check(token, "must").allowed());
   EXPECT_EQ(engine_->AuditError(), "");
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   EXPECT_EQ(engine_->ReadMetrics().audit_lost, 2u) << "each once";
 }
 
@@ -260,11 +255,9 @@ TEST_F(AuditTest, ABatchIsRecordedMemberByMember) {
 TEST_F(AuditTest, WhoeverWaitsForAnAnswerIsRecordedOnce) {
   Config config = AuditedConfig();
   config.issuers[0].jwks.clear();
-  config.issuers[0].jwks_uri = "https://idp.example/jwks";
-  auto network = std::make_unique<FakeTransport>();
-  FakeTransport* const transport = network.get();
-  transport->SetAnswer("https://idp.example/jwks", FakeAnswer{.http_status = 500});
-  Restart(config, std::move(network));
+  config.issuers[0].jwks_uri = kJwksUri;
+  Start(config);
+  network_->SetAnswer(kJwksUri, kServerError);
   taken_ = 0;
   const std::string authorization = "Bearer " + Token();
   const Request request = {.authorization = authorization, .tool = "full"};
@@ -277,12 +270,12 @@ TEST_F(AuditTest, WhoeverWaitsForAnAnswerIsRecordedOnce) {
   engine_->CheckWithin(std::chrono::milliseconds(0), request, &decision);
   EXPECT_EQ(Only()["unmapped"]["verdict"], "unavailable");
 
-  transport->SetAnswer("https://idp.example/jwks", FakeAnswer{.body = idp::Jwks({&key_}).dump()});
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   engine_->CheckAsync(std::chrono::minutes(10), request, done);
   EXPECT_EQ(answers, 1);
   for (int turn = 0; turn < 50 && answers == 1; ++turn) {
     clock_.Advance(10);
-    engine_->RunBackground(std::chrono::milliseconds(0));
+    Run();
   }
   EXPECT_EQ(answers, 2);
   EXPECT_EQ(Only()["unmapped"]["verdict"], "allow");
@@ -291,7 +284,7 @@ TEST_F(AuditTest, WhoeverWaitsForAnAnswerIsRecordedOnce) {
 TEST_F(AuditTest, TheLogOfAnEngineIsAWholeChain) {
   const std::string token = Token();
   for (int i = 0; i < 20; ++i) Check(token, i % 2 == 0 ? "full" : "write");
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   for (int i = 0; i < 20; ++i) Check(token, "must");
   engine_.reset();
   audit::Verifier verifier(audit::testing::Bytes(kAuditKey), {});
@@ -326,7 +319,7 @@ TEST_F(AuditTest, AFloodOfStrangersLeavesRoomForWhatMustBeRecorded) {
   EXPECT_TRUE(Check(token, "must").allowed());
   for (int i = 0; i < 5'000; ++i) Check("forged", std::string(1'000, 'x'));
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(Check(token, "must").allowed()) << i;
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   EXPECT_GT(engine_->ReadMetrics().audit_lost, 1'000u) << "the strangers'";
 }
 
@@ -334,13 +327,13 @@ TEST_F(AuditTest, WhatIsGivenUpForWantOfARecordIsLostOnce) {
   const std::string authorization = "Bearer " + Token();
   Check(authorization.substr(7), "must");
   sink_->failing = true;
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   Decision decision;
   engine_->CheckWithin(std::chrono::milliseconds(0), {.authorization = authorization, .tool = "must"},
                        &decision);
   EXPECT_EQ(decision.reason, Reason::kNotRecorded);
   sink_->failing = false;
-  for (int turn = 0; turn < 2; ++turn) engine_->RunBackground(std::chrono::milliseconds(0));
+  for (int turn = 0; turn < 2; ++turn) Run();
   EXPECT_EQ(engine_->ReadMetrics().audit_lost, 1u);
 }
 

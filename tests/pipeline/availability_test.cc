@@ -3,33 +3,15 @@
 
 #include <thread>
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
 
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
-
-constexpr char kJwksUri[] = "https://idp.example/jwks";
-const FakeAnswer kServerError{.http_status = 500};
-const FakeAnswer kRefused{.outcome = FetchOutcome::kUnreachable};
-
-class AvailabilityTest : public EngineTest {
+class AvailabilityTest : public NetworkTest {
  protected:
-  AvailabilityTest() {
-    Config config = TestConfig("");
-    config.issuers[0].jwks_uri = kJwksUri;
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
-    Restart(config, std::move(network));
-  }
+  AvailabilityTest() { Start(FetchingConfig()); }
 
-  static FakeAnswer Answer(std::initializer_list<const idp::SigningKey*> keys) {
-    return {.body = idp::Jwks(keys).dump()};
-  }
-  void Run() { engine_->RunBackground(std::chrono::milliseconds(0)); }
   // RunUntil moves the clock second by second, so that everything due in between happens when it is due.
   void RunFor(int64_t seconds) {
     for (int64_t s = 0; s < seconds; ++s) {
@@ -48,7 +30,6 @@ class AvailabilityTest : public EngineTest {
   }
 
   const Timing timing_;
-  FakeTransport* network_ = nullptr;
 };
 
 TEST_F(AvailabilityTest, AnswersUnavailableUntilTheFirstKeysArrive) {
@@ -59,7 +40,7 @@ TEST_F(AvailabilityTest, AnswersUnavailableUntilTheFirstKeysArrive) {
   EXPECT_EQ(decision.http_status(), 503);
   EXPECT_GE(decision.retry_after_s, 1u);
   EXPECT_EQ(FreshnessNow(), Freshness::kUnavailable);
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   decision = Check(token);
   EXPECT_TRUE(decision.allowed());
@@ -79,7 +60,7 @@ TEST_F(AvailabilityTest, AFailedFirstFetchNeverMakesA401) {
 }
 
 TEST_F(AvailabilityTest, AnOutageGoesThroughAllFourStatesAndEveryAnswerIsRight) {
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   const idp::json long_lived = Claims("files:read", 80'000);
   const std::string known = idp::Mint(key_, long_lived);
@@ -109,7 +90,7 @@ TEST_F(AvailabilityTest, AnOutageGoesThroughAllFourStatesAndEveryAnswerIsRight) 
   // What is wrong on its face is still denied.
   EXPECT_EQ(Check("nonsense").verdict, Verdict::kDeny);
 
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   RunFor(timing_.backoff_cap_ms / 1000 + 1);
   EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
   EXPECT_TRUE(Check(known).allowed());
@@ -143,7 +124,7 @@ TEST_F(AvailabilityTest, AKeyRemovedAndAddedAgainRevivesNoVerdict) {
   const std::string token = idp::Mint(key_, Claims("files:read", 3000));
   EXPECT_TRUE(Check(token).allowed());
   EXPECT_TRUE(Check(token).from_cache);
-  for (const auto& keys : {Answer({&next}), Answer({&key_})}) {
+  for (const auto& keys : {Keys({&next}), Keys({&key_})}) {
     network_->SetAnswer(kJwksUri, FakeAnswer{.body = keys.body, .max_age_s = 60});
     RunFor(75);
   }
@@ -159,16 +140,16 @@ TEST_F(AvailabilityTest, NewMaterialUnderAnOldKidKillsOldVerdicts) {
   Run();
   const std::string token = Token();
   EXPECT_TRUE(Check(token).allowed());
-  network_->SetAnswer(kJwksUri, Answer({&impostor}));
+  network_->SetAnswer(kJwksUri, Keys({&impostor}));
   RunFor(75);
   EXPECT_EQ(Check(token).reason, Reason::kBadSignature);
 }
 
 TEST_F(AvailabilityTest, ARotatedInKeyIsFetchedOnDemandWithinTheCooldown) {
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   const idp::SigningKey& next = idp::TestKey("ES256", 1);
-  network_->SetAnswer(kJwksUri, Answer({&key_, &next}));
+  network_->SetAnswer(kJwksUri, Keys({&key_, &next}));
   const std::string token = idp::Mint(next, Claims());
   const Decision decision = Check(token);
   EXPECT_EQ(decision.reason, Reason::kKeyPending);
@@ -180,7 +161,7 @@ TEST_F(AvailabilityTest, ARotatedInKeyIsFetchedOnDemandWithinTheCooldown) {
 }
 
 TEST_F(AvailabilityTest, AMillionForgedKidsCostOneFetchPerCooldown) {
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   const std::string known = Token();
   EXPECT_TRUE(Check(known).allowed());
@@ -210,7 +191,7 @@ TEST_F(AvailabilityTest, NotifyWhenSettledCallsBackOnceTheFetchHasEnded) {
   }));
   Run();
   EXPECT_EQ(calls, 0);
-  ASSERT_TRUE(network_->CompleteOldest(Answer({&key_})));
+  ASSERT_TRUE(network_->CompleteOldest(Keys({&key_})));
   Run();
   EXPECT_EQ(calls, 1);
   EXPECT_TRUE(then.allowed());
@@ -221,7 +202,7 @@ TEST_F(AvailabilityTest, NotifyWhenSettledCallsBackOnceTheFetchHasEnded) {
 // The fetch ended between the answer and the request to be told: the callback must not wait for the next one.
 TEST_F(AvailabilityTest, NotifyWhenSettledDoesNotMissAnEndThatCameInBetween) {
   const Decision decision = Check(Token());
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   int calls = 0;
   EXPECT_TRUE(engine_->NotifyWhenSettled(decision, [&] { ++calls; }));
@@ -230,7 +211,7 @@ TEST_F(AvailabilityTest, NotifyWhenSettledDoesNotMissAnEndThatCameInBetween) {
 }
 
 TEST_F(AvailabilityTest, NotifyWhenSettledHasNothingToWaitForOnOtherAnswers) {
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   EXPECT_FALSE(engine_->NotifyWhenSettled(Check(Token()), [] {}));
   EXPECT_FALSE(engine_->NotifyWhenSettled(Check("nonsense"), [] {}));
@@ -244,7 +225,7 @@ TEST_F(AvailabilityTest, NotifyWhenSettledIsBounded) {
 }
 
 TEST_F(AvailabilityTest, CheckWithinWaitsForTheFirstFetch) {
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   const std::string authorization = "Bearer " + Token();
   std::thread background([this] { Run(); });
   Decision decision;
@@ -278,7 +259,7 @@ TEST_F(AvailabilityTest, NegativeWaitsAreNone) {
 
 // A cached token whose issuer has become too stale must be waited for like any other, without spinning.
 TEST_F(AvailabilityTest, CheckWithinWaitsForStaleKeysOfACachedToken) {
-  network_->SetAnswer(kJwksUri, Answer({&key_}));
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Run();
   const std::string token = idp::Mint(key_, Claims("files:read", 80'000));
   EXPECT_TRUE(Check(token).allowed());

@@ -7,14 +7,10 @@
 #include <random>
 #include <sstream>
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
-
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
 
 constexpr int kSteps = 3000;
 constexpr uint64_t kSeeds = 12;
@@ -131,12 +127,8 @@ class Trial {
     Side side;
     auto network = std::make_unique<FakeTransport>();
     side.network = network.get();
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.jitter_seed = 7;
-    environment.transport = std::move(network);
-    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
+    absl::StatusOr<std::unique_ptr<Engine>> engine =
+        Engine::Create(config, TestEnvironment(&clock_, std::move(network)));
     EXPECT_TRUE(engine.ok()) << engine.status();
     side.engine = *std::move(engine);
     return side;

@@ -30,6 +30,24 @@ class FakeClock final : public Clock {
   Now now{.wall_s = kStart, .mono_ms = 1'000'000};
 };
 
+// TestEnvironment is that of an engine without a thread of its own.
+inline Environment TestEnvironment(const Clock* clock, std::unique_ptr<Transport> transport = nullptr,
+                                   FileSystem* files = nullptr) {
+  Environment environment;
+  environment.clock = clock;
+  environment.own_thread = false;
+  environment.jitter_seed = 7;
+  environment.transport = std::move(transport);
+  environment.files = files;
+  return environment;
+}
+
+inline Policy Built(const PolicyBuilder& builder) {
+  absl::StatusOr<Policy> policy = builder.Build();
+  EXPECT_TRUE(policy.ok()) << policy.status();
+  return *std::move(policy);
+}
+
 inline Policy TestPolicy() {
   PolicyBuilder builder;
   builder.AddClass({.name = "read"});  // Tokens may live as long as their issuer lets them.
@@ -39,9 +57,7 @@ inline Policy TestPolicy() {
   builder.AddRule({.name = "ping", .any_valid_token = true});
   builder.AddRule({.name = "file:///docs/{id}/*", .scopes = {"files:read"}, .object = McpObject::kResource});
   builder.AddRule({.name = "pay", .scopes = {"files:read"}, .sensitivity = "young"});
-  absl::StatusOr<Policy> policy = builder.Build();
-  EXPECT_TRUE(policy.ok()) << policy.status();
-  return *std::move(policy);
+  return Built(builder);
 }
 
 inline Config TestConfig(std::string jwks) {
@@ -60,14 +76,11 @@ class EngineTest : public ::testing::Test {
  protected:
   EngineTest() { Restart(TestConfig(idp::Jwks({&key_}).dump())); }
 
-  void Restart(Config config, std::unique_ptr<Transport> transport = nullptr) {
+  void Restart(const Config& config, std::unique_ptr<Transport> transport = nullptr,
+               FileSystem* files = nullptr) {
     engine_.reset();
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.jitter_seed = 7;
-    environment.transport = std::move(transport);
-    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
+    absl::StatusOr<std::unique_ptr<Engine>> engine =
+        Engine::Create(config, TestEnvironment(&clock_, std::move(transport), files));
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
   }

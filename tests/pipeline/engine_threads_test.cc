@@ -4,20 +4,94 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/keys/fake_files.h"
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
 
-using ::tollgate::testing::FakeAnswer;
 using ::tollgate::testing::FakeFiles;
-using ::tollgate::testing::FakeTransport;
 
-class EngineThreadsTest : public EngineTest {};
+// Stages is what is to be seen of something that others change meanwhile, stage by stage and round and round:
+// a check that begins and ends in one stage sees what is right in it; kUndecided is a stage in which it
+// changes.
+class Stages {
+ public:
+  explicit Stages(std::vector<Reason> right) : right_(std::move(right)), seen_(right_.size()) {}
+
+  // See makes a check; false if what it returns is wrong.
+  template <typename Check>
+  bool See(const Check& check) {
+    // Ordering: acquire, both, pairs with the increments in Change.
+    const uint64_t before = stage_.load(std::memory_order_acquire);
+    const Reason reason = check();
+    const uint64_t after = stage_.load(std::memory_order_acquire);
+    const size_t stage = before % right_.size();
+    if (before != after || right_[stage] == Reason::kUndecided) return true;
+    // Ordering: relaxed; whoever waits for it waits for nothing else.
+    seen_[stage].fetch_add(1, std::memory_order_relaxed);
+    return reason == right_[stage];
+  }
+
+  // Change makes a change in a stage of its own, and waits until somebody has seen the next one.
+  void Change(const std::function<absl::Status()>& change) {
+    // Ordering: acquire-release, both: the change is between the two, for whoever sees either.
+    stage_.fetch_add(1, std::memory_order_acq_rel);
+    const absl::Status status = change();
+    EXPECT_TRUE(status.ok()) << status;
+    const std::atomic<uint64_t>& here =
+        seen_[(stage_.fetch_add(1, std::memory_order_acq_rel) + 1) % right_.size()];
+    // Ordering: relaxed, both; see See.
+    const uint64_t looks = here.load(std::memory_order_relaxed);
+    while (here.load(std::memory_order_relaxed) == looks) std::this_thread::yield();
+  }
+
+ private:
+  const std::vector<Reason> right_;
+  std::atomic<uint64_t> stage_{0};
+  std::vector<std::atomic<uint64_t>> seen_;
+};
+
+class EngineThreadsTest : public EngineTest {
+ protected:
+  struct Caller {
+    std::string authorization, issuer;
+  };
+
+  // CheckWhile has threads check until `change` has returned: one caller is always allowed, the other one as
+  // the stages say, and neither is ever taken for another.
+  void CheckWhile(const Caller& stays, const Caller& changes, Stages* stages,
+                  const std::function<void()>& change) {
+    std::atomic<bool> stop{false};
+    std::atomic<int> wrong{0};
+    const auto check = [&] {
+      Decision decision;
+      Principal principal;
+      // Ordering: relaxed, here and below; the joins order what counts.
+      const auto expect = [&](bool right) { wrong.fetch_add(!right, std::memory_order_relaxed); };
+      const auto ask = [&](const Caller& caller) {
+        engine_->Check({.authorization = caller.authorization, .tool = "search"}, &decision, &principal);
+        expect(!decision.allowed() || principal.issuer() == caller.issuer);
+        return decision.reason;
+      };
+      while (!stop.load(std::memory_order_relaxed)) {
+        expect(stages->See([&] { return ask(changes); }));
+        expect(ask(stays) == Reason::kNone);
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) threads.emplace_back(check);
+    change();
+    stop.store(true, std::memory_order_relaxed);
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
+  }
+};
 
 TEST_F(EngineThreadsTest, EveryThreadGetsTheFactsOfTheTokenThatItAskedFor) {
   constexpr int kThreads = 4;
@@ -186,7 +260,6 @@ class ChurnTest : public ::testing::Test {
  protected:
   static constexpr size_t kTokens = 160;
   static constexpr int64_t kLifetime = 600, kLeeway = 60;
-  static constexpr char kJwksUri[] = "https://idp.example/jwks";
 
   ChurnTest() {
     for (size_t i = 0; i < kTokens; ++i) {
@@ -199,19 +272,13 @@ class ChurnTest : public ::testing::Test {
     for (const std::string& authorization : authorizations_) {
       requests_.push_back({.authorization = authorization, .tool = "search"});
     }
-    Config config = TestConfig("");
-    config.issuers[0].jwks_uri = kJwksUri;
+    Config config = FetchingConfig();
     config.verdict_cache_bytes = kTokens / 2 * 192;
     config.timing.verdict_age_max_ms = 24 * 3'600'000;   // What ends a cached token here is not its age.
     config.verification_limits.in_vain_percent_max = 0;  // How many revoked tokens are verified is chance.
     auto network = std::make_unique<FakeTransport>();
     network_ = network.get();
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.jitter_seed = 7;
-    environment.transport = std::move(network);
-    engine_ = *Engine::Create(config, std::move(environment));
+    engine_ = *Engine::Create(config, TestEnvironment(&clock_, std::move(network)));
     Publish({&staying_, &passing_});
   }
 
@@ -220,7 +287,7 @@ class ChurnTest : public ::testing::Test {
 
   // Publish makes the engine fetch these keys, now.
   void Publish(std::initializer_list<const idp::SigningKey*> keys) {
-    network_->SetAnswer(kJwksUri, FakeAnswer{.body = idp::Jwks(keys).dump()});
+    network_->SetAnswer(kJwksUri, Keys(keys));
     clock_.Advance(20 * 60'000);  // Longer than refreshes are ever apart.
     for (int turn = 0; turn < 2; ++turn) engine_->RunBackground(std::chrono::milliseconds(0));
   }
@@ -331,84 +398,39 @@ TEST_F(ChurnTest, NothingIsAllowedAfterItsEndAndNoOneIsTakenForAnother) {
   }
 }
 
-// Whoever checks while an issuer comes, changes and goes gets the right answer for the moment: of each state
-// that was acknowledged before the check began and not left before it ended, that state's.
+// Whoever checks while an issuer comes, changes and goes gets the right answer for the moment.
 TEST_F(EngineThreadsTest, IssuersComeChangeAndGoWhileOthersCheck) {
-  constexpr int kThreads = 3;
   constexpr int kRounds = 12;
   constexpr char kOther[] = "https://tenant-2.example";
   const idp::SigningKey& other_key = idp::TestKey("ES256", 1);
-  const std::string mine = "Bearer " + Token();
-  const std::string other =
+  const Caller other = {
       "Bearer " + idp::Mint(other_key, idp::AccessTokenClaims(kOther, kResource, "bob", "agent-2",
-                                                              "files:read", kStart, kStart + 600));
+                                                              "files:read", kStart, kStart + 600)),
+      kOther};
   const IssuerConfig good{.issuer = kOther, .jwks = idp::Jwks({&other_key}).dump()};
   IssuerConfig strict = good;
   strict.token_lifetime_max_s = 60;
-  // By state: what is to be seen; kUndecided while it changes.
-  const std::array<Reason, 6> expected = {
-      Reason::kIssuerUnknown, Reason::kUndecided,       Reason::kNone,
-      Reason::kUndecided,     Reason::kLifetimeTooLong, Reason::kUndecided};
-  std::atomic<uint64_t> state{0};
-  std::array<std::atomic<uint64_t>, 6> seen{};
-  std::atomic<int> wrong{0};
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&] {
-      Decision decision;
-      Principal principal;
-      // Ordering: relaxed; the joins order what counts.
-      while (!stop.load(std::memory_order_relaxed)) {
-        // Ordering: acquire, both, pairs with the increments below.
-        const uint64_t before = state.load(std::memory_order_acquire);
-        engine_->Check({.authorization = other, .tool = "search"}, &decision, &principal);
-        const uint64_t after = state.load(std::memory_order_acquire);
-        const Reason right = expected[before % expected.size()];
-        if (decision.allowed() && principal.issuer() != kOther) wrong.fetch_add(1, std::memory_order_relaxed);
-        if (before == after && right != Reason::kUndecided) {
-          if (decision.reason != right) wrong.fetch_add(1, std::memory_order_relaxed);
-          seen[before % expected.size()].fetch_add(1, std::memory_order_relaxed);
-        }
-        engine_->Check({.authorization = mine, .tool = "search"}, &decision, &principal);
-        if (!decision.allowed() || principal.issuer() != kIssuer)
-          wrong.fetch_add(1, std::memory_order_relaxed);
-      }
-    });
-  }
-  const auto step = [&](absl::Status status) {
-    EXPECT_TRUE(status.ok()) << status;
-    // Ordering: acquire-release, here and below: the operation is between the two, for whoever sees either.
-    const uint64_t now = state.fetch_add(1, std::memory_order_acq_rel) + 1;
-    const std::atomic<uint64_t>& here = seen[now % expected.size()];
-    const uint64_t looks = here.load(std::memory_order_relaxed);
-    while (here.load(std::memory_order_relaxed) == looks) std::this_thread::yield();
-    state.fetch_add(1, std::memory_order_acq_rel);
-  };
-  state.fetch_add(1, std::memory_order_acq_rel);
-  for (int i = 0; i < kRounds; ++i) {
-    step(engine_->AddIssuer(good));
-    step(engine_->ChangeIssuer(strict));
-    step(engine_->RemoveIssuer(kOther));
-  }
-  stop.store(true, std::memory_order_relaxed);
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
+  Stages stages({Reason::kIssuerUnknown, Reason::kUndecided, Reason::kNone, Reason::kUndecided,
+                 Reason::kLifetimeTooLong, Reason::kUndecided});
+  CheckWhile({"Bearer " + Token(), kIssuer}, other, &stages, [&] {
+    for (int i = 0; i < kRounds; ++i) {
+      stages.Change([&] { return engine_->AddIssuer(good); });
+      stages.Change([&] { return engine_->ChangeIssuer(strict); });
+      stages.Change([&] { return engine_->RemoveIssuer(kOther); });
+    }
+  });
 }
 
-// Whoever checks while a template's list of tenants changes gets the right answer for the moment, and a
-// tenant that stays in the list is allowed at every moment.
+// And while a template's list of tenants changes.
 TEST_F(EngineThreadsTest, TenantsComeAndGoWhileOthersCheck) {
-  constexpr int kThreads = 3;
   constexpr int kRounds = 16;
-  const auto named = [](const char* tenant) { return "https://login.example/" + std::string(tenant); };
-  const auto token = [&](const char* tenant) {
-    idp::json claims = idp::AccessTokenClaims(named(tenant), kResource, tenant, "agent-1", "files:read",
-                                              kStart, kStart + 600);
+  const auto caller = [&](const char* tenant) {
+    const std::string issuer = "https://login.example/" + std::string(tenant);
+    idp::json claims =
+        idp::AccessTokenClaims(issuer, kResource, tenant, "agent-1", "files:read", kStart, kStart + 600);
     claims["tid"] = tenant;
-    return "Bearer " + idp::Mint(key_, claims);
+    return Caller{"Bearer " + idp::Mint(key_, claims), issuer};
   };
-  const std::string stays = token("stays"), comes = token("comes");
   idp::json jwk = key_.PublicJwk();
   jwk["issuer"] = "https://login.example/{tenantid}";
   IssuerConfig without{.issuer = "https://login.example/{tenantid}",
@@ -421,66 +443,26 @@ TEST_F(EngineThreadsTest, TenantsComeAndGoWhileOthersCheck) {
   config.issuers_max = 3;
   Restart(config);
 
-  const std::array<Reason, 4> expected = {Reason::kIssuerUnknown, Reason::kUndecided, Reason::kNone,
-                                          Reason::kUndecided};
-  std::atomic<uint64_t> state{0};
-  std::array<std::atomic<uint64_t>, 4> seen{};
-  std::atomic<int> wrong{0};
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&] {
-      Decision decision;
-      Principal principal;
-      // Ordering: relaxed; the joins order what counts.
-      while (!stop.load(std::memory_order_relaxed)) {
-        // Ordering: acquire, both, pairs with the increments below.
-        const uint64_t before = state.load(std::memory_order_acquire);
-        engine_->Check({.authorization = comes, .tool = "search"}, &decision, &principal);
-        const uint64_t after = state.load(std::memory_order_acquire);
-        const Reason right = expected[before % expected.size()];
-        if (decision.allowed() && principal.issuer() != named("comes"))
-          wrong.fetch_add(1, std::memory_order_relaxed);
-        if (before == after && right != Reason::kUndecided) {
-          if (decision.reason != right) wrong.fetch_add(1, std::memory_order_relaxed);
-          seen[before % expected.size()].fetch_add(1, std::memory_order_relaxed);
-        }
-        engine_->Check({.authorization = stays, .tool = "search"}, &decision, &principal);
-        if (!decision.allowed() || principal.issuer() != named("stays"))
-          wrong.fetch_add(1, std::memory_order_relaxed);
-      }
-    });
-  }
-  for (int i = 0; i < kRounds; ++i) {
-    // Ordering: acquire-release, both: the change is between the two, for whoever sees either.
-    state.fetch_add(1, std::memory_order_acq_rel);
-    const absl::Status status = engine_->ChangeIssuer(i % 2 == 0 ? with : without);
-    EXPECT_TRUE(status.ok()) << status;
-    const uint64_t now = state.fetch_add(1, std::memory_order_acq_rel) + 1;
-    const std::atomic<uint64_t>& here = seen[now % expected.size()];
-    const uint64_t looks = here.load(std::memory_order_relaxed);
-    while (here.load(std::memory_order_relaxed) == looks) std::this_thread::yield();
-    EXPECT_EQ(engine_->ReadHealth()[0].num_tenants, i % 2 == 0 ? 2u : 1u);
-  }
-  stop.store(true, std::memory_order_relaxed);
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(wrong.load(std::memory_order_relaxed), 0);
+  Stages stages({Reason::kIssuerUnknown, Reason::kUndecided, Reason::kNone, Reason::kUndecided});
+  CheckWhile(caller("stays"), caller("comes"), &stages, [&] {
+    for (int i = 0; i < kRounds; ++i) {
+      stages.Change([&] { return engine_->ChangeIssuer(i % 2 == 0 ? with : without); });
+      EXPECT_EQ(engine_->ReadHealth()[0].num_tenants, i % 2 == 0 ? 2u : 1u);
+    }
+  });
 }
 
 // The engine's own thread writes, others look and check.
 TEST_F(EngineThreadsTest, TheSnapshotIsWrittenWhileOthersAskForItsHealth) {
   constexpr uint64_t kWrites = 30;
-  constexpr char kUri[] = "https://idp.example/jwks";
-  Config config = TestConfig("");
-  config.issuers[0].jwks_uri = kUri;
+  Config config = FetchingConfig();
   config.timing = Timing().Scaled(1e-5);
   config.snapshot = {.path = "/keys/snapshot", .key_file = "/keys/key"};
   FakeFiles files;
   auto network = std::make_unique<FakeTransport>();
-  const std::string one = idp::Jwks({&key_}).dump();
-  const std::string two = idp::Jwks({&key_, &idp::TestKey("ES256", 1)}).dump();
+  const FakeAnswer one = Keys({&key_}), two = Keys({&key_, &idp::TestKey("ES256", 1)});
   FakeTransport& answers = *network;
-  answers.SetAnswer(kUri, FakeAnswer{.body = one});
+  answers.SetAnswer(kJwksUri, one);
   Environment environment;  // On the machine's clock: keys are refreshed every few milliseconds.
   environment.transport = std::move(network);
   environment.files = &files;
@@ -506,7 +488,7 @@ TEST_F(EngineThreadsTest, TheSnapshotIsWrittenWhileOthersAskForItsHealth) {
     });
   }
   for (bool odd = true; engine_->ReadSnapshotHealth().writes < kWrites; odd = !odd) {
-    answers.SetAnswer(kUri, FakeAnswer{.body = odd ? two : one});
+    answers.SetAnswer(kJwksUri, odd ? two : one);
     std::this_thread::yield();
   }
   stop.store(true, std::memory_order_relaxed);

@@ -10,7 +10,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kJwksUri[] = "https://idp.example/jwks";
 constexpr char kMetadata[] = "https://idp.example/.well-known/oauth-authorization-server";
 constexpr char kElsewhere[] = "https://idp.example/introspect2";
 
@@ -132,7 +131,7 @@ TEST_F(SignedAnswersTest, AKeyThatIsNotKnownYetIsFetchedAndTheTokenAskedAboutAga
   config.issuers[0].jwks.clear();
   config.issuers[0].jwks_uri = kJwksUri;
   Start(config);
-  network_->SetAnswer(kJwksUri, FakeAnswer{.body = idp::Jwks({&key_}).dump()});
+  network_->SetAnswer(kJwksUri, Keys({&key_}));
   Settle();
   network_->SetAnswer(kJwksUri, FakeAnswer{.body = idp::Jwks({&key_, &next_key_}).dump()});
   const auto inactive = [&] { return Body(next_key_, SignedClaims({{"active", false}})); };
@@ -160,7 +159,7 @@ class DiscoveredIntrospectionTest : public IntrospectionTest {
     config.timing.metadata_age_max_ms = 60'000;
     return config;
   }
-  void ServeKeys() { network_->SetAnswer(kJwksUri, FakeAnswer{.body = idp::Jwks({&key_}).dump()}); }
+  void ServeKeys() { network_->SetAnswer(kJwksUri, Keys({&key_})); }
   static FakeAnswer Metadata(const idp::json& endpoint) {
     idp::json document = {{"issuer", kIssuer}, {"jwks_uri", kJwksUri}};
     if (!endpoint.is_null()) document["introspection_endpoint"] = endpoint;
@@ -169,7 +168,7 @@ class DiscoveredIntrospectionTest : public IntrospectionTest {
   void Serve(const idp::json& endpoint) {
     ServeKeys();
     network_->SetAnswer(kMetadata, Metadata(endpoint));
-    for (int i = 0; i < 5; ++i) Run();
+    Run(5);
   }
   // Reread lets the next refresh, which reads the metadata, run to its end.
   void Reread(const idp::json& endpoint) {
@@ -298,25 +297,11 @@ TEST_F(DiscoveredIntrospectionTest, AfterARestartDuringAnOutageNobodyIsAskedUnti
   testing::FakeFiles files;
   Config config = Discovering();
   config.snapshot = {.path = "/keys/snapshot", .key_file = "/keys/key"};
-  const auto start = [&] {
-    engine_.reset();
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.jitter_seed = 7;
-    environment.transport = std::move(network);
-    environment.files = &files;
-    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
-    ASSERT_TRUE(engine.ok()) << engine.status();
-    engine_ = *std::move(engine);
-  };
-  start();
+  Start(config, &files);
   Serve(kEndpoint);
   EXPECT_EQ(Check(Token(), "local").reason, Reason::kIntrospectionPending);
-  start();
-  network_->SetAnswer(kMetadata, FakeAnswer{.outcome = FetchOutcome::kUnreachable});
+  Start(config, &files);
+  network_->SetAnswer(kMetadata, kRefused);
   Settle();
   EXPECT_TRUE(Check(Token(), "read").allowed()) << "by the snapshot's keys";
   EXPECT_EQ(Check(Token(), "local").reason, Reason::kIntrospectionUnavailable);
@@ -329,12 +314,7 @@ TEST_F(DiscoveredIntrospectionTest, ConfigurationsThatContradictThemselvesAreRef
   const auto error = [this](auto change) {
     Config config = Discovering();
     change(config.issuers[0]);
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.transport = std::make_unique<FakeTransport>();
-    const auto engine = Engine::Create(config, std::move(environment));
-    return engine.ok() ? std::string() : std::string(engine.status().message());
+    return Refusal(config);
   };
   EXPECT_EQ(error([](IssuerConfig&) {}), "");
   EXPECT_THAT(error([](IssuerConfig& issuer) { issuer.introspection.endpoint = kEndpoint; }),

@@ -7,20 +7,15 @@
 #include <string>
 #include <string_view>
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
-
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
 
 constexpr char kEndpoint[] = "https://idp.example/introspect";
 constexpr char kOpaque[] = "2YotnFZFEjr1zCsicMWpAA";
 inline const FakeAnswer kInactive{.body = R"({"active":false})"};
-inline const FakeAnswer kServerError{.http_status = 500};
 
-class IntrospectionTest : public EngineTest {
+class IntrospectionTest : public NetworkTest {
  protected:
   IntrospectionTest() { Start(Configured()); }
 
@@ -38,9 +33,7 @@ class IntrospectionTest : public EngineTest {
     builder.AddClass({.name = "behind", .mode = kIntrospectBehind});
     for (const char* name : {"read", "asked", "asked often", "last known", "local", "behind"})
       builder.AddRule({.name = name, .scopes = {"files:read"}, .sensitivity = name});
-    absl::StatusOr<Policy> policy = builder.Build();
-    EXPECT_TRUE(policy.ok()) << policy.status();
-    return *std::move(policy);
+    return Built(builder);
   }
 
   Config Configured() const {
@@ -51,17 +44,8 @@ class IntrospectionTest : public EngineTest {
     return config;
   }
 
-  void Start(const Config& config) {
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
-    Restart(config, std::move(network));
-  }
-
-  void Run() { engine_->RunBackground(std::chrono::milliseconds(0)); }
   // Settle lets the question out, its answer in and whatever follows from it.
-  void Settle() {
-    for (int i = 0; i < 3; ++i) Run();
-  }
+  void Settle() { Run(3); }
   void Answer(const FakeAnswer& answer) {
     network_->SetAnswer(kEndpoint, answer);
     Settle();
@@ -87,8 +71,6 @@ class IntrospectionTest : public EngineTest {
   void BreakEndpoint() {
     for (int i = 0; i < 5; ++i) Ask("broken." + std::to_string(i), "read", kServerError);
   }
-
-  FakeTransport* network_ = nullptr;
 };
 
 }  // namespace tollgate

@@ -353,12 +353,7 @@ TEST_F(IntrospectionTest, ConfigurationsThatCouldNotWorkAreRefused) {
   const auto error = [this](auto change) {
     Config config = Configured();
     change(config);
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.transport = std::make_unique<FakeTransport>();
-    const auto engine = Engine::Create(config, std::move(environment));
-    return engine.ok() ? std::string() : std::string(engine.status().message());
+    return Refusal(config);
   };
   EXPECT_EQ(error([](Config&) {}), "");
   EXPECT_NE(error([](Config& c) { c.issuers[0].introspection.endpoint.clear(); }), "");

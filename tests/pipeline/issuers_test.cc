@@ -6,19 +6,16 @@
 
 #include <iostream>
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
 
 using ::testing::HasSubstr;
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
 
 constexpr char kOther[] = "https://tenant-2.example";
 
-class IssuersTest : public EngineTest {
+class IssuersTest : public NetworkTest {
  protected:
   std::string OtherToken(std::string_view jwt_id = "") {
     idp::json claims = idp::AccessTokenClaims(kOther, kResource, "bob", "agent-2", "files:read",
@@ -112,20 +109,18 @@ TEST_F(IssuersTest, AnAddedIssuerIsAcceptedWhereAllAreAndNotWhereSomeAre) {
 }
 
 TEST_F(IssuersTest, WhoWaitsForARemovedIssuersKeysIsTold) {
-  auto transport = std::make_unique<FakeTransport>();
-  FakeTransport& network = *transport;
-  Restart(TestConfig(idp::Jwks({&key_}).dump()), std::move(transport));
+  Start(TestConfig(idp::Jwks({&key_}).dump()));
   IssuerConfig fetched{.issuer = kOther, .jwks_uri = "https://tenant-2.example/jwks"};
   ASSERT_TRUE(engine_->AddIssuer(fetched).ok());
-  EXPECT_GE(network.num_wakes(), 1u);
-  engine_->RunBackground(std::chrono::milliseconds(0));
-  ASSERT_EQ(network.num_requests(), 1u);
+  EXPECT_GE(network_->num_wakes(), 1u);
+  Run();
+  ASSERT_EQ(network_->num_requests(), 1u);
   const Decision unavailable = Check(OtherToken());
   EXPECT_EQ(unavailable.reason, Reason::kKeysNeverFetched);
   int calls = 0;
   ASSERT_TRUE(engine_->NotifyWhenSettled(unavailable, [&] { ++calls; }));
   ASSERT_TRUE(engine_->RemoveIssuer(kOther).ok());
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  Run();
   EXPECT_EQ(calls, 1);
   EXPECT_FALSE(engine_->NotifyWhenSettled(unavailable, [&] { ++calls; }));  // Nobody is there.
   Decision decision;
@@ -193,7 +188,7 @@ TEST_F(IssuersTest, AHundredThousandIssuersTakeWhatTheMetricsSay) {
   }
   engine_.reset();
   const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
-  Restart(config, std::make_unique<FakeTransport>());
+  Start(config);
   const size_t taken = mallinfo2().uordblks + mallinfo2().hblkhd - before;
   const Metrics metrics = engine_->ReadMetrics();
   EXPECT_EQ(metrics.issuers, kIssuers);

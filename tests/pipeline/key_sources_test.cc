@@ -9,53 +9,32 @@
 #include <fstream>
 
 #include "tests/keys/fake_files.h"
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
 
-using ::tollgate::testing::FakeAnswer;
 using ::tollgate::testing::FakeFiles;
-using ::tollgate::testing::FakeTransport;
 
 constexpr char kFile[] = "/etc/keys/jwks.json";
 constexpr char kUri[] = "https://idp.example/keys";
 constexpr char kMirror[] = "https://mirror.example/keys";
 
-class KeySourcesTest : public EngineTest {
+class KeySourcesTest : public NetworkTest {
  protected:
-  KeySourcesTest() : config_(TestConfig("")) {}
-
-  void Start() {
-    engine_.reset();
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.jitter_seed = 7;
-    environment.transport = std::move(network);
-    environment.files = files_;
-    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config_, std::move(environment));
-    ASSERT_TRUE(engine.ok()) << engine.status();
-    engine_ = *std::move(engine);
-  }
-  static std::string Set(std::initializer_list<const idp::SigningKey*> keys) {
-    return idp::Jwks(keys).dump();
-  }
+  void Start() { NetworkTest::Start(config_, files_); }
+  static std::string Set(std::initializer_list<const idp::SigningKey*> keys) { return Keys(keys).body; }
   // Turn lets the next fetch or reading come, and end.
   void Turn() {
     clock_.now.mono_ms += std::max<int64_t>(engine_->ReadHealth()[0].next_fetch_in_ms, 0);
-    for (int turns = 0; turns < 4; ++turns) engine_->RunBackground(std::chrono::milliseconds(0));
+    Run(4);
   }
   std::string TokenOf(const idp::SigningKey& key) const { return idp::Mint(key, Claims()); }
 
   const idp::SigningKey& other_ = idp::TestKey("ES256", 1);
-  Config config_;
+  Config config_ = TestConfig("");
   FakeFiles fake_files_;
   FileSystem* files_ = &fake_files_;
-  FakeTransport* network_ = nullptr;
 };
 
 TEST_F(KeySourcesTest, AFilesKeysVerifyAndEndWithTheFile) {
@@ -114,8 +93,8 @@ TEST_F(KeySourcesTest, AFallbacksKeysVerifyAndAreSaidToBeDegraded) {
   config_.issuers[0].fallbacks = {{.jwks_uri = kMirror}, {.jwks_file = kFile}};
   fake_files_.Put(kFile, {.bytes = Set({&other_})});
   Start();
-  network_->SetAnswer(kUri, FakeAnswer{.outcome = FetchOutcome::kUnreachable});
-  network_->SetAnswer(kMirror, FakeAnswer{.body = Set({&key_})});
+  network_->SetAnswer(kUri, kRefused);
+  network_->SetAnswer(kMirror, Keys({&key_}));
   Turn();
   const std::string token = Token();
   EXPECT_EQ(Check(token).verdict, Verdict::kAllow);
@@ -123,11 +102,11 @@ TEST_F(KeySourcesTest, AFallbacksKeysVerifyAndAreSaidToBeDegraded) {
   EXPECT_TRUE(hit.from_cache);
   EXPECT_EQ(hit.freshness, Freshness::kDegraded);
   EXPECT_EQ(engine_->ReadHealth()[0].key_place, 1u);
-  network_->SetAnswer(kMirror, FakeAnswer{.outcome = FetchOutcome::kUnreachable});
+  network_->SetAnswer(kMirror, kRefused);
   Turn();
   EXPECT_EQ(Check(TokenOf(other_)).verdict, Verdict::kAllow);
   EXPECT_EQ(engine_->ReadHealth()[0].key_place, 2u);
-  network_->SetAnswer(kUri, FakeAnswer{.body = Set({&key_})});
+  network_->SetAnswer(kUri, Keys({&key_}));
   Turn();
   EXPECT_EQ(Check(Token()).freshness, Freshness::kFresh);
   EXPECT_EQ(engine_->ReadHealth()[0].key_place, 0u);

@@ -4,14 +4,10 @@
 #include <map>
 #include <random>
 
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
-
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
 
 constexpr char kSecondIssuer[] = "https://second.example";
 // One percent, so that floods are small: a tenth of a second of a processor at once.
@@ -23,7 +19,7 @@ int64_t CostUs(std::string_view algorithm) {
   return algorithm == "RS256" ? 13 : algorithm == "ES512" ? 870 : 38;
 }
 
-class OverloadTest : public EngineTest {
+class OverloadTest : public NetworkTest {
  protected:
   OverloadTest() { Restart(FloodConfig()); }
 
@@ -256,13 +252,10 @@ TEST_F(OverloadTest, WhatIsWrongAheadOfTheSignatureIsStillSaid) {
 TEST_F(OverloadTest, AnOverloadIsNotWaitedFor) {
   Config config = FloodConfig();
   config.issuers[0].jwks = "";
-  config.issuers[0].jwks_uri = "https://idp.example/jwks";
-  auto transport = std::make_unique<FakeTransport>();
-  FakeTransport& network = *transport;
-  Restart(config, std::move(transport));
-  network.SetAnswer("https://idp.example/jwks",
-                    FakeAnswer{.body = idp::Jwks({&key_, &idp::TestKey("ES512")}).dump()});
-  engine_->RunBackground(std::chrono::milliseconds(0));
+  config.issuers[0].jwks_uri = kJwksUri;
+  Start(config);
+  network_->SetAnswer(kJwksUri, Keys({&key_, &idp::TestKey("ES512")}));
+  Run();
   ASSERT_TRUE(Check(Token()).allowed());
   FloodUntilRefused("ES512");
   const std::string authorization = "Bearer " + Token();

@@ -12,9 +12,7 @@ namespace {
 Policy Build(const std::function<void(PolicyBuilder&)>& fill) {
   PolicyBuilder builder;
   fill(builder);
-  absl::StatusOr<Policy> policy = builder.Build();
-  EXPECT_TRUE(policy.ok()) << policy.status();
-  return *std::move(policy);
+  return Built(builder);
 }
 
 class PolicyTest : public EngineTest {

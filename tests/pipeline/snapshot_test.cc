@@ -9,58 +9,33 @@
 #include <filesystem>
 
 #include "tests/keys/fake_files.h"
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
 
 using ::testing::HasSubstr;
-using ::tollgate::testing::FakeAnswer;
 using ::tollgate::testing::FakeFiles;
-using ::tollgate::testing::FakeTransport;
 
-constexpr char kJwksUri[] = "https://idp.example/jwks";
-const FakeAnswer kRefused{.outcome = FetchOutcome::kUnreachable};
-
-class SnapshotTest : public EngineTest {
+class SnapshotTest : public NetworkTest {
  protected:
-  SnapshotTest() : config_(TestConfig("")) {
-    config_.issuers[0].jwks_uri = kJwksUri;
-    config_.snapshot = {.path = "/keys/snapshot", .key_file = "/keys/key"};
-  }
+  SnapshotTest() { config_.snapshot = {.path = "/keys/snapshot", .key_file = "/keys/key"}; }
 
   // Start is a new process: another monotonic clock, and a network that answers as it is told to.
   void Start(const FakeAnswer& answer) {
     clock_.now.mono_ms = 4'000'000 - clock_.now.mono_ms;
-    engine_.reset();
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
+    NetworkTest::Start(config_, files_);
     network_->SetAnswer(kJwksUri, answer);
-    Environment environment;
-    environment.clock = &clock_;
-    environment.own_thread = false;
-    environment.jitter_seed = 7;
-    environment.transport = std::move(network);
-    environment.files = files_;
-    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config_, std::move(environment));
-    ASSERT_TRUE(engine.ok()) << engine.status();
-    engine_ = *std::move(engine);
   }
-  static FakeAnswer Keys(std::initializer_list<const idp::SigningKey*> keys) {
-    return {.body = idp::Jwks(keys).dump()};
-  }
-  void Run() { engine_->RunBackground(std::chrono::milliseconds(0)); }
   void NextFetch(const FakeAnswer& answer) {
     network_->SetAnswer(kJwksUri, answer);
     clock_.now.mono_ms += engine_->ReadHealth()[0].next_fetch_in_ms;
     Run();
   }
 
-  Config config_;
+  Config config_ = FetchingConfig();
   FakeFiles fake_files_;
   FileSystem* files_ = &fake_files_;
-  FakeTransport* network_ = nullptr;
   const idp::SigningKey& old_key_ = idp::TestKey("ES256", 1);
 };
 

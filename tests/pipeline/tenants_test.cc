@@ -7,16 +7,13 @@
 #include <iostream>
 
 #include "base/tenants.h"
-#include "tests/keys/fake_transport.h"
-#include "tests/pipeline/engine_fixture.h"
+#include "tests/pipeline/network_fixture.h"
 
 namespace tollgate {
 namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::tollgate::testing::FakeAnswer;
-using ::tollgate::testing::FakeTransport;
 
 constexpr char kTemplate[] = "https://login.microsoftonline.com/{tenantid}/v2.0";
 constexpr char kKeysAt[] = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
@@ -26,7 +23,7 @@ constexpr char kNotListed[] = "cccccccc-86f1-41af-91ab-2d7cd011db47";
 
 std::string NameOf(std::string_view tenant) { return ForTenant(kTemplate, tenant); }
 
-class TenantsTest : public EngineTest {
+class TenantsTest : public NetworkTest {
  protected:
   TenantsTest() { Start(Family({kA, kB})); }
 
@@ -46,10 +43,8 @@ class TenantsTest : public EngineTest {
     return idp::json{{"keys", of_b ? idp::json{of_all, own} : idp::json{of_all}}}.dump();
   }
   void Start(const Config& config, const std::string& keys) {
-    auto network = std::make_unique<FakeTransport>();
-    network_ = network.get();
+    NetworkTest::Start(config);
     network_->SetAnswer(kKeysAt, FakeAnswer{.body = keys});
-    Restart(config, std::move(network));
     Run();
   }
   void Start(const IssuerConfig& issuer) {
@@ -57,9 +52,7 @@ class TenantsTest : public EngineTest {
     config.issuers = {issuer};
     Start(config, Keys());
   }
-  void Run() {
-    for (int turn = 0; turn < 3; ++turn) engine_->RunBackground(std::chrono::milliseconds(0));
-  }
+  void Run() { NetworkTest::Run(3); }
   void Refresh(const std::string& keys) {
     network_->SetAnswer(kKeysAt, FakeAnswer{.body = keys});
     clock_.Advance(20 * 60);  // Longer than refreshes are ever apart.
@@ -83,7 +76,6 @@ class TenantsTest : public EngineTest {
   std::string TokenOf(std::string_view tenant) const { return Sign(ClaimsOf(tenant)); }
 
   const idp::SigningKey& b_key_ = idp::TestKey("ES256", 1);
-  FakeTransport* network_ = nullptr;
 };
 
 TEST_F(TenantsTest, TokensOfListedTenantsAreGoodAndEachIsItsOwnIssuers) {
@@ -220,9 +212,7 @@ TEST_F(TenantsTest, TheListChangesAtRunTimeWithoutAFetchOrAGap) {
 TEST_F(TenantsTest, WhoWaitsForATenantsKeysIsToldByTheFamilysFetch) {
   Config config = TestConfig("");
   config.issuers = {Family({kA, kB})};
-  auto network = std::make_unique<FakeTransport>();
-  network_ = network.get();
-  Restart(config, std::move(network));
+  NetworkTest::Start(config);
   const Decision unavailable = Check(TokenOf(kB));
   EXPECT_EQ(unavailable.reason, Reason::kKeysNeverFetched);
   Run();

@@ -174,6 +174,18 @@ TEST(CompiledPolicyTest, ScopesImplyOthersAndOnlyThePolicysStarsArePatterns) {
       << "an agent does not inherit";
 }
 
+// As many scopes as there may be, each of which gives all: a closure scope by scope would not come to an end.
+TEST(CompiledPolicyTest, AHierarchyOfTheLargestSizeIsCompiled) {
+  PolicyBuilder builder;
+  for (size_t i = 0; i < PolicyBuilder::kScopesMax; ++i)
+    builder.AddScope({.scope = "s" + std::to_string(i), .implies = {"s*", "s1*"}});
+  builder.AddRule({.name = "first", .scopes = {"s0"}}).AddRule({.name = "last", .scopes = {"s2047"}});
+  const CompiledPolicy policy(Build(builder), kServers);
+  EXPECT_TRUE(Allows(policy, "last", {"s0"}));
+  EXPECT_TRUE(Allows(policy, "first", {"s1000"}));
+  EXPECT_FALSE(Allows(policy, "first", {"s"}));
+}
+
 TEST(CompiledPolicyTest, RolesAreThoseOfTheIssuersThatThePolicyNames) {
   PolicyBuilder builder;
   builder.AddRole({.role = "admin", .from = {{"https://a.example", "grp-1"}, {"okta", "admins"}}});

@@ -72,6 +72,14 @@ INSTANTIATE_TEST_SUITE_P(
                   b.AddClass({.name = "c", .token_age_max_s = -1}).AddRule(Rule("t", {"s"}));
                 }},
         Mistake{"no name", [](PolicyBuilder& b) { b.AddClass({.name = ""}).AddRule(Rule("t", {"s"})); }},
+        // As a file writes it, where it would come to mean all.
+        Mistake{"is for a server \"*\"",
+                [](PolicyBuilder& b) { b.AddRule({.name = "t", .scopes = {"s"}, .server = "*"}); }},
+        Mistake{"2048 different scopes",
+                [](PolicyBuilder& b) {
+                  for (int i = 0; i < 2049; ++i) b.AddScope({.scope = "s" + std::to_string(i)});
+                  b.AddRule(Rule("t", {"s1"}));
+                }},
         Mistake{"2048 different scopes",
                 [](PolicyBuilder& b) {
                   for (int i = 0; i < 2049; ++i)

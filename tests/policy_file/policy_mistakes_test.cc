@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tollgate/policy_file.h"
 
@@ -72,6 +74,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"a: b\x04\n", 1, 5, "cannot be seen"}, Mistake{"a: b\xC2\x85\n", 1, 5, "cannot be seen"},
         Mistake{"a: b\rc: d\n", 1, 5, "cannot be seen"},
         Mistake{"a:\n  b\xE2\x80\xAE\n", 2, 4, "cannot be seen"},
+        Mistake{"a: b\xE2\x80\x8B\n", 1, 5, "cannot be seen"},
+        Mistake{"a: b\xC2\xAD\n", 1, 5, "cannot be seen"},
+        Mistake{"a: b\xF3\xA0\x81\xA1\n", 1, 5, "cannot be seen"},
         Mistake{"a: \xEF\xBB\xBF\n", 1, 4, "cannot be seen"}, Mistake{"a: \xC0\xAF\n", 1, 4, "UTF-8"},
         Mistake{"a: \xED\xA0\x80\n", 1, 4, "UTF-8"}, Mistake{"a: \xF4\x90\x80\x80\n", 1, 4, "UTF-8"},
         Mistake{"a: \xE2\x80\n", 1, 4, "UTF-8"},
@@ -112,6 +117,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{TOOL("{scopes: a, principals: [usr]}"), 4, 33, "did you mean \"user\"?"},
         Mistake{TOOL("{scopes: a, principals: {user: true}}"), 4, 32, "one of user, service, agent"},
         Mistake{TOOL("{scopes: a, class: [read]}"), 4, 27, "a text is expected"},
+        Mistake{TOOL("{scopes: a, principals: []}"), 4, 32, "would let everybody pass"},
+        Mistake{TOOL("{scopes: a, roles: []}"), 4, 27, "would let everybody pass"},
         Mistake{TOOL("{scopes: a, when: x}"), 4, 26, "a map is expected"},
         Mistake{TOOL("{scopes: a, when: [{claim: c}]}"), 4, 27, "of present, equals"},
         Mistake{TOOL("{scopes: a, when: [{claim: c, equals: a, in: [b]}]}"), 4, 27, "of present, equals"},
@@ -135,12 +142,17 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{CLASS("{outage: last_known}"), 3, 15, "{last_known: 5m}"},
         Mistake{CLASS("{outage: {last_known: none}}"), 3, 28, "a duration"},
         Mistake{CLASS("{outage: {last_know: 5m}}"), 3, 16, "did you mean \"last_known\"?"},
+        Mistake{CLASS("{principals: []}"), 3, 19, "would let everybody pass"},
+        Mistake{CLASS("{credentials: []}"), 3, 20, "would let everybody pass"},
+        Mistake{CLASS("{acr: []}"), 3, 12, "would let everybody pass"},
         Mistake{CLASS("{audit: always}"), 3, 14, "one of none, sampled, full, must_record"},
         Mistake{CLASS("{credentials: [jwt, opaqe]}"), 3, 26, "did you mean \"opaque\"?"},
         Mistake{"version: 1\nroles: {r: {from: [{issuer: i}]}}\nservers: [{tools: {t: s}}]\n", 2, 20,
                 "\"value\" is missing"},
         Mistake{"version: 1\nroles: {r: {form: x}}\nservers: [{tools: {t: s}}]\n", 2, 13,
                 "did you mean \"from\"?"},
+        Mistake{"version: 1\nroles: {r: {from: []}}\nservers: [{tools: {t: s}}]\n", 2, 19,
+                "would let everybody pass"},
         Mistake{"version: 1\nscopes: [a]\nservers: [{tools: {t: s}}]\n", 2, 9, "a map is expected"}));
 
 // What PolicyBuilder finds is told where it stands.
@@ -207,6 +219,14 @@ std::string Repeated(const std::string& text, size_t bytes) {
   return repeated;
 }
 
+// yaml-cpp names the character that it does not understand, the first byte of it.
+TEST(PolicyFileTest, AMessageIsWholeCharacters) {
+  std::vector<PolicyFileFinding> findings;
+  EXPECT_FALSE(ParsePolicy("version: \"\\\xC3\xA9\"\n", &findings).ok());
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_THAT(findings[0].message, testing::AllOf(HasSubstr("no YAML"), HasSubstr("\xEF\xBF\xBD")));
+}
+
 // Whatever fills a file: an answer, neither a crash nor memory without end.
 TEST(PolicyFileTest, RefusesWhatIsTooLongTooDeepOrTooMuch) {
   constexpr size_t kFull = 4 << 20;
@@ -226,6 +246,21 @@ TEST(PolicyFileTest, RefusesWhatIsTooLongTooDeepOrTooMuch) {
   EXPECT_THAT(refused(Repeated("a", kFull)), HasSubstr("a map is expected"));
   EXPECT_THAT(refused("a: \"" + Repeated("\n", kFull - 4)), HasSubstr("no YAML"));
   EXPECT_THAT(refused("a: |\n" + Repeated(" x\n\n", kFull - 5)), HasSubstr("a policy has no \"a\""));
+}
+
+// What is wrong everywhere is told everywhere, but not compared with every name everywhere.
+TEST(PolicyFileTest, SuggestsForTheFirstMistakesAlone) {
+  std::string yaml = "version: 1\nscopes: {files:read: []}\nservers:\n- protocol: deny\n  tools:\n";
+  for (int i = 0; i < 300; ++i) yaml += "    tool" + std::to_string(i) + ": files:raed\n";
+  std::vector<PolicyFileFinding> findings;
+  EXPECT_FALSE(ParsePolicy(yaml, &findings).ok());
+  const auto suggests = [](const PolicyFileFinding& finding) {
+    return finding.message.find("did you mean") != std::string::npos;
+  };
+  EXPECT_EQ(std::count_if(findings.begin(), findings.end(), suggests), 100);
+  EXPECT_EQ(std::count_if(findings.begin(), findings.end(),
+                          [](const PolicyFileFinding& finding) { return finding.is_error; }),
+            300);
 }
 
 TEST(PolicyFileTest, TakesAFileOfTheLargestPolicy) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "policy/scope_pattern.h"
 #include "policy_file/text.h"
 #include "tools/cli/policy_scopes.h"
 
@@ -76,13 +77,11 @@ void Describe(const Policy& policy, Serves serves, Granted* granted) {
   granted->description = description.Text();
 }
 
-bool IsPattern(const std::string& scope) { return scope.size() > 1 && scope.ends_with('*'); }
-
 GrantedByName ScopesOf(const Policy& policy) {
   std::set<std::string> names;
   const auto add = [&names](const std::vector<std::string>& scopes) {
     for (const std::string& scope : scopes) {
-      if (!IsPattern(scope)) names.insert(scope);
+      if (!policy::IsScopePattern(scope)) names.insert(scope);
     }
   };
   for (const ScopeRule& rule : policy.scopes()) {

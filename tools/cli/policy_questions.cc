@@ -44,9 +44,23 @@ Texts NamesOrAll(const std::vector<Kind>& kinds, const std::array<Kind, kNum>& a
   return kinds.empty() ? NamesOf(all) : NamesOf(kinds);
 }
 
+// Word is a text that is one word, hence no two lists of them look alike.
+std::string Word(const std::string& text) {
+  if (!text.empty() && text.find_first_of(" \"\\") == text.npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+// TextOf: different predicates have different texts.
 std::string TextOf(const Predicate& predicate) {
-  const std::string text = predicate.claim + " " + std::string(NameOf(predicate.operation));
-  return predicate.values.empty() ? text : text + " " + Joined(predicate.values, " or ");
+  std::string text = Word(predicate.claim) + " " + std::string(NameOf(predicate.operation));
+  for (size_t i = 0; i < predicate.values.size(); ++i)
+    text += (i == 0 ? " " : " or ") + Word(predicate.values[i]);
+  return text;
 }
 
 Texts TextsOf(const std::vector<Predicate>& predicates) {
