@@ -101,6 +101,8 @@ if(TOLLGATE_POLICY_FILE)
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT policy_file)
   install(FILES "${PROJECT_SOURCE_DIR}/engine/include/tollgate/policy_file.h"
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tollgate COMPONENT policy_file)
+  install(FILES "${PROJECT_SOURCE_DIR}/engine/include/tollgate/c/policy_file.h"
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tollgate/c COMPONENT policy_file)
   install(EXPORT tollgatePolicyFileTargets NAMESPACE tollgate:: DESTINATION ${package_dir} COMPONENT policy_file)
 endif()
 
