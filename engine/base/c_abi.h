@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <optional>
 #include <string>
@@ -141,6 +142,20 @@ tollgate_status Guarded(tollgate_error* error, Body body) noexcept {
     SetError(error, "an exception that nobody expected");
     return TOLLGATE_INTERNAL;
   }
+}
+
+// GuardedInEngine is Guarded for what goes on inside of an engine or a policy, where the process ends when
+// memory runs out: a hash table of Abseil's that could not grow is broken, so that nothing can be gone on
+// with.
+template <typename Body>
+tollgate_status GuardedInEngine(tollgate_error* error, Body body) noexcept {
+  return Guarded(error, [&]() -> absl::Status {
+    try {
+      return body();
+    } catch (const std::bad_alloc&) {
+      std::terminate();
+    }
+  });
 }
 
 // Made returns what `make` makes, null if that throws.

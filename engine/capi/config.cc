@@ -206,7 +206,7 @@ tollgate_status tollgate_config_add_resource(tollgate_config* config, const toll
 
 tollgate_status tollgate_config_set_policy(tollgate_config* config, const tollgate_policy* policy,
                                            tollgate_error* error) noexcept {
-  return c_abi::Guarded(error, [&]() -> absl::Status {
+  return c_abi::GuardedInEngine(error, [&]() -> absl::Status {
     if (config == nullptr || policy == nullptr) return c_abi::NullArgument();
     absl::StatusOr<Policy> built = policy->builder.Build();
     if (!built.ok()) return built.status();

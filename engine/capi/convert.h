@@ -98,13 +98,4 @@ inline tollgate_caller CCaller(const Principal& principal) {
           .reserved = 0};
 }
 
-// NoMemory is the answer where there is none for a better one.
-inline Decision NoMemory() {
-  Decision decision;
-  decision.verdict = Verdict::kUnavailable;
-  decision.reason = Reason::kOverloaded;
-  decision.retry_after_s = 1;
-  return decision;
-}
-
 }  // namespace tollgate::c_abi

@@ -92,23 +92,20 @@ absl::StatusOr<std::unique_ptr<tollgate_engine>> MakeEngine(const tollgate_confi
   return made;
 }
 
-// Checked reads a request, has `check` decide it, which returns an absl::Status, and writes the decision.
+// Checked reads a request, has `check` decide it and writes the decision.
 template <typename Check>
 tollgate_status Checked(const tollgate_engine* engine, const tollgate_request* request,
                         tollgate_decision* decision, tollgate_principal* principal, Check check) noexcept {
   Request read;
   Decision answer;  // A denial.
-  tollgate_status status = TOLLGATE_INVALID_ARGUMENT;
-  if (engine != nullptr && HasSize(decision) && ReadRequest(request, &read)) {
-    Principal* const caller = principal == nullptr ? nullptr : &principal->principal;
-    status = Guarded(nullptr, [&]() -> absl::Status {
-      check(read, &answer, caller);
-      return absl::OkStatus();
-    });
-    if (status != TOLLGATE_OK) answer = NoMemory();
+  const bool good = engine != nullptr && HasSize(decision) && ReadRequest(request, &read);
+  if (good) {
+    check(read, &answer, principal == nullptr ? nullptr : &principal->principal);
+  } else if (principal != nullptr) {
+    principal->principal.Clear();
   }
-  if (status != TOLLGATE_OK && principal != nullptr) principal->principal.Clear();
-  return WriteStruct(CDecision(answer), decision) ? status : TOLLGATE_INVALID_ARGUMENT;
+  const bool written = WriteStruct(CDecision(answer), decision);
+  return good && written ? TOLLGATE_OK : TOLLGATE_INVALID_ARGUMENT;
 }
 
 // At returns an element of an array of which each has the size that the first one says.
@@ -134,29 +131,6 @@ bool DecideBatch(Engine& engine, const tollgate_request* requests, tollgate_deci
   }
   return true;
 }
-
-// AsyncCall owes its host one call, and makes it whatever becomes of the functions that hold it.
-class AsyncCall {
- public:
-  AsyncCall(tollgate_done done, void* user) : done_(done), user_(user) {}
-  ~AsyncCall() {
-    if (!called_) Call(NoMemory(), Principal());
-  }
-  AsyncCall(const AsyncCall&) = delete;
-  AsyncCall& operator=(const AsyncCall&) = delete;
-
-  void Call(const Decision& decision, const Principal& principal) {
-    called_ = true;
-    const tollgate_decision answer = CDecision(decision);
-    const tollgate_caller caller = CCaller(principal);
-    done_(user_, &answer, &caller);
-  }
-
- private:
-  const tollgate_done done_;
-  void* const user_;
-  bool called_ = false;
-};
 
 absl::Status Revoke(Engine& engine, uint32_t what, std::string_view issuer, std::string_view name,
                     int64_t until_wall_s) {
@@ -215,7 +189,7 @@ using namespace tollgate;
 tollgate_status tollgate_engine_create(const tollgate_config* config, tollgate_engine** engine,
                                        tollgate_error* error) noexcept {
   if (engine != nullptr) *engine = nullptr;
-  return c_abi::Guarded(error, [&]() -> absl::Status {
+  return c_abi::GuardedInEngine(error, [&]() -> absl::Status {
     if (config == nullptr || engine == nullptr) return c_abi::NullArgument();
     absl::StatusOr<std::unique_ptr<tollgate_engine>> made = c_abi::MakeEngine(*config);
     if (!made.ok()) return made.status();
@@ -280,17 +254,12 @@ tollgate_status tollgate_check_async(tollgate_engine* engine, int64_t wait_max_m
   Request read;
   if (engine == nullptr || done == nullptr || !c_abi::ReadRequest(request, &read))
     return TOLLGATE_INVALID_ARGUMENT;
-  bool is_made = false;
-  try {
-    const auto call = std::make_shared<c_abi::AsyncCall>(done, user);
-    is_made = true;
-    engine->engine->CheckAsync(
-        std::chrono::milliseconds(wait_max_ms), read,
-        [call](const Decision& decision, const Principal& principal) { call->Call(decision, principal); });
-  } catch (...) {
-    // One that was made has called at its end, or will.
-    if (!is_made) c_abi::AsyncCall(done, user);
-  }
+  engine->engine->CheckAsync(std::chrono::milliseconds(wait_max_ms), read,
+                             [done, user](const Decision& decision, const Principal& principal) {
+                               const tollgate_decision answer = c_abi::CDecision(decision);
+                               const tollgate_caller caller = c_abi::CCaller(principal);
+                               done(user, &answer, &caller);
+                             });
   return TOLLGATE_OK;
 }
 
@@ -302,7 +271,7 @@ uint32_t tollgate_may_use(tollgate_engine* engine, const tollgate_request* reque
 tollgate_status tollgate_run_background(tollgate_engine* engine, int64_t wait_max_ms,
                                         int64_t* next_ms) noexcept {
   if (next_ms != nullptr) *next_ms = 0;
-  return c_abi::Guarded(nullptr, [&]() -> absl::Status {
+  return c_abi::GuardedInEngine(nullptr, [&]() -> absl::Status {
     if (engine == nullptr) return c_abi::NullArgument();
     const auto next = engine->engine->RunBackground(std::chrono::milliseconds(wait_max_ms));
     if (next_ms != nullptr) *next_ms = next.count();
@@ -312,7 +281,7 @@ tollgate_status tollgate_run_background(tollgate_engine* engine, int64_t wait_ma
 
 tollgate_status tollgate_set_policy(tollgate_engine* engine, const tollgate_policy* policy,
                                     tollgate_error* error) noexcept {
-  return c_abi::Guarded(error, [&]() -> absl::Status {
+  return c_abi::GuardedInEngine(error, [&]() -> absl::Status {
     if (engine == nullptr || policy == nullptr) return c_abi::NullArgument();
     const absl::StatusOr<Policy> built = policy->builder.Build();
     return built.ok() ? engine->engine->SetPolicy(*built) : built.status();
@@ -321,7 +290,7 @@ tollgate_status tollgate_set_policy(tollgate_engine* engine, const tollgate_poli
 
 tollgate_status tollgate_revoke(tollgate_engine* engine, uint32_t what, tollgate_string issuer,
                                 tollgate_string name, int64_t until_wall_s, tollgate_error* error) noexcept {
-  return c_abi::Guarded(error, [&]() -> absl::Status {
+  return c_abi::GuardedInEngine(error, [&]() -> absl::Status {
     if (engine == nullptr) return c_abi::NullArgument();
     c_abi::Texts texts;
     const std::string_view of = texts.View(issuer), who = texts.View(name);

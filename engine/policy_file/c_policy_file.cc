@@ -9,7 +9,7 @@ tollgate_status tollgate_policy_from_yaml(tollgate_string yaml, tollgate_policy*
                                           tollgate_error* error) noexcept {
   using namespace tollgate;
   if (policy != nullptr) *policy = nullptr;
-  return c_abi::Guarded(error, [&]() -> absl::Status {
+  return c_abi::GuardedInEngine(error, [&]() -> absl::Status {
     if (policy == nullptr) return c_abi::NullArgument();
     c_abi::Texts texts;
     const std::string_view text = texts.View(yaml);

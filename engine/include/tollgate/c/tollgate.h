@@ -18,7 +18,9 @@
 //     functions that change it. The last call of a handle has returned before it is freed.
 //  3. Errors. A tollgate_status other than TOLLGATE_OK means that nothing has been done. Where there is an
 //     `error`, which may be NULL, its message is then one line, and names the setting; otherwise it is empty.
-//     All other pointers must not be NULL, unless the comment says so: TOLLGATE_INVALID_ARGUMENT.
+//     All other pointers must not be NULL, unless the comment says so: TOLLGATE_INVALID_ARGUMENT. Where
+//     memory runs out inside of an engine, or while a policy is examined, the process ends, as in C++
+//     (docs/conventions.md).
 //  4. Strings are a pointer and a length, in UTF-8; data may be NULL if size is 0. Lists of words, such as
 //     scopes, are one string, separated by spaces (RFC 6749 section 3.3). What is returned as const char* has
 //     a NUL at its end and lives for ever.
@@ -51,8 +53,8 @@ enum {
   TOLLGATE_OK = 0,
   TOLLGATE_INVALID_ARGUMENT = 1,    // NULL (3), a struct's size (5), or a setting that is refused.
   TOLLGATE_RESOURCE_EXHAUSTED = 2,  // A bound was reached.
-  TOLLGATE_OUT_OF_MEMORY = 3,
-  TOLLGATE_INTERNAL = 4,  // Whatever else.
+  TOLLGATE_OUT_OF_MEMORY = 3,       // Not from inside of an engine (3).
+  TOLLGATE_INTERNAL = 4,            // Whatever else.
 };
 
 #define TOLLGATE_FAILED SIZE_MAX
@@ -305,8 +307,8 @@ TOLLGATE_API tollgate_status tollgate_check_batch(tollgate_engine* engine, const
                                                   tollgate_decision* decisions, size_t num) TOLLGATE_NOEXCEPT;
 
 // tollgate_check_async decides as tollgate_check_within, but calls `done` instead of waiting:
-// Engine::CheckAsync. Exactly once if TOLLGATE_OK is returned, never otherwise. For want of memory the answer
-// is TOLLGATE_UNAVAILABLE. The structs that `done` is given have the library's struct_size.
+// Engine::CheckAsync. Exactly once if TOLLGATE_OK is returned, never otherwise. The structs that `done` is
+// given have the library's struct_size.
 typedef void (*tollgate_done)(void* user, const tollgate_decision* decision, const tollgate_caller* caller);
 TOLLGATE_API tollgate_status tollgate_check_async(tollgate_engine* engine, int64_t wait_max_ms,
                                                   const tollgate_request* request, tollgate_done done,
