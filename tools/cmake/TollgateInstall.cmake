@@ -55,7 +55,9 @@ add_custom_command(
   DEPENDS ${room_objects} $<TARGET_FILE:BoringSSL::crypto>
   COMMAND_EXPAND_LISTS VERBATIM)
 add_library(tollgate_static STATIC "${relocatable}")
-target_link_libraries(tollgate_static INTERFACE ${public_libs} ${room_libs} ${CMAKE_DL_LIBS})
+# A program in C has no C++ library of its own.
+target_link_libraries(tollgate_static INTERFACE ${public_libs} ${room_libs} ${CMAKE_DL_LIBS}
+  $<$<LINK_LANGUAGE:C>:stdc++> $<$<LINK_LANGUAGE:C>:m>)
 set_target_properties(tollgate_static PROPERTIES OUTPUT_NAME tollgate LINKER_LANGUAGE CXX)
 set_source_files_properties("${relocatable}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 

@@ -71,7 +71,7 @@ typedef struct tollgate_list {
 
 // tollgate_str returns a string without its NUL; empty for NULL.
 static inline tollgate_string tollgate_str(const char* text) {
-  tollgate_string string = {text, text == NULL ? 0 : strlen(text)};
+  tollgate_string string = {text, text ? strlen(text) : 0};
   return string;
 }
 
