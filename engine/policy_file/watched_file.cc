@@ -12,7 +12,7 @@ WatchedFile::Seen WatchedFile::Look() {
   absl::StatusOr<FileContent> content = files_->ReadFollowing(path_, bytes_max_);
   std::string error;
   if (!content.ok()) {
-    error = content.status().message();
+    error = std::string(content.status().message());
   } else if (!content->regular) {
     error = "is no regular file";
   } else if (content->size > bytes_max_) {
