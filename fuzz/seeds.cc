@@ -721,15 +721,99 @@ void AddAudit(Seeds& seeds) {
        plain + R"(,"chain":"0000000000000000000000000000000000000000000000000000000000000000"}})"}};
 }
 
+// A byte for the proxy and the way to know what is asked for, one for the cut, a request.
+void AddTollgatedQuestion(Seeds& seeds) {
+  constexpr int kNginx = 0, kEnvoy = 1, kTraefik = 2, kCaddy = 3, kHaproxy = 4;
+  constexpr int kBody = 0, kHeaders = 5, kTool = 10;
+  const auto seed = [](int proxy, int way, const std::string& request, char cut = 20) {
+    return std::string(1, static_cast<char>(proxy + way)) + cut + request;
+  };
+  const std::string call = R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search"}})";
+  const auto post = [](const std::string& target, const std::string& fields, const std::string& body) {
+    return "POST " + target + " HTTP/1.1\r\nHost: mcp.example\r\nContent-Type: application/json\r\n" +
+           fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  const auto get = [](const std::string& target, const std::string& fields) {
+    return "GET " + target + " HTTP/1.1\r\nHost: tollgated\r\n" + fields + "\r\n";
+  };
+  const std::string token = "Authorization: Bearer a.b.c\r\n";
+  const std::string nginx = token + "X-Original-Method: POST\r\nX-Original-URI: /mcp\r\n";
+  const std::string forwarded = token + "X-Forwarded-Method: POST\r\nX-Forwarded-Uri: /mcp\r\n";
+  const std::string mirror =
+      "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: search\r\n";
+  seeds["tollgated_question"] = {
+      {"envoy", seed(kEnvoy, kBody, post("/check/crm/mcp", token, call))},
+      {"envoy-cut-in-the-body", seed(kEnvoy, kBody, post("/check/crm/mcp", token, call), '\x90')},
+      {"envoy-batch", seed(kEnvoy, kBody, post("/check/crm/mcp", token, "[" + call + "," + call + "]"))},
+      {"envoy-partial",
+       seed(kEnvoy, kBody, post("/check/crm/mcp", token + "x-envoy-auth-partial-body: true\r\n", call))},
+      {"envoy-get", seed(kEnvoy, kBody, get("/check/crm/mcp", token))},
+      {"envoy-query-token", seed(kEnvoy, kBody, post("/check/crm/mcp?access_token=x", token, call))},
+      {"envoy-query-token-encoded", seed(kEnvoy, kTool, get("/check/crm/mcp?a=1&access%5ftoken=x", token))},
+      {"haproxy-lying-header",
+       seed(kHaproxy, kBody, post("/check/crm/mcp", token + "Mcp-Name: harmless\r\n", call))},
+      {"haproxy-honest-header",
+       seed(kHaproxy, kBody,
+            post("/check/crm/mcp", token + mirror,
+                 R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search",)"
+                 R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})"))},
+      {"nginx-headers", seed(kNginx, kHeaders, get("/check/crm", nginx + mirror))},
+      {"nginx-headers-resource",
+       seed(kNginx, kHeaders,
+            get("/check/crm", nginx + "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: resources/read\r\n"
+                                      "Mcp-Name: file:///docs/a\r\n"))},
+      {"nginx-headers-absent", seed(kNginx, kHeaders, get("/check/crm", nginx))},
+      {"nginx-headers-twice", seed(kNginx, kHeaders, get("/check/crm", nginx + mirror + "mcp-name: a\r\n"))},
+      {"nginx-tool", seed(kNginx, kTool, get("/check/crm", nginx))},
+      {"nginx-lookalike", seed(kNginx, kTool, get("/check/crm", nginx + "X_Tollgate_Subject: root\r\n"))},
+      {"nginx-method-twice", seed(kNginx, kTool, get("/check/crm", nginx + "X-Original-Method: GET\r\n"))},
+      {"nginx-http-1-0", seed(kNginx, kTool, "GET /check/crm HTTP/1.0\r\n" + nginx + "\r\n")},
+      {"caddy-tool", seed(kCaddy, kTool, get("/check/crm", forwarded))},
+      {"traefik-body", seed(kTraefik, kBody, post("/check/crm", forwarded, call))},
+      {"traefik-chunked", seed(kTraefik, kBody,
+                               "POST /check/crm HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" +
+                                   forwarded + "Transfer-Encoding: chunked\r\n\r\n10\r\n" +
+                                   call.substr(0, 16) + "\r\n39\r\n" + call.substr(16) + "\r\n0\r\n\r\n")},
+      {"two-credentials", seed(kCaddy, kTool, get("/check/crm", forwarded + token))},
+      {"two-lengths", seed(kEnvoy, kBody, post("/check/crm/mcp", "Content-Length: 1\r\n", call))},
+      {"length-and-chunks",
+       seed(kEnvoy, kBody, post("/check/crm/mcp", "Transfer-Encoding: chunked\r\n", call))},
+      {"folded", seed(kEnvoy, kTool, get("/check/crm/mcp", "X: a\r\n b\r\n"))},
+      {"bare-line-feed", seed(kEnvoy, kTool, get("/check/crm/mcp", "X: a\nY: b\r\n"))},
+      {"no-host", seed(kEnvoy, kTool, "GET /check/crm/mcp HTTP/1.1\r\n\r\n")},
+      {"cut-off", seed(kEnvoy, kTool, "GET /check/crm/mcp HTTP/1.1\r\nHost: a\r\n")},
+      {"pipelined", seed(kEnvoy, kTool, get("/check/crm/mcp", token) + get("/check/crm/mcp", ""))},
+  };
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
   Seeds seeds;
-  for (const auto add : {AddBase64Url,   AddJson,      AddJws,        AddHeader,          AddIntrospection,
-                         AddMetadata,    AddJwks,      AddClaims,     AddAuthorization,   AddEngine,
-                         AddRefresh,     AddPolicy,    AddPolicyFile, AddResourcePattern, AddCacheTag,
-                         AddKeySnapshot, AddMcp,       AddMcpList,    AddSignedJwks,      AddSignedAnswers,
-                         AddAudit,       AddChallenge, AddCanary}) {
+  for (const auto add : {AddBase64Url,
+                         AddJson,
+                         AddJws,
+                         AddHeader,
+                         AddIntrospection,
+                         AddMetadata,
+                         AddJwks,
+                         AddClaims,
+                         AddAuthorization,
+                         AddEngine,
+                         AddRefresh,
+                         AddPolicy,
+                         AddPolicyFile,
+                         AddResourcePattern,
+                         AddCacheTag,
+                         AddKeySnapshot,
+                         AddMcp,
+                         AddMcpList,
+                         AddSignedJwks,
+                         AddSignedAnswers,
+                         AddAudit,
+                         AddChallenge,
+                         AddTollgatedQuestion,
+                         AddCanary}) {
     add(seeds);
   }
   return seeds;

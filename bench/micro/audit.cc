@@ -15,7 +15,7 @@ using audit::Log;
 using audit::Record;
 
 // What a ring of the default size surely holds.
-constexpr int kBatch = 500;
+constexpr int kBatch = 400;
 
 class Forgets final : public AuditSink {
  public:

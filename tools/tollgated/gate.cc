@@ -1,0 +1,262 @@
+#include "tools/tollgated/gate.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "tollgate/challenge.h"
+#include "tools/tollgated/answer.h"
+#include "tools/tollgated/question.h"
+
+namespace tollgate::tollgated {
+namespace {
+
+constexpr std::string_view kCheck = "/check/";
+constexpr std::string_view kWellKnown = "/.well-known/oauth-protected-resource";
+constexpr std::string_view kMetadata = "/metadata/";
+
+HttpAnswer NotFound() { return ErrorAnswer(404, "not_found", "there is nothing here"); }
+
+// ScopesOf returns all scopes that `policy` names for the server.
+std::vector<std::string> ScopesOf(const Policy& policy, std::string_view uri) {
+  std::set<std::string> scopes;
+  for (const AccessRule& rule : policy.rules()) {
+    if (rule.server.empty() || rule.server == uri) scopes.insert(rule.scopes.begin(), rule.scopes.end());
+  }
+  return {scopes.begin(), scopes.end()};
+}
+
+// AppendMissing appends those of `scopes` that *all does not have.
+void AppendMissing(std::string_view scopes, std::string* all) {
+  while (!scopes.empty()) {
+    const std::string scope(scopes.substr(0, scopes.find(' ')));
+    scopes.remove_prefix(std::min(scopes.size(), scope.size() + 1));
+    if (scope.empty() || (" " + *all + " ").find(" " + scope + " ") != std::string::npos) continue;
+    if (!all->empty()) *all += ' ';
+    *all += scope;
+  }
+}
+
+HttpAnswer MetadataAnswer(std::string_view method, std::string document) {
+  HttpAnswer answer{.status = 200};
+  answer.Add("Access-Control-Allow-Origin", "*");
+  if (method == "GET" || method == "HEAD") {
+    answer.Add("Content-Type", "application/json");
+    answer.body = std::move(document);
+  } else if (method == "OPTIONS") {
+    // What browsers ask before they send a field of their own (Fetch, "CORS-preflight request").
+    answer.status = 204;
+    answer.Add("Access-Control-Allow-Methods", "GET, HEAD");
+    answer.Add("Access-Control-Allow-Headers", "MCP-Protocol-Version");
+  } else {
+    answer.status = 405;
+    answer.Add("Allow", "GET, HEAD, OPTIONS");
+  }
+  return answer;
+}
+
+}  // namespace
+
+// Ask is one question whose checks are under way. The engine may end them on its own thread.
+class Gate::Ask {
+ public:
+  Ask(Gate& gate, size_t server, const std::vector<Use>& uses)
+      : gate_(gate), server_(server), num_open_(uses.size()), decisions_(uses.size()) {
+    uses_.reserve(uses.size());
+    for (const Use& use : uses) uses_.emplace_back(use.object, use.name);
+  }
+
+  // Begin checks all uses; true if they have been answered already, and then *answer is the answer. Otherwise
+  // what `later` returns gets it.
+  static bool Begin(const std::shared_ptr<Ask>& ask, const OriginalRequest& original, HttpAnswer* answer,
+                    absl::FunctionRef<HttpHandler::Later()> later) {
+    for (size_t i = 0; i < ask->uses_.size(); ++i) {
+      Request request = ask->RequestFor(i);
+      request.authorization = original.authorization;
+      request.num_credentials = original.num_credentials;
+      request.traceparent = original.traceparent;
+      ask->gate_.engine_.CheckAsync(
+          ask->gate_.settings_.bounds.wait_max, request,
+          [ask, i](const Decision& decision, const Principal& caller) { ask->Take(i, decision, caller); });
+    }
+    {
+      const std::lock_guard lock(ask->mutex_);
+      if (ask->num_open_ != 0) {
+        ask->later_ = later();
+        return false;
+      }
+    }
+    *answer = ask->Answer();
+    return true;
+  }
+
+ private:
+  Request RequestFor(size_t i) const {
+    return {.tool = uses_[i].second, .resource = static_cast<ResourceId>(server_), .object = uses_[i].first};
+  }
+
+  void Take(size_t i, const Decision& decision, const Principal& caller) {
+    HttpHandler::Later later;
+    {
+      const std::lock_guard lock(mutex_);
+      decisions_[i] = decision;
+      // It is one token, so that all say the same of the caller.
+      if (i == 0 && decision.allowed()) allow_ = AllowAnswer(proxy(), caller);
+      if (--num_open_ == 0) later.swap(later_);
+    }
+    if (later) later(Answer());
+  }
+
+  Proxy proxy() const { return gate_.servers_[server_].settings->proxy; }
+
+  // Answer is called once nothing is open, by one thread.
+  HttpAnswer Answer() {
+    size_t worst = 0;
+    bool all_known = true, all_allowed = true;
+    for (size_t i = 0; i < decisions_.size(); ++i) {
+      all_known &= decisions_[i].verdict != Verdict::kUnavailable;
+      all_allowed &= decisions_[i].allowed();
+      if (IsWorse(decisions_[i].category(), decisions_[worst].category())) worst = i;
+    }
+    if (all_allowed) return std::move(allow_);
+    const Decision& decision = decisions_[worst];
+    gate_.refusals_.Add(server_, decision.reason);
+    RefusalContext context{.metadata_url = gate_.servers_[server_].metadata_url};
+    std::string scopes, acr_values;
+    // What is unavailable may come from the engine's destructor, which must not be called from here.
+    if (all_known) {
+      for (size_t i = 0; i < uses_.size(); ++i)
+        AppendMissing(gate_.engine_.ScopesFor(RequestFor(i)), &scopes);
+      acr_values = gate_.engine_.AcrValuesFor(RequestFor(worst));
+      context.scopes = scopes;
+      context.acr_values = acr_values;
+    }
+    return RefusalAnswer(proxy(), decision, context);
+  }
+
+  Gate& gate_;
+  const size_t server_;
+  std::vector<std::pair<McpObject, std::string>> uses_;
+  std::mutex mutex_;
+  size_t num_open_;                  // Under mutex_,
+  std::vector<Decision> decisions_;  // like these, until nothing is open.
+  HttpAnswer allow_;
+  HttpHandler::Later later_;
+};
+
+class Gate::Handler final : public HttpHandler {
+ public:
+  explicit Handler(Gate& gate)
+      : gate_(gate), reader_({.body_bytes_max = gate.settings_.bounds.body_bytes_max}) {}
+
+  bool Answer(const HttpRequest& request, HttpAnswer* answer, absl::FunctionRef<Later()> later) override {
+    if (request.target.starts_with(kCheck)) return Check(request, answer, later);
+    *answer = Metadata(request);
+    return true;
+  }
+
+ private:
+  size_t ServerOf(std::string_view name) const {
+    const auto found = std::find_if(gate_.servers_.begin(), gate_.servers_.end(),
+                                    [&](const Server& server) { return server.settings->name == name; });
+    return static_cast<size_t>(found - gate_.servers_.begin());
+  }
+
+  bool Check(const HttpRequest& request, HttpAnswer* answer, absl::FunctionRef<Later()> later) {
+    std::string_view rest = request.target.substr(kCheck.size());
+    const std::string_view name = rest.substr(0, rest.find_first_of("/?"));
+    rest.remove_prefix(name.size());
+    const size_t server = ServerOf(name);
+    if (server == gate_.servers_.size()) {
+      *answer = NotFound();
+      return true;
+    }
+    const ServerSettings& settings = *gate_.servers_[server].settings;
+    OriginalRequest original;
+    if (!ReadQuestion(request, rest, settings.proxy, &original)) {
+      gate_.refusals_.Add(server, Reason::kUndecided);
+      *answer = ErrorAnswer(500, "server_error", "the proxy does not say once what request it asks about");
+      return true;
+    }
+    const Reason reason = ReadUses(original, settings, &reader_, &uses_, &error_);
+    if (reason != Reason::kNone) {
+      gate_.refusals_.Add(server, reason);
+      Decision decision;
+      decision.reason = reason;
+      *answer = RefusalAnswer(settings.proxy, decision, {.json_rpc_error = error_});
+      return true;
+    }
+    return Ask::Begin(std::make_shared<Ask>(gate_, server, uses_), original, answer, later);
+  }
+
+  HttpAnswer Metadata(const HttpRequest& request) const {
+    const size_t server = MetadataServer(request);
+    if (server == gate_.servers_.size()) return NotFound();
+    return MetadataAnswer(request.method, gate_.MetadataOf(server));
+  }
+
+  // MetadataServer returns whose metadata is asked for, or the number of servers.
+  size_t MetadataServer(const HttpRequest& request) const {
+    const std::vector<Server>& servers = gate_.servers_;
+    if (request.target.starts_with(kMetadata)) return ServerOf(request.target.substr(kMetadata.size()));
+    if (!request.target.starts_with(kWellKnown)) return servers.size();
+    std::string_view host;
+    for (const HttpField& field : request.fields) {
+      if (field.Is("host")) host = field.value;
+    }
+    size_t found = servers.size(), num_found = 0;
+    for (size_t i = 0; i < servers.size(); ++i) {
+      if (servers[i].metadata_target != request.target) continue;
+      if (ascii::EqualIgnoringCase(servers[i].host, host)) return i;
+      found = i;
+      ++num_found;
+    }
+    return num_found == 1 ? found : servers.size();
+  }
+
+  Gate& gate_;
+  McpReader reader_;
+  std::vector<Use> uses_;
+  std::string error_;
+};
+
+Gate::Gate(Engine* engine, const Settings& settings, const Policy& policy, RefusalBook* refusals)
+    : engine_(*engine), settings_(settings), refusals_(*refusals), metadata_(settings.servers.size()) {
+  for (size_t i = 0; i < settings.servers.size(); ++i) {
+    Server server{.settings = &settings.servers[i],
+                  .metadata_url = ResourceMetadataUrl(settings.engine.resources[i].uri)};
+    if (!server.metadata_url.empty()) {
+      const size_t host = server.metadata_url.find("://") + 3;
+      const size_t target = server.metadata_url.find('/', host);
+      server.host = server.metadata_url.substr(host, target - host);
+      server.metadata_target = server.metadata_url.substr(target);
+    }
+    servers_.push_back(std::move(server));
+  }
+  SetPolicy(policy);
+}
+
+void Gate::SetPolicy(const Policy& policy) {
+  std::vector<std::string> documents;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    const ServerSettings& server = *servers_[i].settings;
+    const std::string& uri = settings_.engine.resources[i].uri;
+    documents.push_back(ResourceMetadataJson({.resource = uri,
+                                              .authorization_servers = server.authorization_servers,
+                                              .scopes_supported = ScopesOf(policy, uri),
+                                              .resource_name = server.resource_name,
+                                              .resource_documentation = server.resource_documentation}));
+  }
+  const std::lock_guard lock(mutex_);
+  metadata_ = std::move(documents);
+}
+
+std::string Gate::MetadataOf(size_t server) const {
+  const std::lock_guard lock(mutex_);
+  return metadata_[server];
+}
+
+std::unique_ptr<HttpHandler> Gate::MakeHandler() { return std::make_unique<Handler>(*this); }
+
+}  // namespace tollgate::tollgated
