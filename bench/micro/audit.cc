@@ -22,7 +22,7 @@ class Forgets final : public AuditSink {
   absl::Status Write(std::span<const std::string_view>) override { return absl::OkStatus(); }
 };
 
-constexpr AuditId kAuditId = {1, 2, 3};
+constexpr audit::AuditId kAuditId = {1, 2, 3};
 
 Record AllowedCall() {
   return {.time_ms = 1'800'000'000'000,

@@ -196,7 +196,7 @@ void StageCacheTag(benchmark::State& state, const std::vector<std::string>& text
                    crypto::TagVariant variant) {
   const crypto::TagKey key(variant);
   const std::vector<char> table(size_t{1} << 14);
-  const crypto::PlaceHint hint = {table.data(), 63, 7, 2};
+  const crypto::PlaceHint hint = {table.data(), 63, 7};
   crypto::Derived first, derived;
   key.Derive(texts.front(), hint, &first);
   size_t i = 0;

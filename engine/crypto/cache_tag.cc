@@ -120,6 +120,7 @@ TagKey::TagKey(TagVariant variant, std::span<const uint8_t> secret)
   SHA256_Update(&context, material_->prefix.data(), material_->prefix.size());
   std::memcpy(material_->after_prefix.data(), &context, sizeof context);
   explicit_bzero(&context, sizeof context);
+  std::copy(material_->words.begin() + 2, material_->words.end(), material_->words_of_second.begin());
 }
 
 TagKey::~TagKey() {

@@ -27,13 +27,12 @@ struct CacheTag {
 };
 
 // PlaceHint tells where the table lies, so that its lines are on their way while the token is hashed. For the
-// lower 32-bit half h of the place, and if `both` for the upper one too, `lines` lines of 64 bytes from
+// lower 32-bit half h of the place, and if `both` for the upper one too, two lines of 64 bytes from
 // base + ((h & mask) << shift) are fetched; none without a base. Fetching changes nothing and cannot fault.
 struct PlaceHint {
   const void* base = nullptr;
   uint32_t mask = 0;
   uint32_t shift = 7;
-  uint32_t lines = 2;
   bool both = true;
 };
 
@@ -60,7 +59,7 @@ using TagFunction = void (*)(const TagMaterial& material, std::string_view token
 }  // namespace internal
 
 // TagKey is the secret of one table: made at random, never stored, kept out of core dumps, wiped at the end.
-// Whoever is out of memory for its five pages ends the process. Thread-compatible: Derive is const.
+// Whoever is out of memory for its nine pages ends the process. Thread-compatible: Derive is const.
 class TagKey {
  public:
   // kSha256 takes the place of a variant that is not Supported; see variant().

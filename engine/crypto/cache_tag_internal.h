@@ -21,6 +21,8 @@ struct TagMaterial {
   std::array<uint8_t, 64> prefix;  // Of kSha256.
   // From here on: made out of the above.
   alignas(16) std::array<uint8_t, 128> after_prefix;  // BoringSSL's SHA256_CTX that has taken in `prefix`.
+  // k_2, k_3, …, so that the second iteration, too, loads vectors that lie in one line each.
+  alignas(64) std::array<uint64_t, limits::kTokenBytesMax / 8 + 8> words_of_second;
 };
 static_assert(offsetof(TagMaterial, length_words) == TagKey::kLengthWordsOffset);
 static_assert(offsetof(TagMaterial, round_keys) == TagKey::kRoundKeysOffset);
@@ -35,9 +37,11 @@ TOLLGATE_INLINE void FetchLines(const PlaceHint& hint, uint64_t place) {
   const char* base = static_cast<const char*>(hint.base);
   const char* first = base + (size_t{static_cast<uint32_t>(place) & hint.mask} << hint.shift);
   const char* second = base + (size_t{static_cast<uint32_t>(place >> 32) & hint.mask} << hint.shift);
-  for (uint32_t line = 0; line < hint.lines; ++line) __builtin_prefetch(first + size_t{line} * 64, 0, 3);
+  __builtin_prefetch(first, 0, 3);
+  __builtin_prefetch(first + 64, 0, 3);
   if (!hint.both) return;
-  for (uint32_t line = 0; line < hint.lines; ++line) __builtin_prefetch(second + size_t{line} * 64, 0, 3);
+  __builtin_prefetch(second, 0, 3);
+  __builtin_prefetch(second + 64, 0, 3);
 }
 
 // The variants. Tokens have at most limits::kTokenBytesMax bytes.

@@ -46,28 +46,33 @@ TOLLGATE_TARGET TOLLGATE_INLINE uint64_t Place(const TagMaterial& material, cons
   return static_cast<uint64_t>(_mm_cvtsi128_si64(x));
 }
 
-// The second iteration's key is the first one's, one pair further on. Loaded, not put together: the units
-// that multiply would also have to shift.
-TOLLGATE_TARGET TOLLGATE_INLINE __m512i Keyed(__m512i block, const uint64_t* words) {
-  return _mm512_xor_si512(block, _mm512_loadu_si512(words));
-}
+// Key words are loaded, not put together, although the second iteration's are the first one's, one pair
+// further on: the units that multiply would also have to shift. By the number of a block, four pairs, and
+// kSecond more.
+constexpr size_t kBlockBytes = 64;
+constexpr size_t kSecond =
+    (offsetof(TagMaterial, words_of_second) - offsetof(TagMaterial, words)) / kBlockBytes;
 
 struct Sums {
+  const __m512i* keys;  // From those of the next block on.
   __m512i sum0;
   __m512i sum1;
 
-  // AddOne takes in one block, four pairs, under the key words from `words` on.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block, const uint64_t* words) {
-    sum0 = _mm512_xor_si512(sum0, Product(Keyed(block, words)));
-    sum1 = _mm512_xor_si512(sum1, Product(Keyed(block, words + 2)));
+  // AddOne takes in one block.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block) {
+    sum0 = _mm512_xor_si512(sum0, Product(_mm512_xor_si512(block, keys[0])));
+    sum1 = _mm512_xor_si512(sum1, Product(_mm512_xor_si512(block, keys[kSecond])));
+    ++keys;
   }
 
   // AddTwo is twice AddOne, with fewer additions: the units that multiply also add.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const uint64_t* words) {
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
-    sum0 = Add3(sum0, Product(Keyed(first, words)), Product(Keyed(second, words + 8)));
-    sum1 = Add3(sum1, Product(Keyed(first, words + 2)), Product(Keyed(second, words + 10)));
+    sum0 = Add3(sum0, Product(_mm512_xor_si512(first, keys[0])), Product(_mm512_xor_si512(second, keys[1])));
+    sum1 = Add3(sum1, Product(_mm512_xor_si512(first, keys[kSecond])),
+                Product(_mm512_xor_si512(second, keys[kSecond + 1])));
+    keys += 2;
   }
 };
 
@@ -86,18 +91,18 @@ TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& materia
   out->place = Place(material, at + size, size);
   FetchLines(hint, out->place);
 
-  Sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-  const uint64_t* words = material.words.data();
+  Sums sums = {.keys = reinterpret_cast<const __m512i*>(material.words.data()),
+               .sum0 = _mm512_setzero_si512(),
+               .sum1 = _mm512_setzero_si512()};
   size_t left = size;
-  for (; left >= 128; left -= 128, at += 128, words += 16) {
-    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), words);
-  }
-  if (left >= 64) {
-    sums.AddOne(_mm512_loadu_si512(at), words);
-    left -= 64, at += 64, words += 8;
+  for (; left >= 2 * kBlockBytes; left -= 2 * kBlockBytes, at += 2 * kBlockBytes)
+    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + kBlockBytes));
+  if (left >= kBlockBytes) {
+    sums.AddOne(_mm512_loadu_si512(at));
+    left -= kBlockBytes, at += kBlockBytes;
   }
   // What is masked out is zero, and not touched.
-  if (left > 0) sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at), words);
+  if (left > 0) sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at));
 
   const __m128i length = _mm_cvtsi64_si128(static_cast<long long>(size));
   const __m128i length_words =

@@ -74,10 +74,11 @@ class ToolTable {
     uint64_t word[5];
     TOLLGATE_INLINE Words(const char* name, size_t size) {
       const size_t last = size - 8;
+      const size_t beyond = last < 8 ? 8 : last;  // Not in the address: gcc would make a branch of it.
       word[0] = Word(name);
       word[1] = Word(name + (last < 8 ? last : 8));
       word[2] = Word(name + (last < 16 ? last : 16));
-      word[3] = Word(name + (last < 8 ? 0 : last - 8));
+      word[3] = Word(name + beyond - 8);
       word[4] = Word(name + last);
     }
   };

@@ -5,16 +5,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
-#include "policy/near_miss.h"
 #include "policy_file/blank.h"
 #include "policy_file/duration.h"
+#include "policy_file/node_reader.h"
 #include "policy_file/text.h"
 #include "policy_file/yaml_tree.h"
 #include "tollgate/policy_file.h"
@@ -22,15 +21,11 @@
 namespace tollgate {
 namespace {
 
-using policy::DidYouMean;
 using policy_file::Blank;
 using policy_file::InOneLine;
 using policy_file::Node;
 using policy_file::ParseDuration;
 using policy_file::Place;
-using policy_file::Quoted;
-
-constexpr size_t kFormErrorsMax = 100;  // A file with more is of another kind, and nobody reads on.
 
 constexpr ValidationMode kModes[] = {ValidationMode::kSignature, ValidationMode::kIntrospect,
                                      ValidationMode::kIntrospectBehind};
@@ -68,9 +63,9 @@ struct PartPlaces {
 };
 
 // Reader hands what a file says to a PolicyBuilder, and remembers where it stood.
-class Reader {
+class Reader : private policy_file::NodeReader {
  public:
-  explicit Reader(std::vector<PolicyFileFinding>* findings) : findings_(*findings) {}
+  using NodeReader::NodeReader;
 
   // Read returns false if the file has another form than a policy's: then the builder has not seen all of it.
   bool Read(const Node& root) {
@@ -98,17 +93,6 @@ class Reader {
     std::function<void(const Node& value)> read;
   };
 
-  void Error(Place place, std::string message) {
-    if (findings_.size() < kFormErrorsMax) {
-      findings_.push_back({true, place.line, place.column, std::move(message)});
-    }
-  }
-
-  // Missing complains of what a map lacks, unless there are complaints already: it may be there, misspelt.
-  void Missing(const Node& map, std::string message) {
-    if (findings_.empty()) Error(map.place, std::move(message));
-  }
-
   Place PlaceOf(const PolicyFinding& finding) const {
     const auto find = [&](const std::vector<PartPlaces>& parts) {
       return finding.index < parts.size() ? parts[finding.index].Find(finding.member, finding.item) : Place{};
@@ -128,20 +112,6 @@ class Reader {
     return {};
   }
 
-  // EachEntry calls `read` with every name of a map and its value.
-  void EachEntry(const Node& map, const std::function<void(const Node& name, const Node& value)>& read) {
-    if (map.kind != Node::Kind::kMap) return Error(map.place, "a map is expected here");
-    for (size_t i = 0; i + 1 < map.items.size(); i += 2) {
-      const Node& name = map.items[i];
-      const Node& value = map.items[i + 1];
-      if (value.kind == Node::Kind::kNull) {
-        Error(name.place, Quoted(name.text) + " has no value");
-      } else {
-        read(name, value);
-      }
-    }
-  }
-
   // ReadMap reads a map that may have `members` and no others. `what` it is is for errors.
   void ReadMap(const Node& map, std::string_view what, const std::vector<Member>& members,
                PartPlaces* places = nullptr) {
@@ -153,46 +123,15 @@ class Reader {
         if (places != nullptr) places->Add(member.in_part, value);
         return member.read(value);
       }
-      Error(name.place, std::string(what) + " has no " + Quoted(name.text) + DidYouMean(name.text, names));
+      Unknown(name, what, names);
     });
-  }
-
-  void ReadText(const Node& value, std::string* text) {
-    if (value.kind != Node::Kind::kText) return Error(value.place, "a text is expected here");
-    *text = value.text;
-  }
-
-  // EachItem calls `read` with every item of a list, or with what stands there instead of a list of one.
-  void EachItem(const Node& value, const std::function<void(const Node& item)>& read) {
-    if (value.kind != Node::Kind::kList) return read(value);
-    for (const Node& item : value.items) read(item);
-  }
-
-  void ReadTexts(const Node& value, std::vector<std::string>* texts) {
-    texts->clear();
-    EachItem(value, [&](const Node& item) { ReadText(item, &texts->emplace_back()); });
-  }
-
-  void ReadBool(const Node& value, bool* flag) {
-    if (!value.is_plain || (value.text != "true" && value.text != "false")) {
-      return Error(value.place, "true or false is expected here");
-    }
-    *flag = value.text == "true";
   }
 
   template <typename Enum, size_t kSize>
   void ReadEnum(const Node& value, const Enum (&values)[kSize], Enum* read) {
     std::vector<std::string_view> names;
-    std::string all;
-    for (const Enum candidate : values) {
-      if (value.kind == Node::Kind::kText && value.text == NameOf(candidate)) {
-        *read = candidate;
-        return;
-      }
-      names.push_back(NameOf(candidate));
-      all += (all.empty() ? "" : ", ") + std::string(NameOf(candidate));
-    }
-    Error(value.place, "one of " + all + " is expected here" + DidYouMean(value.text, names));
+    for (const Enum candidate : values) names.push_back(NameOf(candidate));
+    if (const std::optional<size_t> found = ReadOneOf(value, names)) *read = values[*found];
   }
 
   template <typename Enum, size_t kSize>
@@ -475,7 +414,6 @@ class Reader {
     if (num_operators == 0) Missing(value, "one of present, equals, in, prefix, contains is missing");
   }
 
-  std::vector<PolicyFileFinding>& findings_;
   PolicyBuilder builder_;
   absl::flat_hash_map<std::string, size_t> class_index_;
   absl::flat_hash_set<std::string> servers_;
@@ -494,15 +432,8 @@ absl::StatusOr<Policy> ParsePolicy(std::string_view yaml, std::vector<PolicyFile
   if (const std::optional<Node> root = policy_file::ReadYaml(yaml, findings); root && reader.Read(*root)) {
     policy = reader.Build();
   }
-  std::stable_sort(findings->begin(), findings->end(),
-                   [](const PolicyFileFinding& a, const PolicyFileFinding& b) {
-                     return std::tie(a.line, a.column) < std::tie(b.line, b.column);
-                   });
-  const auto error = std::find_if(findings->begin(), findings->end(),
-                                  [](const PolicyFileFinding& finding) { return finding.is_error; });
-  if (error == findings->end()) return policy;
-  return absl::InvalidArgumentError("line " + std::to_string(error->line) + ", column " +
-                                    std::to_string(error->column) + ": " + error->message);
+  const absl::Status status = policy_file::InOrder(findings);
+  return status.ok() ? policy : status;
 }
 
 }  // namespace tollgate

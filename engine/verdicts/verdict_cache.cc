@@ -131,7 +131,7 @@ VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant 
   num_slots_ = num_slots;
   mapped_bytes_ = mapped_bytes;
   static_assert(kWays * sizeof(Slot) == 1 << 7);
-  hint_ = {.base = memory, .mask = static_cast<uint32_t>(num_slots / kWays - 1), .shift = 7, .lines = kWays};
+  hint_ = {.base = memory, .mask = static_cast<uint32_t>(num_slots / kWays - 1), .shift = 7};
   home_hint_ = hint_;
   home_hint_.both = false;
 }

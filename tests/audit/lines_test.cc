@@ -215,7 +215,7 @@ TEST(Lines, TheLongestRecordFitsIntoTheLongestLine) {
 
 TEST(Record, StoredIsWhatWasGivenAndPointsToNothingElse) {
   std::string tool = "delete_customer", scopes = "files:read";
-  AuditId id = kAuditId;
+  AuditId id = testing::kAuditId;
   Record record = GoodRecord();
   record.tool = tool;
   record.actor = "actor";

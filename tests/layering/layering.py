@@ -38,7 +38,7 @@ SYSTEM_DIRECTORIES = {"sys", "linux", "netinet", "arpa", "net"}
 # Headers of the compiler, of C and of POSIX that engine/ may have, besides C++'s own, which have no suffix.
 SYSTEM_HEADERS = {
     "cpuid.h", "dirent.h", "errno.h", "fcntl.h", "immintrin.h", "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h",
-    "string.h", "strings.h", "time.h", "unistd.h", "arm_neon.h",
+    "stddef.h", "stdint.h", "string.h", "strings.h", "time.h", "unistd.h", "arm_neon.h",
 }
 PUBLIC_ABSEIL = {"absl/status/status.h", "absl/status/statusor.h"}
 

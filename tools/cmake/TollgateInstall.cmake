@@ -55,7 +55,9 @@ add_custom_command(
   DEPENDS ${room_objects} $<TARGET_FILE:BoringSSL::crypto>
   COMMAND_EXPAND_LISTS VERBATIM)
 add_library(tollgate_static STATIC "${relocatable}")
-target_link_libraries(tollgate_static INTERFACE ${public_libs} ${room_libs} ${CMAKE_DL_LIBS})
+# A program in C has no C++ library of its own.
+target_link_libraries(tollgate_static INTERFACE ${public_libs} ${room_libs} ${CMAKE_DL_LIBS}
+  $<$<LINK_LANGUAGE:C>:stdc++> $<$<LINK_LANGUAGE:C>:m>)
 set_target_properties(tollgate_static PROPERTIES OUTPUT_NAME tollgate LINKER_LANGUAGE CXX)
 set_source_files_properties("${relocatable}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 
@@ -101,6 +103,8 @@ if(TOLLGATE_POLICY_FILE)
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT policy_file)
   install(FILES "${PROJECT_SOURCE_DIR}/engine/include/tollgate/policy_file.h"
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tollgate COMPONENT policy_file)
+  install(FILES "${PROJECT_SOURCE_DIR}/engine/include/tollgate/c/policy_file.h"
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tollgate/c COMPONENT policy_file)
   install(EXPORT tollgatePolicyFileTargets NAMESPACE tollgate:: DESTINATION ${package_dir} COMPONENT policy_file)
 endif()
 

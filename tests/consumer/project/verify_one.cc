@@ -4,28 +4,15 @@
 #include <string>
 #include <utility>
 
+#include "one_token.h"
 #include "tollgate/engine.h"
 #include "tollgate/version.h"
 
 namespace {
 
-constexpr char kJwks[] = R"({"keys":[{"kty":"EC","crv":"P-256","kid":"k1",
-  "x":"h6DH6TYMIMabVlX_RKKSSaPuiK1j9S1juYdBKQxB6yY","y":"IawcJxRAgRdmYPl2OGXydKQjCtYOP9Y_6mePBzEEqzI"}]})";
-
-// {"iss":"https://idp.example","sub":"alice","aud":"https://mcp.example/mcp","client_id":"agent-7",
-//  "iat":1800000000,"exp":1800003600,"jti":"j1","scope":"files:read"}
-constexpr char kBearer[] =
-    "Bearer "
-    "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImsxIn0.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIiwic3Vi"
-    "IjoiYWxpY2UiLCJhdWQiOiJodHRwczovL21jcC5leGFtcGxlL21jcCIsImNsaWVudF9pZCI6ImFnZW50LTciLCJpYXQiOjE4MDAwMDAw"
-    "MDAs"
-    "ImV4cCI6MTgwMDAwMzYwMCwianRpIjoiajEiLCJzY29wZSI6ImZpbGVzOnJlYWQifQ.wy7jx0z8V1Egu-uvbbt4tZWelyJn2vnXLfb_"
-    "zpkcE"
-    "f_O1FVZmNe7FkQ0Lz4nA2MDR6GZIFYc-qZI6KISJa7FMA";
-
 class FixedClock : public tollgate::Clock {
  public:
-  tollgate::Now Read() const override { return {.wall_s = 1'800'000'060, .mono_ms = 1'000}; }
+  tollgate::Now Read() const override { return {.wall_s = kNow, .mono_ms = 1'000}; }
 };
 
 tollgate::Reason ReasonFor(tollgate::Engine& engine, const std::string& authorization) {
