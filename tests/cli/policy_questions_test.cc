@@ -340,6 +340,21 @@ TEST(DiffTest, SeesWhichResourcesComeUnderAnotherRule) {
                                                     "  - scope docs", "  other: scopes docs -> public"));
 }
 
+// Of patterns with as much text, the first counts: their order is a part of the policy, if one resource is
+// meant by both.
+TEST(DiffTest, SeesAnotherOrderOfPatternsThatMatchTheSame) {
+  const AccessRule of_e = Resource("x://h/e/{i}", {"a"}), sevens = Resource("x://h/{d}/7", {"b"}),
+                   of_f = Resource("x://h/f/{i}", {"c"});
+  const auto policy = [](const std::vector<AccessRule>& rules) {
+    PolicyBuilder builder;
+    for (const AccessRule& rule : rules) builder.AddRule(rule);
+    return builder;
+  };
+  EXPECT_THAT(DiffLines(policy({of_e, of_f, sevens}), policy({of_f, sevens, of_e})),
+              ElementsAre("resource x://h/e/7:", "  + scope b", "  - scope a", "  other: scopes a -> b"));
+  EXPECT_THAT(DiffLines(policy({of_e, of_f}), policy({of_f, of_e})), ElementsAre("no difference"));
+}
+
 TEST(DiffTest, AServersOwnRuleIsADifferenceThere) {
   const auto before = PolicyBuilder().AddRule(Tool("t", {"a"})).AddRule(Resource("x://h/*", {"a"}));
   auto after = before;

@@ -37,15 +37,16 @@ struct Object {
 
 std::vector<Object> AllObjects() {
   std::vector<Object> objects;
-  for (int i = 0; i < 16; ++i)
-    objects.push_back({McpObject::kTool, "tools", "name", "tool_" + std::to_string(i)});
-  for (int i = 0; i < 4; ++i)
-    objects.push_back({McpObject::kPrompt, "prompts", "name", "prompt_" + std::to_string(i)});
+  const auto add = [&objects](McpObject object, const char* list, const char* member, std::string name) {
+    objects.push_back({object, list, member, std::move(name)});
+  };
+  for (int i = 0; i < 16; ++i) add(McpObject::kTool, "tools", "name", "tool_" + std::to_string(i));
+  for (int i = 0; i < 4; ++i) add(McpObject::kPrompt, "prompts", "name", "prompt_" + std::to_string(i));
   for (const char* uri :
        {"file:///d/a", "file:///d/b", "file:///d/a/b", "file:///d/a/c", "file:///d/../e", "file:///e/a"})
-    objects.push_back({McpObject::kResource, "resources", "uri", uri});
+    add(McpObject::kResource, "resources", "uri", uri);
   for (const char* uri : {"file:///d/{name}", "file:///d/a/*"})
-    objects.push_back({McpObject::kResource, "resourceTemplates", "uriTemplate", uri});
+    add(McpObject::kResource, "resourceTemplates", "uriTemplate", uri);
   return objects;
 }
 

@@ -84,8 +84,8 @@ class EngineThreadsTest : public EngineTest {
         expect(ask(stays) == Reason::kNone);
       }
     };
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 3; ++t) threads.emplace_back(check);
+    std::array<std::thread, 3> threads;
+    for (std::thread& thread : threads) thread = std::thread(check);
     change();
     stop.store(true, std::memory_order_relaxed);
     for (std::thread& thread : threads) thread.join();

@@ -283,25 +283,62 @@ void AddNames(const Policy& policy, Set* roles, Set* scopes) {
   for (const AccessRule& rule : policy.rules()) scopes->insert(rule.scopes.begin(), rule.scopes.end());
 }
 
+// Example puts something into the variables of a resource's name, and for its star.
+std::string Example(std::string_view name) {
+  std::string example;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const bool is_variable = name[i] == '{';
+    if (is_variable) i = name.find('}', i);
+    if (is_variable) {
+      example += '~';
+    } else if (name[i] == '*') {
+      example += "~/~/~";
+    } else {
+      example += name[i];
+    }
+  }
+  return example;
+}
+
+std::optional<policy::ResourcePattern> PatternOf(const AccessRule& rule) {
+  std::string error;
+  return policy::ResourcePattern::Parse(rule.name, &error);
+}
+
 // UriFor returns a resource that a rule of this name is for: of a pattern, an example that hardly another one
 // matches, too.
 std::string UriFor(const AccessRule& rule) {
   if (rule.object != McpObject::kResource) return rule.name;
-  std::string example;
-  for (size_t i = 0; i < rule.name.size(); ++i) {
-    const bool is_variable = rule.name[i] == '{';
-    if (is_variable) i = rule.name.find('}', i);
-    if (is_variable) {
-      example += '~';
-    } else if (rule.name[i] == '*') {
-      example += "~/~/~";
-    } else {
-      example += rule.name[i];
-    }
-  }
-  std::string error;
-  const std::optional<policy::ResourcePattern> pattern = policy::ResourcePattern::Parse(rule.name, &error);
+  std::string example = Example(rule.name);
+  const std::optional<policy::ResourcePattern> pattern = PatternOf(rule);
   return pattern && pattern->Matches(example) ? example : rule.name;
+}
+
+std::vector<std::string_view> SegmentsOf(std::string_view name) {
+  std::vector<std::string_view> segments;
+  for (size_t begin = 0; begin <= name.size();) {
+    const size_t end = std::min(name.find('/', begin), name.size());
+    segments.push_back(name.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return segments;
+}
+
+// UriForBoth returns a resource that the patterns of both rules match: where one has a variable or its star,
+// there is what the other one has.
+std::optional<std::string> UriForBoth(const AccessRule& a, const AccessRule& b) {
+  const auto start = [](std::string_view name) { return name.substr(0, name.find_first_of("{*")); };
+  if (!start(a.name).starts_with(start(b.name)) && !start(b.name).starts_with(start(a.name)))
+    return std::nullopt;
+  const std::vector<std::string_view> of_a = SegmentsOf(a.name), of_b = SegmentsOf(b.name);
+  std::string name;
+  for (size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {
+    const bool is_open = i >= of_a.size() || of_a[i].find_first_of("{*") != std::string_view::npos;
+    name += (i > 0 ? "/" : "") + std::string(is_open && i < of_b.size() ? of_b[i] : of_a[i]);
+  }
+  std::string uri = Example(name);
+  if (!PatternOf(a)->Matches(uri) || !PatternOf(b)->Matches(uri)) return std::nullopt;
+  return uri;
 }
 
 class Differ {
@@ -358,16 +395,19 @@ class Differ {
     if (!demands.empty()) parts->push_back({name, std::move(demands)});
   }
 
+  using Target = std::tuple<std::string, McpObject, std::string, std::string>;
+
   // Targets returns all that either policy has a rule for: server, object, name and a URI for it. A resource
   // may come under another rule at each server that has rules of its own.
-  std::set<std::tuple<std::string, McpObject, std::string, std::string>> Targets() const {
+  std::set<Target> Targets() const {
     Set servers;
     for (const Side* side : {&before_, &after_}) {
       for (const AccessRule& rule : side->policy().rules()) {
         if (rule.object == McpObject::kResource) servers.insert(rule.server);
       }
     }
-    std::set<std::tuple<std::string, McpObject, std::string, std::string>> targets;
+    std::set<Target> targets;
+    AddExchanged(&targets);
     for (const Side* side : {&before_, &after_}) {
       for (const AccessRule& rule : side->policy().rules()) {
         const std::string uri = UriFor(rule);
@@ -377,6 +417,36 @@ class Differ {
       }
     }
     return targets;
+  }
+
+  // AddExchanged adds what two patterns match of which the first counts, if the edit has made that another
+  // one.
+  void AddExchanged(std::set<Target>* targets) const {
+    std::map<std::pair<std::string, std::string>, size_t> places;  // After the edit.
+    const std::vector<AccessRule>& after = after_.policy().rules();
+    for (size_t i = 0; i < after.size(); ++i) {
+      if (after[i].object == McpObject::kResource) places[{after[i].server, after[i].name}] = i;
+    }
+    // By server and rank, in the order before the edit.
+    std::map<std::tuple<std::string, policy::ResourcePattern::Kind, size_t>,
+             std::vector<std::pair<size_t, const AccessRule*>>>
+        patterns;
+    for (const AccessRule& rule : before_.policy().rules()) {
+      const auto place = places.find({rule.server, rule.name});
+      if (rule.object != McpObject::kResource || place == places.end()) continue;
+      const policy::ResourcePattern pattern = *PatternOf(rule);
+      if (pattern.kind() == policy::ResourcePattern::Kind::kExact) continue;
+      patterns[{rule.server, pattern.kind(), pattern.literal_bytes()}].emplace_back(place->second, &rule);
+    }
+    for (const auto& [rank, equals] : patterns) {
+      for (auto first = equals.begin(); first != equals.end(); ++first) {
+        for (auto second = first + 1; second != equals.end(); ++second) {
+          if (first->first < second->first) continue;
+          if (const auto uri = UriForBoth(*first->second, *second->second))
+            targets->emplace(std::get<0>(rank), McpObject::kResource, *uri, *uri);
+        }
+      }
+    }
   }
 
   // MovementOf says who may use what is of the group `b` after the edit and of `a` before it.
