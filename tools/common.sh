@@ -12,6 +12,7 @@ readonly build_packages=(
 readonly test_packages=(
   clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
+  nginx haproxy caddy  # In front of tollgated, in tests/e2e.
 )
 
 die() {

@@ -81,6 +81,8 @@ TEST_F(QuestionTest, WhatIsNotToldOnceIsNoQuestion) {
   EXPECT_FALSE(Read(Proxy::kNginx, {method, {"X-Original-URI", "mcp"}}));
   EXPECT_FALSE(Read(Proxy::kNginx, {{"X-Original-Method", ""}, uri}));
   EXPECT_FALSE(Read(Proxy::kNginx, {method, uri}, "GET", "/more"));
+  EXPECT_TRUE(Read(Proxy::kCaddy, {forwarded_method, forwarded_uri}, "GET", "?a=1"));
+  EXPECT_EQ(original_.target, "/mcp");
   // Another proxy's words are a client's.
   EXPECT_FALSE(Read(Proxy::kNginx, {forwarded_method, forwarded_uri}));
   EXPECT_FALSE(Read(Proxy::kTraefik, {method, uri}));

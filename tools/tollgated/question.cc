@@ -171,7 +171,9 @@ bool ReadQuestion(const HttpRequest& request, std::string_view rest, Proxy proxy
   original->body = request.body;
   original->num_credentials =
       std::max(num_authorizations + (HasTokenInQuery(original->target) ? 1u : 0u), 1u);
-  return !original->method.empty() && original->target.starts_with('/') && (in_target || rest.empty());
+  // Caddy appends the original query, which X-Forwarded-Uri has anyway.
+  const bool is_whole = in_target || rest.empty() || rest.starts_with('?');
+  return is_whole && !original->method.empty() && original->target.starts_with('/');
 }
 
 Reason ReadUses(const OriginalRequest& original, const ServerSettings& server, McpReader* reader,

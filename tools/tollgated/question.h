@@ -32,8 +32,8 @@ struct OriginalRequest {
 
 // ReadQuestion reads what the proxy asks about. `rest` is what follows /check/NAME in the target:
 //
-//   kNginx            nothing; X-Original-Method and X-Original-URI, which the proxy is configured to set
-//   kTraefik, kCaddy  nothing; X-Forwarded-Method and X-Forwarded-Uri
+//   kNginx            no path; X-Original-Method and X-Original-URI, which the proxy is configured to set
+//   kTraefik, kCaddy  no path; X-Forwarded-Method and X-Forwarded-Uri
 //   kEnvoy, kHaproxy  the original path and query; the method is the original one
 //
 // False if that is not there, or several times: it is not known what is asked, and nobody is to be allowed.
