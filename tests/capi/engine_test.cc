@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -434,7 +435,8 @@ TEST_F(CapiEngineTest, CountersAreThoseOfTheirNames) {
   Check(engine.get(), bearer, "delete");
   Check(engine.get(), "");
   std::string forged = Bearer();
-  forged[forged.size() - 10] ^= 1;
+  char& changed = forged[forged.size() - 10];
+  changed = changed == 'A' ? 'B' : 'A';
   Check(engine.get(), forged);
   Newer<tollgate_metrics> metrics;
   metrics.unknown = 7;
@@ -558,6 +560,41 @@ TEST_F(CapiEngineTest, TheEnginesThreadTakesNoneOfTheHostsSignals) {
     for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) EXPECT_EQ(blocked & Bit(signal), 0u) << signal;
   }
   EXPECT_GE(others, 1u);
+}
+
+// As servers with workers do it. An engine of the parent's makes no difference.
+TEST_F(CapiEngineTest, EachChildOfAForkMakesItsOwnEngine) {
+  auto options = Options();
+  options.no_thread = 0;
+  ConfigPtr config = Config(Issuer(), options);
+  EnginePtr parents = Engine();
+  const std::string bearer = Bearer();
+  EXPECT_EQ(Reason(Check(parents.get(), bearer)), "none");
+  std::vector<pid_t> children;
+  for (int i = 0; i < 3; ++i) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child != 0) {
+      children.push_back(child);
+      continue;
+    }
+    tollgate_engine* engine = nullptr;
+    bool good = tollgate_engine_create(config.get(), &engine, nullptr) == TOLLGATE_OK;
+    const auto request = Request(bearer);
+    for (int j = 0; good && j < 2; ++j) {  // A miss, then a hit.
+      auto decision = Sized<tollgate_decision>();
+      good = tollgate_check(engine, &request, &decision, nullptr) == TOLLGATE_OK &&
+             decision.verdict == TOLLGATE_ALLOW && decision.from_cache == j;
+    }
+    tollgate_engine_destroy(engine);
+    _exit(good ? 0 : 1);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(Check(parents.get(), bearer).from_cache, 1);
 }
 
 TEST_F(CapiEngineTest, ManyThreadsCheckAtOnce) {

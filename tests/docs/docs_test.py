@@ -1,5 +1,5 @@
-"""The documents tell the truth: the README's example is the one that is built and run; every link, command and test that
-a document names exists.
+"""The documents tell the truth: the README's example is the one that is built and run, and so is each one that stands below a
+link to its source; every link, command and test that a document names exists.
 
     docs_test.py ROOT              check the documents
     docs_test.py ROOT --self-test  check that a false document would be refused
@@ -42,10 +42,19 @@ def example_problems(readme, example):
         yield "README.md does not hold the example of tests/docs/example.cc"
 
 
+def included_problems(root, path, text):
+    """Of code that stands below a link to the source that it is: the two are the same."""
+    for target, code in re.findall(r"\]\(([^)\s]+\.(?:cc|c))\):\n\n```\w+\n(.*?)```", text, re.S):
+        source = path.parent / target
+        if source.is_file() and source.read_text() != code:
+            yield f"{path.relative_to(root)} shows another {target}"
+
+
 def check(root):
     defined = tests_defined(root)
     documents = sorted({path for pattern in DOCUMENTS for path in root.glob(pattern)})
     problems = [p for path in documents for p in problems_of(root, path, path.read_text(), defined)]
+    problems += [p for path in documents for p in included_problems(root, path, path.read_text())]
     problems += example_problems((root / "README.md").read_text(), (root / "tests/docs/example.cc").read_text())
     print(f"{len(documents)} documents, {len(defined)} tests")
     return problems
@@ -55,7 +64,8 @@ def self_test(root):
     false_document = "[x](no/such.md)\ntools/nothing\n`NoSuchTest.Name` `engine/no/such.cc`\n"
     found = list(problems_of(root, root / "README.md", false_document, tests_defined(root)))
     found += example_problems("```cpp\nother\n```", "// [example]\nmine\n// [example]\n")
-    return [] if len(found) == 5 else [f"a false document got {len(found)} complaints instead of 5: {found}"]
+    found += included_problems(root, root / "README.md", "[x](tests/docs/example.cc):\n\n```cpp\nother\n```\n")
+    return [] if len(found) == 6 else [f"a false document got {len(found)} complaints instead of 6: {found}"]
 
 
 root = pathlib.Path(sys.argv[1])
