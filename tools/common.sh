@@ -12,8 +12,10 @@ readonly build_packages=(
 readonly test_packages=(
   clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
-  nginx haproxy caddy  # In front of tollgated, in tests/e2e.
+  liblua5.3-0 libopentracing-c-wrapper0  # For haproxy.
 )
+# In front of tollgated, in tests/e2e.
+readonly test_programs=(nginx haproxy caddy)
 
 die() {
   echo "$me: $*" >&2
@@ -51,6 +53,22 @@ need_packages() {
   "${apt[@]}" -o APT::Update::Error-Mode=any update >&2 || die "apt-get update failed (above): is there a network?"
   "${apt[@]}" install -y --no-remove --no-install-recommends "${missing[@]}" >&2 ||
     die "apt-get could not install ${missing[*]} (above)"
+}
+
+# need_programs PACKAGE…: unpacks packages into a cache and puts their programs first on the PATH. Installed, their services
+# would start, now and at each boot, and listen for everybody. What they link is among the packages that are installed.
+need_programs() {
+  local cache=${TOLLGATE_CACHE:-${XDG_CACHE_HOME:-${HOME-}/.cache}/tollgate}/programs package work
+  for package in "$@"; do
+    [[ ! -e $cache/$package.unpacked ]] || continue
+    echo "$me: unpacking $package" >&2
+    mkdir -p "$cache" && work=$(mktemp -d "$cache/tmp.XXXXXX") || die "cannot write to $cache: set TOLLGATE_CACHE to a directory of yours"
+    (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package" && dpkg -x ./*.deb "$cache") >&2 ||
+      die "apt-get could not download $package (above): apt-get update may help"
+    rm -rf "$work"
+    touch "$cache/$package.unpacked"
+  done
+  PATH=$cache/usr/sbin:$cache/usr/bin:$PATH
 }
 
 # build_preset PRESET [-DOPTION=VALUE…]: configures and builds into build/PRESET. Warnings are errors here, in every
