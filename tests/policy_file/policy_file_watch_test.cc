@@ -12,10 +12,10 @@ namespace tollgate {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::FakeFiles;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using testing::FakeFiles;
 using Outcome = PolicyFileWatch::Outcome;
 
 constexpr char kPath[] = "/etc/mcp/policy.yaml";
