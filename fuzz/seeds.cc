@@ -786,6 +786,183 @@ void AddTollgatedQuestion(Seeds& seeds) {
   };
 }
 
+void AddSettings(Seeds& seeds) {
+  const std::string small = R"(version: 1
+listen: 127.0.0.1:9180
+policy_file: policy.yaml
+servers:
+- name: files
+  uri: https://mcp.example/files
+  proxy: envoy
+  sees_body: true
+issuers:
+- issuer: https://idp.example
+  jwks_uri: https://idp.example/jwks
+)";
+  seeds["settings_file"] = {
+      {"small", small},
+      {"everything", R"(version: 1
+listen: ["127.0.0.1:9180", "[::1]:9180", unix:run/check.sock]
+admin_listen: unix:/run/admin.sock
+threads: 3
+ca_file: ca.pem
+policy_file: policy.yaml
+shadow_policy_file: ./next/policy.yaml
+policy_claims: [department, /org/tier]
+servers:
+- name: files
+  uri: https://mcp.example/files
+  proxy: haproxy
+  sees_body: true
+  audiences: [files]
+  issuers: [https://a.example/x, https://b.example, https://c.example, https://d.example, https://e.example]
+  opaque_token_issuer: https://a.example/x
+  authorization_servers: https://login.example
+  resource_name: Files
+  resource_documentation: https://docs.example/files
+- {name: trusting, uri: https://mcp.example/t, proxy: nginx, dangerous_trust_mcp_headers: server 2.0}
+- {name: one-tool, uri: https://mcp.example/1, proxy: envoy, sees_body: true}
+issuers:
+- issuer: https://a.example/{tenantid}
+  tenants: [x, y]
+  discovery: true
+  metadata_tenant: organizations
+  discovery_hosts: [keys.example, "keys.example:8443"]
+  signed_jwks_keys: |
+    {"keys": []}
+  private_network: true
+  algorithms: [RS256, EdDSA]
+  scope_wildcards: true
+  leeway: 0s
+  token_age_max: none
+  token_lifetime_max: 15m
+  profile:
+    name: lenient
+    types: [a, b]
+    missing_type_allowed: true
+    any_type: true
+    id_tokens: true
+    issued_at_required: false
+    subject_required: false
+    client_required: false
+    jwt_id_required: false
+    audience_claim: client
+    client_claims: c
+    scope_claims: [s, t]
+    role_claims: "/r/*/roles"
+    must_equal: {token_use: access}
+    service_marks: {gty: [client-credentials, ""], x: ""}
+    service_subject_suffix: "@clients"
+    user_claim: scp
+    key_issuer: https://keys.example/{tenantid}
+    discovery_hosts: login.example
+  introspection:
+    endpoint: https://a.example/{tenantid}/introspect
+    authentication: bearer
+    client_id: gate
+    client_secret_file: secret
+    signed_response: true
+    response_audience: us
+    introspection_scoped_to_us: true
+    in_flight_max: 3
+    waiting_max: 0
+- issuer: https://b.example
+  jwks: '{"keys": []}'
+  introspection:
+    endpoint: https://b.example/introspect
+    authentication: private_key_jwt
+    client_id: gate
+    client_assertion_file: run/assertion
+- issuer: https://c.example
+  jwks_file: keys.json
+  fallbacks: [{jwks_uri: https://c.example/jwks}, {jwks_file: more.json}]
+  introspection:
+    endpoint: https://c.example/introspect
+    authentication: tls_client_auth
+    client_id: gate
+    client_certificate_file: cert.pem
+    client_key_file: cert.key
+- issuer: https://d.example
+  signed_jwks_uri: https://d.example/signed
+  signed_jwks_keys: '{"keys": []}'
+- issuer: https://e.example
+  discovery: true
+  introspection:
+    {discovery: true, client_id: gate, client_secret_file: secret, authentication: client_secret_post}
+- {issuer: https://f.example, jwks_uri: https://f.example/jwks, profile: keycloak}
+issuers_max: 9
+bounds:
+  connections_max: 7
+  header_max: 16KiB
+  body_max: 2MiB
+  request_timeout: 1s
+  idle_timeout: 5m
+  wait_max: 250ms
+  drain_max: 1m
+timing:
+  refresh_min: 2m
+  refresh_max: 20m
+  cooldown: 90s
+  staleness_bound: 2h
+  backoff_min: 500ms
+  backoff_cap: 2m
+  verdict_age_max: 5m
+  fetch_timeout: 4s
+  metadata_age_max: 2h
+  file_interval: 10s
+  introspection_timeout: 3s
+  active_age_max: 30s
+  inactive_age_max: 20s
+  host_interval: 100ms
+  jitter_percent: 10
+  host_burst: 9
+verification_limits: {in_flight_max: 20, in_flight_per_issuer_max: 10, in_vain_percent_max: 50}
+verdict_cache: 1GiB
+introspection_cache: 128KiB
+snapshot: {path: state/keys, key_file: state/key}
+audit:
+  sink: file
+  path: log/audit.jsonl
+  mode: 0640
+  sync: each_write
+  rotated_path: log/audit.old
+  key_file: key
+  ring: 64KiB
+  threads_max: 16
+  sample_one_in: 10
+  checkpoint_interval: 1h
+dangerous: {dangerous_allow_http_on_loopback: true, dangerous_accept_id_tokens: true}
+)"},
+      {"syslog", small + "audit: {sink: syslog, facility: 4}\n"},
+      {"template", R"(version: 1
+listen: "[::1]:9180"
+policy_file: p.yaml
+servers: {name: a, uri: https://mcp.example, proxy: nginx, decide_as_tool: search,
+          authorization_servers: https://l.example}
+issuers: {issuer: "https://l.example/{tenantid}/v2.0", tenants: [t], discovery: true, profile: entra-v2}
+)"},
+      {"unknown-key", small + "threds: 1\n"},
+      {"no-tool", R"(version: 1
+listen: unix:s.sock
+policy_file: p.yaml
+servers: [{name: a, uri: https://mcp.example/a, proxy: caddy, decide_as_tool: serch}]
+issuers: [{issuer: https://idp.example, discovery: true}]
+)"},
+      {"body-behind-nginx", R"(version: 1
+listen: 127.0.0.1:1
+policy_file: p.yaml
+servers: [{name: a, uri: https://mcp.example/a, proxy: nginx, sees_body: true}]
+issuers: [{issuer: https://idp.example, discovery: true}]
+)"},
+      {"secret-inside", small + "audit: {sink: stdout, key: s3cret-s3cret-s3cret-s3cret-s3cret}\n"},
+      {"secret-gone", small + "audit: {sink: stdout, key_file: gone}\n"},
+      {"admin-for-all", small + "admin_listen: 0.0.0.0:9181\n"},
+      {"timing", small + "timing: {refresh_min: 1h, refresh_max: 1m}\n"},
+      {"alias", "version: 1\nlisten: &a x\npolicy_file: *a\n"},
+      {"list", "- version\n- 1\n"},
+      {"empty", ""}};
+}
+
 void AddCanary(Seeds& seeds) { seeds["canary_crash"] = {{"close", "k1d:x"}, {"far", "a"}}; }
 
 Seeds All() {
@@ -813,6 +990,7 @@ Seeds All() {
                          AddAudit,
                          AddChallenge,
                          AddTollgatedQuestion,
+                         AddSettings,
                          AddCanary}) {
     add(seeds);
   }

@@ -64,6 +64,12 @@ struct Settings {
   std::string shadow_policy_file{};  // Empty: none.
   std::vector<ServerSettings> servers{};
   Bounds bounds{};
+  // A file of CA certificates in PEM, for Environment::ca_file; empty: the system's.
+  std::string ca_file{};
+  // What engine.audit.sink writes to and how, by which two of them are told apart.
+  std::string audit_sink{};
+  // Files whose content is among the above, such as client secrets: who changes one changes the settings.
+  std::vector<std::string> secret_files{};
 };
 
 }  // namespace tollgate::tollgated
