@@ -120,8 +120,10 @@ class CapiTest : public ::testing::Test {
   EnginePtr EngineWithoutKeys() {
     auto issuer = Sized<tollgate_issuer>();
     issuer.issuer = Str(kIssuer);
-    issuer.jwks_uri = Str("https://idp.example/jwks");
-    return Engine(Config(issuer, Options()).get());
+    issuer.jwks_uri = Str("http://127.0.0.1:1/jwks");  // Where nobody listens.
+    auto options = Options();
+    options.dangerous_allow_http_on_loopback = 1;
+    return Engine(Config(issuer, options).get());
   }
 
   std::string Bearer(std::string_view scope = "files:read", std::string_view subject = "alice") const {
