@@ -207,11 +207,12 @@ void Reloader::Apply(const Settings& next, bool is_asked, Lines* lines) {
 }
 
 std::string Reloader::DoAll(const Settings& next, std::vector<Action>* pending, Lines* done) {
-  const Issuers wanted = ByName(next);
+  const Issuers issuers = ByName(next);
+  const IssuerConfig none;
   std::string why;
   std::erase_if(*pending, [&](const Action& action) {
-    const auto issuer = wanted.find(action.what);
-    const absl::Status status = Do(action, issuer == wanted.end() ? nullptr : issuer->second);
+    const auto wanted = issuers.find(action.what);
+    const absl::Status status = Do(action, wanted == issuers.end() ? none : *wanted->second);
     if (status.ok()) {
       done->push_back(Describe(action));
     } else {
@@ -222,7 +223,7 @@ std::string Reloader::DoAll(const Settings& next, std::vector<Action>* pending, 
   return why;
 }
 
-absl::Status Reloader::Do(const Action& action, const IssuerConfig* wanted) {
+absl::Status Reloader::Do(const Action& action, const IssuerConfig& wanted) {
   const auto find = [&](std::vector<IssuerConfig>& issuers) {
     return std::find_if(issuers.begin(), issuers.end(),
                         [&](const IssuerConfig& issuer) { return issuer.issuer == action.what; });
@@ -235,12 +236,12 @@ absl::Status Reloader::Do(const Action& action, const IssuerConfig* wanted) {
       if (status.ok()) issuers.erase(find(issuers));
       return status;
     case Action::Kind::kChangeIssuer:
-      status = engine_.ChangeIssuer(*wanted);
-      if (status.ok()) *find(issuers) = *wanted;
+      status = engine_.ChangeIssuer(wanted);
+      if (status.ok()) *find(issuers) = wanted;
       return status;
     case Action::Kind::kAddIssuer:
-      status = engine_.AddIssuer(*wanted);
-      if (status.ok()) issuers.push_back(*wanted);
+      status = engine_.AddIssuer(wanted);
+      if (status.ok()) issuers.push_back(wanted);
       return status;
     case Action::Kind::kReadPolicy: {
       std::unique_ptr<PolicyFileWatch> watch = Watch(action.what);

@@ -73,7 +73,8 @@ class Reloader {
   void Apply(const Settings& next, bool is_asked, Lines* lines);
   // DoAll takes what it has done out of *pending and describes it in *done; returns why the rest failed.
   std::string DoAll(const Settings& next, std::vector<Action>* pending, Lines* done);
-  absl::Status Do(const Action& action, const IssuerConfig* wanted);
+  // `wanted` is the issuer that the action is about, if it is about one that is to be.
+  absl::Status Do(const Action& action, const IssuerConfig& wanted);
   absl::Status SetPolicy(const Policy& policy);
   std::unique_ptr<PolicyFileWatch> Watch(const std::string& path);
   std::unique_ptr<PolicyFileWatch> WatchShadow(const std::string& path);

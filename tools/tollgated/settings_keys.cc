@@ -1,5 +1,6 @@
 #include "tools/tollgated/settings_keys.h"
 
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -362,8 +363,8 @@ void ReadFallbacks(SettingsReader& reader, const Node& value, std::vector<KeyPla
 }
 
 void ReadAlgorithms(SettingsReader& reader, const Node& value, AlgorithmSet* set) {
-  std::vector<std::string_view> names;
-  for (int i = 0; i < kAlgorithmCount; ++i) names.push_back(AlgorithmName(static_cast<Algorithm>(i)));
+  std::array<std::string_view, kAlgorithmCount> names;
+  for (size_t i = 0; i < names.size(); ++i) names[i] = AlgorithmName(static_cast<Algorithm>(i));
   *set = AlgorithmSet();
   reader.EachItem(value, [&](const Node& item) {
     if (const auto found = reader.ReadOneOf(item, names)) set->Insert(static_cast<Algorithm>(*found));
