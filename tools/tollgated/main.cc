@@ -76,7 +76,8 @@ struct Daemon {
     const absl::StatusOr<Policy> policy = ReadPolicy(settings.policy_file);
     if (!policy.ok()) return policy.status();
     gate = std::make_unique<Gate>(engine.get(), settings, *policy, &refusals);
-    reloader = std::make_unique<Reloader>(path, settings, *engine);
+    reloader = std::make_unique<Reloader>(path, settings, *engine, nullptr,
+                                          [this](const Policy& now) { gate->SetPolicy(now); });
     const size_t threads = settings.threads != 0 ? settings.threads : std::thread::hardware_concurrency();
     absl::StatusOr<std::unique_ptr<HttpServer>> listening =
         HttpServer::Start({.listen = settings.listen, .threads = threads, .bounds = settings.bounds},
@@ -119,15 +120,6 @@ struct Daemon {
     return reading;
   }
 
-  // SayReloaded tells the log what has changed, and the metadata what scopes there are.
-  void SayReloaded(const std::string& path, const std::vector<std::string>& lines) {
-    if (lines.empty()) return;
-    for (const std::string& line : lines) Say(line);
-    const absl::StatusOr<Settings> now = ReadSettings(path);
-    const absl::StatusOr<Policy> policy = ReadPolicy(now.ok() ? now->policy_file : settings.policy_file);
-    if (policy.ok()) gate->SetPolicy(*policy);
-  }
-
   Settings settings;
   std::unique_ptr<HttpServer> server;
   std::unique_ptr<HttpServer> admin;
@@ -165,7 +157,9 @@ int Serve(const std::string& path) {
   for (;;) {
     const int signal = sigtimedwait(&signals, nullptr, &kPollInterval);
     if (signal == SIGTERM || signal == SIGINT) break;
-    daemon.SayReloaded(path, signal == SIGHUP ? daemon.reloader->Reload() : daemon.reloader->Poll());
+    for (const std::string& line : signal == SIGHUP ? daemon.reloader->Reload() : daemon.reloader->Poll()) {
+      Say(line);
+    }
   }
   Say("draining");
   const bool whole = daemon.Drain(daemon.settings.bounds.drain_max);
