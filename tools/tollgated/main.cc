@@ -4,10 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,16 +38,13 @@ void Say(std::string text) {
   std::fprintf(stderr, "tollgated: %s\n", text.c_str());
 }
 
+void SayAll(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) Say(line);
+}
+
 int Fail(const absl::Status& status) {
   Say(std::string(status.message().data(), status.message().size()));
   return kExitUnusable;
-}
-
-// ReadPolicy reads a policy that has been found to be good.
-absl::StatusOr<Policy> ReadPolicy(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  return ParsePolicy(text);
 }
 
 absl::StatusOr<Settings> Read(const std::string& path) {
@@ -73,11 +70,10 @@ struct Daemon {
     absl::StatusOr<std::unique_ptr<Engine>> made = MakeEngine(settings);
     if (!made.ok()) return made.status();
     engine = *std::move(made);
-    const absl::StatusOr<Policy> policy = ReadPolicy(settings.policy_file);
-    if (!policy.ok()) return policy.status();
-    gate = std::make_unique<Gate>(engine.get(), settings, *policy, &refusals);
+    gate = std::make_unique<Gate>(engine.get(), settings, Policy(), &refusals);
     reloader = std::make_unique<Reloader>(path, settings, *engine, nullptr,
-                                          [this](const Policy& now) { gate->SetPolicy(now); });
+                                          [this](const Policy& policy) { gate->SetPolicy(policy); });
+    SayAll(reloader->Poll());  // Tells the gate the policy that there is.
     const size_t threads = settings.threads != 0 ? settings.threads : std::thread::hardware_concurrency();
     absl::StatusOr<std::unique_ptr<HttpServer>> listening =
         HttpServer::Start({.listen = settings.listen, .threads = threads, .bounds = settings.bounds},
@@ -157,9 +153,7 @@ int Serve(const std::string& path) {
   for (;;) {
     const int signal = sigtimedwait(&signals, nullptr, &kPollInterval);
     if (signal == SIGTERM || signal == SIGINT) break;
-    for (const std::string& line : signal == SIGHUP ? daemon.reloader->Reload() : daemon.reloader->Poll()) {
-      Say(line);
-    }
+    SayAll(signal == SIGHUP ? daemon.reloader->Reload() : daemon.reloader->Poll());
   }
   Say("draining");
   const bool whole = daemon.Drain(daemon.settings.bounds.drain_max);
