@@ -956,6 +956,15 @@ issuers: [{issuer: https://idp.example, discovery: true}]
 )"},
       {"secret-inside", small + "audit: {sink: stdout, key: s3cret-s3cret-s3cret-s3cret-s3cret}\n"},
       {"secret-gone", small + "audit: {sink: stdout, key_file: gone}\n"},
+      {"secret-of-two-lines",
+       small +
+           "  introspection: {endpoint: https://idp.example/i, client_id: c, client_secret_file: lines}\n"},
+      {"issuer-of-two-lines", R"(version: 1
+listen: 127.0.0.1:1
+policy_file: p.yaml
+servers: [{name: a, uri: https://mcp.example/a, proxy: envoy, sees_body: true, issuers: abcd}]
+issuers: [{issuer: "a\nbcd", discovery: true}]
+)"},
       {"admin-for-all", small + "admin_listen: 0.0.0.0:9181\n"},
       {"timing", small + "timing: {refresh_min: 1h, refresh_max: 1m}\n"},
       {"alias", "version: 1\nlisten: &a x\npolicy_file: *a\n"},

@@ -22,13 +22,15 @@ namespace {
 constexpr char kSecret[] = "s3cret-s3cret-s3cret-s3cret-s3cret";
 constexpr char kPolicy[] = "version: 1\nservers: [{tools: {search: a}}]\n";
 
-// Files are policies whose names end in ".yaml", and secrets all others, but for one that is not there.
+// Files are policies whose names end in ".yaml", and secrets all others, but for one that is not there, and
+// one that has a line too many.
 class Files final : public FileSystem {
  public:
   absl::StatusOr<FileContent> Read(const std::string& path, size_t /*bytes_max*/) override {
     if (path.ends_with("gone")) return absl::NotFoundError("no such file");
     FileContent content{.regular = true, .ours = true, .mode = 0600};
     content.bytes = path.ends_with(".yaml") ? kPolicy : kSecret;
+    if (path.ends_with("lines")) content.bytes += "\nmore";
     content.size = content.bytes.size();
     return content;
   }
