@@ -821,7 +821,7 @@ servers:
   resource_name: Files
   resource_documentation: https://docs.example/files
 - {name: trusting, uri: https://mcp.example/t, proxy: nginx, dangerous_trust_mcp_headers: server 2.0}
-- {name: one-tool, uri: https://mcp.example/1, proxy: envoy, sees_body: true}
+- {name: one-tool, uri: https://mcp.example/1, proxy: caddy, decide_as_tool: search}
 issuers:
 - issuer: https://a.example/{tenantid}
   tenants: [x, y]

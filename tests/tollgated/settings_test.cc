@@ -62,145 +62,20 @@ TEST_F(SettingsTest, ASmallConfigurationHasTheDefaultsOfTheCode) {
   EXPECT_THAT(differences, ElementsAre("issuer", "jwks_uri"));
 }
 
+std::string ReadSource(const std::string& path) {
+  std::ifstream file(std::string(TOLLGATE_SOURCE_DIR) + "/" + path);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 // Every key with another value than the default. What excludes each other is in different issuers.
-constexpr char kEverything[] = R"(version: 1
-listen: ["127.0.0.1:9180", "[::1]:9180", unix:run/check.sock]
-admin_listen: unix:/run/admin.sock
-threads: 3
-ca_file: ca.pem
-policy_file: policy.yaml
-shadow_policy_file: ./next/policy.yaml
-policy_claims: [department, /org/tier]
-servers:
-- name: files
-  uri: https://mcp.example/files
-  proxy: haproxy
-  sees_body: true
-  audiences: [files]
-  issuers: [https://a.example/x, https://b.example, https://c.example, https://d.example, https://e.example]
-  opaque_token_issuer: https://a.example/x
-  authorization_servers: https://login.example
-  resource_name: Files
-  resource_documentation: https://docs.example/files
-- {name: trusting, uri: https://mcp.example/t, proxy: nginx, dangerous_trust_mcp_headers: server 2.0}
-- {name: one-tool, uri: https://mcp.example/1, proxy: caddy, decide_as_tool: use}
-issuers:
-- issuer: https://a.example/{tenantid}
-  tenants: [x, y]
-  discovery: true
-  metadata_tenant: organizations
-  discovery_hosts: [keys.example, "keys.example:8443"]
-  signed_jwks_keys: |
-    {"keys": []}
-  private_network: true
-  algorithms: [RS256, EdDSA]
-  scope_wildcards: true
-  leeway: 0s
-  token_age_max: none
-  token_lifetime_max: 15m
-  profile:
-    name: lenient
-    types: [a, b]
-    missing_type_allowed: true
-    any_type: true
-    id_tokens: true
-    issued_at_required: false
-    subject_required: false
-    client_required: false
-    jwt_id_required: false
-    audience_claim: client
-    client_claims: c
-    scope_claims: [s, t]
-    role_claims: "/r/*/roles"
-    must_equal: {token_use: access}
-    service_marks: {gty: [client-credentials, ""], x: ""}
-    service_subject_suffix: "@clients"
-    user_claim: scp
-    key_issuer: https://keys.example/{tenantid}
-    discovery_hosts: login.example
-  introspection:
-    endpoint: https://a.example/{tenantid}/introspect
-    authentication: bearer
-    client_id: gate
-    client_secret_file: secret
-    signed_response: true
-    response_audience: us
-    introspection_scoped_to_us: true
-    in_flight_max: 3
-    waiting_max: 0
-- issuer: https://b.example
-  jwks: '{"keys": []}'
-  introspection:
-    endpoint: https://b.example/introspect
-    authentication: private_key_jwt
-    client_id: gate
-    client_assertion_file: run/assertion
-- issuer: https://c.example
-  jwks_file: keys.json
-  fallbacks: [{jwks_uri: https://c.example/jwks}, {jwks_file: more.json}]
-  introspection:
-    endpoint: https://c.example/introspect
-    authentication: tls_client_auth
-    client_id: gate
-    client_certificate_file: cert.pem
-    client_key_file: cert.key
-- issuer: https://d.example
-  signed_jwks_uri: https://d.example/signed
-  signed_jwks_keys: '{"keys": []}'
-- issuer: https://e.example
-  discovery: true
-  introspection:
-    {discovery: true, client_id: gate, client_secret_file: secret, authentication: client_secret_post}
-- {issuer: https://f.example, jwks_uri: https://f.example/jwks, profile: keycloak}
-issuers_max: 9
-bounds:
-  connections_max: 7
-  header_max: 16KiB
-  body_max: 2MiB
-  request_timeout: 1s
-  idle_timeout: 5m
-  wait_max: 250ms
-  drain_max: 1m
-timing:
-  refresh_min: 2m
-  refresh_max: 20m
-  cooldown: 90s
-  staleness_bound: 2h
-  backoff_min: 500ms
-  backoff_cap: 2m
-  verdict_age_max: 5m
-  fetch_timeout: 4s
-  metadata_age_max: 2h
-  file_interval: 10s
-  introspection_timeout: 3s
-  active_age_max: 30s
-  inactive_age_max: 20s
-  host_interval: 100ms
-  jitter_percent: 10
-  host_burst: 9
-verification_limits: {in_flight_max: 20, in_flight_per_issuer_max: 10, in_vain_percent_max: 50}
-verdict_cache: 1GiB
-introspection_cache: 128KiB
-snapshot: {path: state/keys, key_file: state/key}
-audit:
-  sink: file
-  path: log/audit.jsonl
-  mode: 0640
-  sync: each_write
-  rotated_path: log/audit.old
-  key_file: key
-  ring: 64KiB
-  threads_max: 16
-  sample_one_in: 10
-  checkpoint_interval: 1h
-dangerous: {dangerous_allow_http_on_loopback: true, dangerous_accept_id_tokens: true}
-)";
+std::string Everything() { return ReadSource("fuzz/corpus/settings_file/everything"); }
 
 constexpr char kEverythingPolicy[] = R"(version: 1
 servers:
 - {uri: https://mcp.example/files, tools: {search: files:read}}
 - {uri: https://mcp.example/t, tools: {search: files:read}}
-- {uri: https://mcp.example/1, tools: {use: files:read}}
+- {uri: https://mcp.example/1, tools: {search: files:read}}
 )";
 
 // KeysOf returns the names in a table's rows.
@@ -213,7 +88,7 @@ std::set<std::string> KeysOf(const KeyTable& table) {
 TEST_F(SettingsTest, EveryKeyIsRead) {
   files_.Put("/etc/tollgate/policy.yaml", {.bytes = kEverythingPolicy});
   files_.Put("/etc/tollgate/next/policy.yaml", {.bytes = kEverythingPolicy});
-  const Settings settings = Parsed(kEverything);
+  const Settings settings = Parsed(Everything());
   std::vector<std::string> paths, issuer_paths, server_paths;
   Compare(SettingsKeys(), settings, Settings(), "", &paths);
   for (const IssuerConfig& issuer : settings.engine.issuers)
@@ -249,7 +124,7 @@ TEST_F(SettingsTest, EveryKeyIsRead) {
 TEST_F(SettingsTest, ValuesAreWhatTheySay) {
   files_.Put("/etc/tollgate/policy.yaml", {.bytes = kEverythingPolicy});
   files_.Put("/etc/tollgate/next/policy.yaml", {.bytes = kEverythingPolicy});
-  const Settings settings = Parsed(kEverything);
+  const Settings settings = Parsed(Everything());
   ASSERT_THAT(settings.engine.issuers, SizeIs(6));
   const IssuerConfig& a = settings.engine.issuers[0];
   EXPECT_THAT(a.tenants, ElementsAre("x", "y"));
@@ -282,7 +157,7 @@ TEST_F(SettingsTest, ValuesAreWhatTheySay) {
   EXPECT_THAT(settings.secret_files,
               ElementsAre("/etc/tollgate/secret", "/etc/tollgate/secret", "/etc/tollgate/key"));
   EXPECT_EQ(settings.servers[1].dangerous_trust_mcp_headers, "server 2.0");
-  EXPECT_EQ(settings.servers[2].decide_as_tool, "use");
+  EXPECT_EQ(settings.servers[2].decide_as_tool, "search");
 }
 
 TEST_F(SettingsTest, AuditGoesToStandardOutputOrSyslogToo) {
@@ -359,15 +234,9 @@ TEST(SettingsKeysTest, EveryMemberHasAKey) {
   EXPECT_EQ(NumKeys("dangerous"), NumMembers<DangerousOptions>());
 }
 
-std::string ReadDocument(const std::string& name) {
-  std::ifstream file(std::string(TOLLGATE_SOURCE_DIR) + "/docs/" + name);
-  EXPECT_TRUE(file) << name;
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // docs/configuration.md has each key, its type and default, and no other.
 TEST(SettingsDocumentTest, HasTheKeysOfTheCode) {
-  const std::string document = ReadDocument("configuration.md");
+  const std::string document = ReadSource("docs/configuration.md");
   size_t num_rows = 0;
   for (const KeyTable& table : KeyTables()) {
     const bool is_part = table.heading != "The file";
@@ -386,7 +255,7 @@ TEST(SettingsDocumentTest, HasTheKeysOfTheCode) {
 }
 
 TEST_F(SettingsTest, TheExampleWithinTheDocumentIsOne) {
-  const std::string document = ReadDocument("configuration.md"), fence = "```";
+  const std::string document = ReadSource("docs/configuration.md"), fence = "```";
   const size_t begin = document.find(fence + "yaml\n");
   ASSERT_NE(begin, std::string::npos);
   const size_t from = begin + fence.size() + 5;
@@ -397,12 +266,12 @@ TEST_F(SettingsTest, TheExampleWithinTheDocumentIsOne) {
 }
 
 TEST_F(SettingsTest, TheExampleBesideTheDocumentIsAWholeOne) {
-  files_.Put("/etc/tollgate/crm.yaml", {.bytes = ReadDocument("examples/crm.yaml")});
+  files_.Put("/etc/tollgate/crm.yaml", {.bytes = ReadSource("docs/examples/crm.yaml")});
   files_.Put("/etc/tollgate/introspection.secret", {.bytes = "s3cret\n"});
   files_.Put("/etc/tollgate/audit.key", {.bytes = std::string(32, 'k')});
   std::vector<PolicyFileFinding> findings;
   const absl::StatusOr<Settings> settings =
-      CheckSettings(ReadDocument("examples/tollgated.yaml"), kDirectory, files_, &findings);
+      CheckSettings(ReadSource("docs/examples/tollgated.yaml"), kDirectory, files_, &findings);
   ASSERT_TRUE(settings.ok()) << settings.status();
   for (const PolicyFileFinding& finding : findings) ADD_FAILURE() << finding.line << ": " << finding.message;
   EXPECT_EQ(settings->engine.resources[0].uri, "https://mcp.example/crm");
