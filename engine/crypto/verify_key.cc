@@ -18,6 +18,7 @@
 
 #include "base/limits.h"
 #include "crypto/ed25519_point.h"
+#include "crypto/rsa_power.h"
 
 namespace tollgate::crypto {
 namespace {
@@ -146,28 +147,24 @@ class EcSignature {
 
 struct VerifyKey::Impl {
   size_t signature_size = 0;
-  bssl::UniquePtr<RSA> rsa;
+  bssl::UniquePtr<RSA> rsa;  // For PSS: how long its messages are.
+  std::optional<RsaPower> rsa_power;
   bssl::UniquePtr<EC_KEY> ec;
   std::array<uint8_t, ED25519_PUBLIC_KEY_LEN> ed25519{};
 
   bool VerifyRsa(Algorithm algorithm, std::string_view input, std::span<const uint8_t> signature) const {
+    uint8_t signed_message[kModulusBytesMax], encoded[kModulusBytesMax];
+    if (!rsa_power->Raise(signature, {signed_message, signature.size()})) return false;
     const Digest digest = Hash(algorithm, input);
     if (IsPss(algorithm)) {
       // RFC 7518 section 3.5: MGF1 with the same hash function, and a salt as long as its output.
-      return RSA_verify_pss_mgf1(rsa.get(), digest.bytes, digest.size, digest.md, digest.md,
-                                 static_cast<int>(digest.size), signature.data(), signature.size()) == 1;
+      return RSA_verify_PKCS1_PSS_mgf1(rsa.get(), digest.bytes, digest.md, digest.md, signed_message,
+                                       static_cast<int>(digest.size)) == 1;
     }
     // RFC 8017 section 8.2.2, as it is written there: the message that the signature stands for is compared
-    // with the only one that is right, and nothing of it is parsed. RSA_verify does the same, with two
-    // allocations.
-    uint8_t signed_message[kModulusBytesMax], encoded[kModulusBytesMax];
-    size_t size = 0;
-    if (!RSA_verify_raw(rsa.get(), &size, signed_message, sizeof signed_message, signature.data(),
-                        signature.size(), RSA_NO_PADDING)) {
-      return false;
-    }
-    EncodePkcs1(digest, {encoded, size});
-    return std::memcmp(signed_message, encoded, size) == 0;
+    // with the only one that is right, and nothing of it is parsed.
+    EncodePkcs1(digest, {encoded, signature.size()});
+    return std::memcmp(signed_message, encoded, signature.size()) == 0;
   }
 
   bool VerifyEc(Algorithm algorithm, std::string_view input, std::span<const uint8_t> signature) const {
@@ -205,8 +202,7 @@ absl::StatusOr<VerifyKey> VerifyKey::Rsa(std::span<const uint8_t> modulus,
   if (!RSA_set0_key(rsa.get(), n.get(), e.get(), nullptr)) return Refuse("RSA key refused");
   (void)n.release(), (void)e.release();
 
-  // A first operation (1^e = 1) builds the Montgomery context, and lets BoringSSL check what it checks at
-  // each use.
+  // A first operation (1^e = 1), for BoringSSL to check what it checks at each.
   uint8_t one[kModulusBytesMax] = {}, out[kModulusBytesMax];
   one[modulus.size() - 1] = 1;
   size_t out_size = 0;
@@ -216,6 +212,10 @@ absl::StatusOr<VerifyKey> VerifyKey::Rsa(std::span<const uint8_t> modulus,
   auto impl = std::make_unique<Impl>();
   impl->signature_size = modulus.size();
   impl->rsa = std::move(rsa);
+  uint64_t exponent_word = 0;
+  for (const uint8_t byte : exponent) exponent_word = exponent_word << 8 | byte;
+  impl->rsa_power = RsaPower::Make(modulus, exponent_word);
+  if (!impl->rsa_power.has_value()) return Refuse("out of memory");
   return VerifyKey(KeyType::kRsa, std::move(impl));
 }
 

@@ -38,8 +38,9 @@ class VerifyKey {
   // Algorithms that this kind of key can verify.
   AlgorithmSet algorithms() const;
 
-  // Verify checks `signature` over `signing_input` (RFC 7515 section 5.2). Never blocks, does not throw;
-  // BoringSSL allocates for RSA alone. Leaves BoringSSL's thread-local error queue empty.
+  // Verify checks `signature` over `signing_input` (RFC 7515 section 5.2). Never blocks, does not throw.
+  // Allocates for PSS, inside BoringSSL, and at a thread's first use. Leaves BoringSSL's thread-local error
+  // queue empty.
   SignatureCheck Verify(Algorithm algorithm, std::string_view signing_input,
                         std::span<const uint8_t> signature) const;
 
