@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "audit/record.h"
+#include "base/limits.h"
+#include "base/marks.h"
+#include "claims/authorization_header.h"
+#include "pipeline/context.h"
+#include "pipeline/decide.h"
+#include "policy/live_policy.h"
+#include "sync/thread_blocks.h"
+#include "tollgate/reason.h"
+#include "tollgate/request.h"
+#include "verdicts/verdict_cache.h"
+
+namespace tollgate::pipeline {
+
+// Presented is a request's credential, taken out of the request and on its way to be looked up.
+struct Presented {
+  Reason reason;                     // Why there is nothing to look up: nothing else is set then.
+  const policy::LivePolicy* policy;  // As long as the ReadScope.
+  // The policy's epoch, lower half. Nothing that is cached has the stamp 0: it is that of a policy whose
+  // epoch has not been raised yet.
+  uint32_t stamp;
+  const policy::CompiledTool* fetched_tool;  // For FindTool.
+  std::string_view token;
+  verdicts::VerdictCache::Key key;
+  Recorded recorded;
+  // Where something is recorded, what becomes known on the way.
+  audit::AuditId audit_id;
+  KeyRef verified_by;
+
+  Presented() {}  // Not defaulted: `Presented{}` would zero what Present fills.
+};
+
+// LookAtPolicy takes the policy that is in force, and begins to fetch what it has of the tool. The epoch is
+// read first: see policy::LivePolicy.
+TOLLGATE_INLINE void LookAtPolicy(const Context& context, const sync::ReadScope& scope,
+                                  const Request& request, Presented* presented) {
+  const uint64_t epoch = context.revocations.epoch();
+  presented->policy = context.policy.Load(scope);
+  const auto stamp = static_cast<uint32_t>(epoch);
+  presented->stamp = epoch < presented->policy->first_epoch || stamp == verdicts::Facts::kNoEpoch ? 0 : stamp;
+  presented->fetched_tool = presented->policy->compiled.FetchTool(static_cast<size_t>(request.resource),
+                                                                  request.object, request.tool);
+}
+
+TOLLGATE_INLINE const policy::CompiledTool* FindTool(const Presented& presented, const Request& request) {
+  return presented.policy->compiled.FindTool(presented.fetched_tool, static_cast<size_t>(request.resource),
+                                             request.object, request.tool);
+}
+
+// Present reads the credential and begins to fetch what the cache has of it and the policy of the tool, which
+// arrives while the token is hashed.
+template <bool of_many>
+TOLLGATE_INLINE void Present(const Context& context, const sync::ReadScope& scope, const Request& request,
+                             Recorded recorded, Presented* presented) {
+  presented->reason = Reason::kNone;
+  presented->recorded = recorded;
+  if (request.num_credentials > 1) {
+    presented->reason = Reason::kSeveralCredentials;
+  } else if (presented->reason = claims::ReadAuthorization(request.authorization, &presented->token);
+             presented->reason != Reason::kNone) {
+  } else if (static_cast<size_t>(request.resource) >= context.resource_uris.size()) {
+    presented->reason = Reason::kUnknownResource;
+  } else if (presented->token.size() > limits::kTokenBytesMax) {
+    presented->reason = Reason::kTokenTooLong;
+  } else {
+    LookAtPolicy(context, scope, request, presented);
+    if constexpr (of_many) {
+      context.cache->DeriveOfMany(presented->token, &presented->key);
+    } else {
+      context.cache->Derive(presented->token, &presented->key);
+    }
+  }
+}
+
+}  // namespace tollgate::pipeline
