@@ -162,6 +162,17 @@ void JudgeLatencies(const json& latency, Verdicts* verdicts) {
   }
 }
 
+void JudgeGateways(const json& gateway, Verdicts* verdicts) {
+  if (gateway.contains("error"))
+    verdicts->failures.push_back("gateway: " + gateway.at("error").get<std::string>());
+  for (const json& demand : gateway.at("demands")) {
+    verdicts->Add(demand.at("outcome"), "gateway " + demand.at("name").get<std::string>() + ": " +
+                                            Number(demand.at("ratio")) + ", limit " +
+                                            Number(demand.at("limit")) + ", the reference to itself " +
+                                            Number(demand.at("spread")));
+  }
+}
+
 void JudgeObjectives(const std::string& of, const json& file, Verdicts* verdicts) {
   if (file.at("objectives").empty()) verdicts->failures.push_back(of + ": no objectives");
   for (const json& objective : file.at("objectives")) {
@@ -229,6 +240,8 @@ json Collect(const CollectInput& input) {
   }
   if (input.latency.empty()) verdicts.failures.push_back("no latency was measured");
   for (const json& latency : input.latency) JudgeLatencies(latency, &verdicts);
+  if (input.gateway.empty()) verdicts.failures.push_back("no gateway was measured");
+  for (const json& gateway : input.gateway) JudgeGateways(gateway, &verdicts);
   if (input.outage.empty()) verdicts.failures.push_back("no outage was measured");
   for (const json& outage : input.outage)
     JudgeObjectives("outage " + outage.at("scenario").get<std::string>() + ",", outage, &verdicts);
@@ -249,6 +262,7 @@ json Collect(const CollectInput& input) {
       {"gates", gates},
       {"scaling", scaling},
       {"latencies", input.latency},
+      {"gateways", input.gateway},
       {"outages", input.outage},
       {"fleet", input.fleet},
       {"passed", verdicts.failures.empty()},

@@ -15,6 +15,7 @@ struct CollectInput {
       micro;  // Files of bench_micro and bench_hot; the repetitions of several runs are taken together.
   std::vector<nlohmann::json> outage;     // Files of bench_outage.
   std::vector<nlohmann::json> latency{};  // Files of bench_latency.
+  std::vector<nlohmann::json> gateway{};  // Files of bench_gateway.
   nlohmann::json fleet{};                 // The file of bench_fleet: null if there is none.
   std::vector<Gate> gates;
   std::string mode;     // "quick", "plain" or "full".

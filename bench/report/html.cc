@@ -8,6 +8,7 @@
 
 #include "bench/report/chart.h"
 #include "bench/report/fleet.h"
+#include "bench/report/gateway.h"
 #include "bench/report/hot_path.h"
 #include "bench/report/markup.h"
 #include "bench/report/outages.h"
@@ -42,7 +43,8 @@ class Report {
     page += kStyle;
     page += "</style></head>\n<body><main>\n";
     page += Head() + InShort() + RenderHotPath(results_) + Speed() + RenderLatencies(results_);
-    page += RenderOutages(results_) + RenderFleet(results_) + HowMeasured() + AllFigures();
+    page += RenderGateways(results_) + RenderOutages(results_) + RenderFleet(results_) + HowMeasured() +
+            AllFigures();
     return page + "</main></body></html>\n";
   }
 

@@ -16,8 +16,9 @@ namespace {
 using nlohmann::json;
 
 constexpr char kUsage[] =
-    "bench_report collect --micro FILE… --latency FILE… --outage FILE… --fleet FILE --gates FILE\n"
-    "                     --mode quick|plain|full --command TEXT --commit TEXT --out results.json\n"
+    "bench_report collect --micro FILE… --latency FILE… --gateway FILE… --outage FILE…\n"
+    "                     --fleet FILE --gates FILE --mode quick|plain|full --command TEXT --commit TEXT\n"
+    "                     --out results.json\n"
     "bench_report render results.json report.html\n"
     "Exit: 0 all demands met, 1 one missed (collect; the results are written all the same), 2 unusable.\n";
 
@@ -48,8 +49,8 @@ int Collect(const std::vector<std::string>& arguments) {
     const std::string& argument = arguments[i];
     if (argument.starts_with("--")) {
       list = argument;
-    } else if (list == "--micro" || list == "--outage" || list == "--latency" || list == "--fleet" ||
-               list == "--gates") {
+    } else if (list == "--micro" || list == "--outage" || list == "--latency" || list == "--gateway" ||
+               list == "--fleet" || list == "--gates") {
       std::optional<json> value = ReadJson(argument);
       if (!value) return 2;
       if (list == "--gates") {
@@ -63,7 +64,10 @@ int Collect(const std::vector<std::string>& arguments) {
       } else if (list == "--fleet") {
         input.fleet = *std::move(value);
       } else {
-        (list == "--micro" ? input.micro : input.latency).push_back(*std::move(value));
+        (list == "--micro"     ? input.micro
+         : list == "--gateway" ? input.gateway
+                               : input.latency)
+            .push_back(*std::move(value));
       }
     } else if (list == "--mode") {
       input.mode = argument;

@@ -111,6 +111,7 @@ CollectInput CannedInput(const std::string& mode) {
   CollectInput input;
   input.micro = {Canned("micro.json"), Canned("hot.json")};
   input.latency = {Canned("latency.json")};
+  input.gateway = {Canned("gateway.json")};
   input.outage = {Canned("outage.json")};
   input.fleet = Fleet();
   input.gates = {{"miss_rs256", "BM_Miss/RS256", "BM_Floor_Verify/RS256", 1.08}};
@@ -174,6 +175,12 @@ TEST(Collect, AMissedObjectiveAFailedBenchmarkAndAnUnfedGateFailAQuickRunToo) {
   input = CannedInput("quick");
   input.latency[0]["error"] = "a measured check was not an allow";
   EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input = CannedInput("quick");
+  input.gateway.clear();
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
+  input = CannedInput("quick");
+  input.gateway[0]["error"] = "nginx: the server has closed a connection";
+  EXPECT_FALSE(Collect(input)["passed"].get<bool>());
 }
 
 TEST(Collect, TooManyAllocationsFailAQuickRunTooAndTakeTheWorstOfAllRuns) {
@@ -198,7 +205,7 @@ void ExpectJudgedByTime(const std::function<void(CollectInput*)>& spoil) {
   EXPECT_EQ(quick["warnings"].size(), 1u);
 }
 
-TEST(Collect, JudgesThreadsAndLatencyAndSaysWhatIsInconclusive) {
+TEST(Collect, JudgesThreadsLatencyAndGatewayAndSaysWhatIsInconclusive) {
   const auto scaling = [](const char* outcome) {
     return [outcome](CollectInput* input) {
       json& kind = input->micro[1]["scaling"]["kinds"][1];
@@ -209,10 +216,16 @@ TEST(Collect, JudgesThreadsAndLatencyAndSaysWhatIsInconclusive) {
   const auto latency = [](const char* outcome) {
     return [outcome](CollectInput* input) { input->latency[0]["conditions"][3]["outcome"] = outcome; };
   };
+  const auto gateway = [](const char* outcome) {
+    return [outcome](CollectInput* input) { input->gateway[0]["demands"][0]["outcome"] = outcome; };
+  };
+  ExpectJudgedByTime(gateway("missed"));
   ExpectJudgedByTime(scaling("missed"));
   ExpectJudgedByTime(latency("missed"));
   for (const std::function<void(CollectInput*)>& spoil :
-       {std::function<void(CollectInput*)>(scaling("inconclusive")), {latency("inconclusive")}}) {
+       {std::function<void(CollectInput*)>(scaling("inconclusive")),
+        {latency("inconclusive")},
+        {gateway("inconclusive")}}) {
     CollectInput input = CannedInput("plain");
     spoil(&input);
     const json results = Collect(input);
@@ -258,7 +271,8 @@ TEST(Report, IsOnePageThatNeedsNothingElse) {
        {"<!doctype html>", "prefers-color-scheme", "<svg", "All demands met", "RS256",
         "When the identity provider fails", "Outage: idp-outage", "staleness_bound_ms", "The hot path",
         "32 together", "jwt_cache", "0 allocations", "How long a single hit takes", "p99.99",
-        "A fleet and one identity provider", "Rotation without notice", "&lt;b&gt;&amp;&#39;&quot;"}) {
+        "Behind a proxy", "at most 2.00 × that of nginx", "A fleet and one identity provider",
+        "Rotation without notice", "&lt;b&gt;&amp;&#39;&quot;"}) {
     EXPECT_NE(page.find(wanted), std::string::npos) << wanted;
   }
   for (const char* unwanted : {"<b>", "<script", "src=", "@import", "href=", "url(", "nan", "inf,"}) {
