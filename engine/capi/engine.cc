@@ -1,6 +1,3 @@
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -52,25 +49,6 @@ class CallbackSink final : public AuditSink {
   std::vector<tollgate_string> strings_;
 };
 
-// SignalsBlocked keeps the host's signals from this thread while it lives, and from those that are begun
-// meanwhile for good: they inherit it. What a thread brings upon itself, and profilers, are let through.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (const int signal : {SIGBUS, SIGFPE, SIGILL, SIGPROF, SIGSEGV, SIGSYS, SIGTRAP})
-      sigdelset(&blocked, signal);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 absl::StatusOr<std::unique_ptr<tollgate_engine>> MakeEngine(const tollgate_config& from) {
   auto made = std::make_unique<tollgate_engine>();
   Config config = from.config;
@@ -85,7 +63,6 @@ absl::StatusOr<std::unique_ptr<tollgate_engine>> MakeEngine(const tollgate_confi
   environment.clock = made->clock.get();
   environment.ca_file = from.ca_file;
   environment.own_thread = from.own_thread;
-  const SignalsBlocked blocked;
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
   if (!engine.ok()) return engine.status();
   made->engine = *std::move(engine);

@@ -1,5 +1,7 @@
 #include "pipeline/background.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -14,6 +16,25 @@ constexpr std::chrono::milliseconds kIdleWaitMax{1000};
 
 // Nobody wakes the thread for a record: rings have room for what comes in such a time.
 constexpr int64_t kAuditIntervalMs = 100;
+
+// SignalsBlocked keeps the host's signals from this thread while it lives, and from those that are begun
+// meanwhile for good: they inherit it. What a thread brings upon itself, and profilers, are let through.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (const int signal : {SIGBUS, SIGFPE, SIGILL, SIGPROF, SIGSEGV, SIGSYS, SIGTRAP})
+      sigdelset(&blocked, signal);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 }  // namespace
 
@@ -33,6 +54,7 @@ void Background::StopThread() {
 }
 
 void Background::StartThread() {
+  const SignalsBlocked blocked;
   thread_ = std::thread([this] {
     // Ordering: acquire pairs with the release in StopThread.
     while (!stopping_.load(std::memory_order_acquire)) RunOnce(kIdleWaitMax);

@@ -46,7 +46,7 @@ class TOLLGATE_API Engine {
   // Create validates `config`, prepares the inline keys, reads key files, takes over what the snapshot has of
   // the others, begins to fetch the others in the background and returns without waiting for them: until an
   // issuer's keys are there its tokens are answered with kUnavailable. Fails with InvalidArgument and one
-  // line that names the offending setting.
+  // line that names the offending setting. The background thread takes none of the host's signals.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Config& config, Environment environment = {});
 
   // The destructor ends the background thread, drops the callbacks of NotifyWhenSettled without calling them

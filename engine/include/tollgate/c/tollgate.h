@@ -211,8 +211,8 @@ TOLLGATE_API tollgate_status tollgate_config_set_options(tollgate_config* config
 
 // ---- Engines
 
-// tollgate_engine_create makes an engine (10): Engine::Create. *engine is NULL on failure. The engine's
-// thread takes none of the host's signals. What the configuration's callbacks need must outlive the engine.
+// tollgate_engine_create makes an engine (10): Engine::Create. *engine is NULL on failure. What the
+// configuration's callbacks need must outlive the engine.
 TOLLGATE_API tollgate_status tollgate_engine_create(const tollgate_config* config, tollgate_engine** engine,
                                                     tollgate_error* error) TOLLGATE_NOEXCEPT;
 TOLLGATE_API void tollgate_engine_destroy(tollgate_engine* engine) TOLLGATE_NOEXCEPT;
