@@ -26,12 +26,12 @@ Reason CheckKeys(const Context& context, uint32_t issuer, Now now, Decision* dec
   return Reason::kNone;
 }
 
-Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now,
-                claims::TimeEvidence* evidence) {
+Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now, Decision* decision) {
   const std::optional<int64_t> age = AgeOf(issued_at, now);
   if (!age.has_value()) return Reason::kIssuedAtMissing;
-  *evidence = {*age, tool.token_age_max_s};
-  return evidence->actual > evidence->bound ? Reason::kTooOld : Reason::kNone;
+  decision->evidence_actual = *age;
+  decision->evidence_bound = tool.token_age_max_s;
+  return *age > tool.token_age_max_s ? Reason::kTooOld : Reason::kNone;
 }
 
 Reason CheckIssuersWord(Context& context, const sync::ReadScope& scope, uint32_t issuer,

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string_view>
 
-#include "claims/access_token.h"
 #include "keys/key_set.h"
 #include "pipeline/context.h"
 #include "policy/compiled_policy.h"
@@ -36,13 +35,8 @@ inline std::optional<int64_t> AgeOf(int64_t issued_at, Now now) {
   return std::max<int64_t>(0, now.wall_s - issued_at);
 }
 
-// CheckAge holds it against the tool's bound.
-Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now, claims::TimeEvidence* evidence);
-
-inline void SetEvidence(const claims::TimeEvidence& evidence, Decision* decision) {
-  decision->evidence_actual = evidence.actual;
-  decision->evidence_bound = evidence.bound;
-}
+// CheckAge holds it against the tool's bound, and says both.
+Reason CheckAge(int64_t issued_at, const policy::CompiledTool& tool, Now now, Decision* decision);
 
 // CheckIssuersWord asks the token's issuer as far as the tool demands it: last, of a caller who has all else
 // that is needed.

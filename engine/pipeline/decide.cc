@@ -23,10 +23,10 @@ using verdicts::VerdictCache;
 // entry has changed.
 [[gnu::noinline]] TOLLGATE_HOT bool RecordAllowed(Context& context, const sync::ReadScope& scope,
                                                   const Presented& presented, const Request& request, Now now,
-                                                  const Hit& hit, const policy::CompiledTool& tool,
-                                                  Decision* decision, Principal* principal) {
-  switch (RecordHit(context, scope, request, presented.policy->compiled, tool, hit.facts.key, hit.found, now,
-                    *decision)) {
+                                                  KeyRef key, VerdictCache::Found found,
+                                                  const policy::CompiledTool& tool, Decision* decision,
+                                                  Principal* principal) {
+  switch (RecordHit(context, scope, request, presented.policy->compiled, tool, key, found, now, *decision)) {
     case HitRecorded::kChanged:
       return false;
     case HitRecorded::kMustNotBe:
@@ -71,8 +71,16 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
   if (tool == nullptr) [[unlikely]]
     return false;
   if (tool->audit >= AuditDuty::kFull) context.cache->FetchDetails(hit.found);  // For the record.
-  claims::TimeEvidence evidence;
-  if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, &evidence) != Reason::kNone)
+  *decision = Decision{.verdict = Verdict::kAllow,
+                       .reason = Reason::kNone,
+                       .freshness = standing.freshness,
+                       .from_cache = true,
+                       .audience_is_client_id = gate.audience_is_client_id,
+                       .algorithm = facts.algorithm,
+                       .issuer = hit.issuer,
+                       .valid_until_s = facts.valid_through_s + 1,
+                       .keys_age_ms = standing.age_ms};
+  if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, decision) != Reason::kNone)
     return false;
   if (tool->mode != ValidationMode::kSignature || !presented.policy->sets.Permits(facts.grant_set, *tool))
       [[unlikely]] {
@@ -83,20 +91,10 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
   if (const Shadow* const shadow = context.shadow.Load(scope); shadow != nullptr) [[unlikely]]
     CompareCached(context, scope, *shadow, request, hit.found, hit.issuer, now, Reason::kNone);
 
-  *decision = Decision{.verdict = Verdict::kAllow,
-                       .reason = Reason::kNone,
-                       .freshness = standing.freshness,
-                       .from_cache = true,
-                       .audience_is_client_id = gate.audience_is_client_id,
-                       .algorithm = facts.algorithm,
-                       .issuer = hit.issuer,
-                       .valid_until_s = facts.valid_through_s + 1,
-                       .evidence_actual = evidence.actual,
-                       .evidence_bound = evidence.bound,
-                       .keys_age_ms = standing.age_ms};
   if (context.audit != nullptr && presented.recorded != Recorded::kNone &&
       context.audit->Wants(tool->audit, Verdict::kAllow)) {
-    return RecordAllowed(context, scope, presented, request, now, hit, *tool, decision, principal);
+    return RecordAllowed(context, scope, presented, request, now, facts.key, hit.found, *tool, decision,
+                         principal);
   }
   scope.block().Add(kAllowedHits);
   return true;

@@ -50,7 +50,8 @@ TOLLGATE_SLOW Reason RecheckTimes(const Context& context, VerdictCache::Found fo
   const Reason reason =
       claims::CheckTimes({details.times.expires_at, details.times.not_before, details.times.issued_at},
                          context.issuers[issuer]->expectations, now.wall_s, &evidence);
-  SetEvidence(evidence, decision);
+  decision->evidence_actual = evidence.actual;
+  decision->evidence_bound = evidence.bound;
   return reason == Reason::kNone ? Reason::kUndecided : reason;
 }
 
@@ -78,10 +79,8 @@ Reason JudgeCached(const Context& context, const Hit& hit, const policy::LivePol
   if (tool == nullptr) [[unlikely]]
     return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) [[unlikely]] {
-    claims::TimeEvidence evidence;
-    const Reason reason = RecheckAge(context, hit.found, *tool, now, &evidence);
-    SetEvidence(evidence, decision);
-    if (reason != Reason::kNone) return reason;
+    if (const Reason reason = RecheckAge(context, hit.found, *tool, now, decision); reason != Reason::kNone)
+      return reason;
   }
   if (hit.granted != nullptr) return policy.compiled.Lacking(tool->requirement, *hit.granted);
   if (policy.sets.Permits(hit.facts.grant_set, *tool)) return Reason::kNone;
@@ -104,10 +103,10 @@ Reason CheckCachedTool(Context& context, const sync::ReadScope& scope, const Hit
 }  // namespace
 
 Reason RecheckAge(const Context& context, VerdictCache::Found found, const policy::CompiledTool& tool,
-                  Now now, claims::TimeEvidence* evidence) {
+                  Now now, Decision* decision) {
   Details details;
   if (!context.cache->ReadDetails(found, &details)) return Reason::kUndecided;
-  return CheckAge(details.times.issued_at, tool, now, evidence);
+  return CheckAge(details.times.issued_at, tool, now, decision);
 }
 
 void CompareCached(const Context& context, const sync::ReadScope& scope, const Shadow& shadow,

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/marks.h"
-#include "claims/access_token.h"
 #include "pipeline/context.h"
 #include "pipeline/presented.h"
 #include "pipeline/shadow.h"
@@ -39,9 +38,9 @@ enum class Look : uint8_t {
 Look DecideHit(Context& context, const sync::ReadScope& scope, Presented* in_hand, const Request& request,
                Now now, Decision* decision, Principal* principal);
 
-// RecheckAge holds the token's age against the tool's bound. kUndecided if the entry has changed.
+// RecheckAge is CheckAge of a cached token. kUndecided if the entry has changed.
 Reason RecheckAge(const Context& context, verdicts::VerdictCache::Found found,
-                  const policy::CompiledTool& tool, Now now, claims::TimeEvidence* evidence);
+                  const policy::CompiledTool& tool, Now now, Decision* decision);
 
 // CompareCached asks a shadow policy about a cached token, of which the policy in force has decided `live`.
 TOLLGATE_SLOW void CompareCached(const Context& context, const sync::ReadScope& scope, const Shadow& shadow,

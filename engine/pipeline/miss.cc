@@ -54,10 +54,8 @@ Reason JudgeNew(const policy::CompiledPolicy& policy, const policy::CompiledTool
                 const policy::GrantMask& granted, int64_t issued_at, Now now, Decision* decision) {
   if (tool == nullptr) return Reason::kUnknownTool;
   if (tool->token_age_max_s != 0) {
-    claims::TimeEvidence evidence;
-    const Reason reason = CheckAge(issued_at, *tool, now, &evidence);
-    SetEvidence(evidence, decision);
-    if (reason != Reason::kNone) return reason;
+    if (const Reason reason = CheckAge(issued_at, *tool, now, decision); reason != Reason::kNone)
+      return reason;
   }
   return policy.Lacking(tool->requirement, granted);
 }
