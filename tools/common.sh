@@ -13,9 +13,10 @@ readonly test_packages=(
   clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
   liblua5.3-0 libopentracing-c-wrapper0  # For haproxy.
+  libpcre2-dev zlib1g-dev                # For nginx-dev, that is, tools/nginx.
 )
-# In front of tollgated, in tests/e2e.
-readonly test_programs=(nginx haproxy caddy)
+# In front of tollgated, in tests/e2e; nginx-dev, which would bring nginx's service with it, for tools/nginx.
+readonly test_programs=(nginx nginx-dev haproxy caddy)
 
 die() {
   echo "$me: $*" >&2
