@@ -13,9 +13,13 @@ readonly test_packages=(
   clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
 )
-# In front of tollgated, in tests/e2e; the first two are also measured beside it.
-readonly test_programs=(nginx haproxy caddy)
-readonly program_packages=(liblua5.3-0 libopentracing-c-wrapper0)  # What haproxy links.
+# In front of tollgated, in tests/e2e; all but caddy are also measured beside it. nginx-dev, for tools/nginx, would bring
+# nginx's service with it.
+readonly test_programs=(nginx nginx-dev haproxy caddy)
+readonly program_packages=(
+  liblua5.3-0 libopentracing-c-wrapper0  # What haproxy links.
+  libpcre2-dev zlib1g-dev                # For nginx-dev.
+)
 
 die() {
   echo "$me: $*" >&2

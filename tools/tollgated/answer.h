@@ -18,6 +18,10 @@ inline constexpr std::string_view kIdentityFields[] = {
     "X-Tollgate-Issuer", "X-Tollgate-Subject", "X-Tollgate-Client", "X-Tollgate-Scopes",
     "X-Tollgate-Roles",  "X-Tollgate-Kind",    "X-Tollgate-Actors"};
 
+// With kNginxModule, the answer that allows has this field, too, where the server's answer may have lists
+// with things in them that the caller may not use.
+inline constexpr std::string_view kListsField = "X-Tollgate-Lists";
+
 // AllowAnswer is 200 with the identity fields.
 HttpAnswer AllowAnswer(Proxy proxy, const Principal& principal);
 

@@ -1,6 +1,7 @@
 #include "tools/tollgated/gate.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -108,6 +109,16 @@ class Gate::Ask {
     if (later) later(Answer());
   }
 
+  // A stream that GET opens may go on with what an earlier answer has left out.
+  bool BringsLists() const {
+    constexpr std::string_view kLists[] = {"tools/list", "prompts/list", "resources/list",
+                                           "resources/templates/list", "GET"};
+    return std::any_of(uses_.begin(), uses_.end(), [&](const auto& use) {
+      return use.first == McpObject::kMethod &&
+             std::find(std::begin(kLists), std::end(kLists), use.second) != std::end(kLists);
+    });
+  }
+
   Proxy proxy() const { return gate_.servers_[server_].settings->proxy; }
 
   // Answer is called once nothing is open, by one thread.
@@ -119,7 +130,10 @@ class Gate::Ask {
       all_allowed &= decisions_[i].allowed();
       if (IsWorse(decisions_[i].category(), decisions_[worst].category())) worst = i;
     }
-    if (all_allowed) return std::move(allow_);
+    if (all_allowed) {
+      if (proxy() == Proxy::kNginxModule && BringsLists()) allow_.Add(kListsField, "1");
+      return std::move(allow_);
+    }
     const Decision& decision = decisions_[worst];
     gate_.refusals_.Add(server_, decision.reason);
     RefusalContext context{.metadata_url = gate_.servers_[server_].metadata_url};

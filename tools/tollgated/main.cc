@@ -144,6 +144,8 @@ int Serve(const std::string& path) {
 
   absl::StatusOr<Settings> settings = Read(path);
   if (!settings.ok()) return Fail(settings.status());
+  if (settings->for_nginx_module())
+    return Fail(absl::InvalidArgumentError(path + ": is for the workers of nginx: tollgate_config"));
   Daemon daemon;
   daemon.settings = *std::move(settings);
   if (const absl::Status status = daemon.Start(path); !status.ok()) return Fail(status);

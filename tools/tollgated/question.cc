@@ -81,7 +81,9 @@ bool HasTokenInQuery(std::string_view target) {
   return false;
 }
 
-bool TellsInTarget(Proxy proxy) { return proxy == Proxy::kEnvoy || proxy == Proxy::kHaproxy; }
+bool TellsInTarget(Proxy proxy) {
+  return proxy == Proxy::kEnvoy || proxy == Proxy::kHaproxy || proxy == Proxy::kNginxModule;
+}
 
 // ReadMirror is ReadUses by what the header fields claim.
 Reason ReadMirror(const McpHeaders& headers, std::vector<Use>* uses) {

@@ -34,7 +34,8 @@ struct OriginalRequest {
 //
 //   kNginx            no path; X-Original-Method and X-Original-URI, which the proxy is configured to set
 //   kTraefik, kCaddy  no path; X-Forwarded-Method and X-Forwarded-Uri
-//   kEnvoy, kHaproxy  the original path and query; the method is the original one
+//   kEnvoy, kHaproxy, kNginxModule
+//                     the original path and query; the method is the original one
 //
 // False if that is not there, or several times: it is not known what is asked, and nobody is to be allowed.
 bool ReadQuestion(const HttpRequest& request, std::string_view rest, Proxy proxy, OriginalRequest* original);

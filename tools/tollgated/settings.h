@@ -10,14 +10,16 @@
 
 namespace tollgate::tollgated {
 
-// Proxy is a reverse proxy that asks the daemon about each request, by the rules of that proxy for such
-// questions: what it tells, and what it makes of an answer. docs/deploying.md has a configuration of each.
+// Proxy is a reverse proxy that asks about each request, by the rules of that proxy for such questions: what
+// it tells, and what it makes of an answer. docs/deploying.md has a configuration of each.
 enum class Proxy : uint8_t {
   kNginx,    // auth_request: knows 2xx, 401 and 403; the body is never seen.
   kEnvoy,    // ext_authz over HTTP: the original method and path; the body if it is configured to send it.
   kTraefik,  // ForwardAuth: X-Forwarded-Method, -Host, -Uri; the body with forwardBody alone.
   kCaddy,    // forward_auth: as Traefik, but never the body; each header field that it copies must be there.
   kHaproxy,  // Its Lua script, docs/deploying.md: as Envoy.
+  // The module in nginx's own workers, tools/nginx, which asks no daemon: as Envoy, and it filters lists.
+  kNginxModule,
 };
 
 // ServerSettings is one protected server behind a proxy: the resource at the same position in
@@ -54,7 +56,11 @@ struct Bounds {
 
 // Settings is all that a configuration file says: docs/configuration.md.
 struct Settings {
-  // "127.0.0.1:9180", "[::1]:9180" or "unix:/run/tollgated/check.sock": where proxies ask. At least one.
+  // All servers are kNginxModule's, or none.
+  bool for_nginx_module() const { return !servers.empty() && servers.front().proxy == Proxy::kNginxModule; }
+
+  // "127.0.0.1:9180", "[::1]:9180" or "unix:/run/tollgated/check.sock": where proxies ask. At least one, but
+  // for kNginxModule, which has none.
   std::vector<std::string> listen{};
   // Where operators look: metrics, health, status. Loopback or a UNIX socket; empty: nowhere.
   std::string admin_listen{};

@@ -131,7 +131,8 @@ void Parse(std::string_view yaml, SettingsReader& reader, std::vector<PolicyFile
 }
 
 absl::StatusOr<Settings> Read(std::string_view yaml, const std::string& directory, FileSystem& files,
-                              bool with_engine, std::vector<PolicyFileFinding>* findings) {
+                              bool with_engine, std::vector<PolicyFileFinding>* findings,
+                              Policy* policy = nullptr) {
   std::vector<PolicyFileFinding> unwanted;
   if (findings == nullptr) findings = &unwanted;
   findings->clear();
@@ -143,6 +144,7 @@ absl::StatusOr<Settings> Read(std::string_view yaml, const std::string& director
       TellEngineError(whole.settings, std::string(status.message()), reader);
   }
   if (const absl::Status status = policy_file::InOrder(findings); !status.ok()) return status;
+  if (policy != nullptr) *policy = std::move(whole.policy);
   return std::move(whole.settings);
 }
 
@@ -159,12 +161,12 @@ absl::StatusOr<Settings> CheckSettings(std::string_view yaml, const std::string&
 }
 
 absl::StatusOr<Settings> ReadSettings(const std::string& path, std::vector<PolicyFileFinding>* findings,
-                                      FileSystem* files) {
+                                      FileSystem* files, Policy* policy) {
   FileSystem& used = files == nullptr ? SystemFiles() : *files;
   if (findings != nullptr) findings->clear();
   const absl::StatusOr<std::string> yaml = ReadText(path, used);
   absl::StatusOr<Settings> settings =
-      yaml.ok() ? CheckSettings(*yaml, DirectoryOf(path), used, findings) : yaml.status();
+      yaml.ok() ? Read(*yaml, DirectoryOf(path), used, true, findings, policy) : yaml.status();
   if (settings.ok()) return settings;
   return absl::InvalidArgumentError(InOneLine(path + ": " + std::string(settings.status().message())));
 }
@@ -173,15 +175,20 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Settings& settings, Env
   FileSystem& files = environment.files == nullptr ? SystemFiles() : *environment.files;
   absl::StatusOr<Policy> policy = ReadPolicy(settings.policy_file, files);
   if (!policy.ok()) return policy.status();
-  Config config = settings.engine;
-  config.policy = *std::move(policy);
-  if (!settings.ca_file.empty()) environment.ca_file = settings.ca_file;
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
+  absl::StatusOr<std::unique_ptr<Engine>> engine = MakeEngine(settings, *policy, std::move(environment));
   if (!engine.ok() || settings.shadow_policy_file.empty()) return engine;
   const absl::StatusOr<Policy> shadow = ReadPolicy(settings.shadow_policy_file, files);
   const absl::Status status = shadow.ok() ? (*engine)->SetShadowPolicy(*shadow) : shadow.status();
   if (!status.ok()) return status;
   return engine;
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Settings& settings, const Policy& policy,
+                                                   Environment environment) {
+  Config config = settings.engine;
+  config.policy = policy;
+  if (!settings.ca_file.empty()) environment.ca_file = settings.ca_file;
+  return Engine::Create(config, std::move(environment));
 }
 
 std::string DirectoryOf(const std::string& path) {

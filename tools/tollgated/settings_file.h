@@ -28,13 +28,17 @@ absl::StatusOr<Settings> ParseSettings(std::string_view yaml, const std::string&
 absl::StatusOr<Settings> CheckSettings(std::string_view yaml, const std::string& directory, FileSystem& files,
                                        std::vector<PolicyFileFinding>* findings = nullptr);
 
-// ReadSettings is CheckSettings of a file. Errors begin with its path.
+// ReadSettings is CheckSettings of a file. Errors begin with its path. *policy, if given, becomes what its
+// policy file says.
 absl::StatusOr<Settings> ReadSettings(const std::string& path,
                                       std::vector<PolicyFileFinding>* findings = nullptr,
-                                      FileSystem* files = nullptr);
+                                      FileSystem* files = nullptr, Policy* policy = nullptr);
 
-// MakeEngine creates the engine of settings that were read, with their policies.
+// MakeEngine creates the engine of settings that were read, with their policies; or with `policy` instead,
+// and then it reads no file.
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Settings& settings, Environment environment = {});
+absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Settings& settings, const Policy& policy,
+                                                   Environment environment);
 
 // DirectoryOf returns what the paths in a configuration at `path` are relative to.
 std::string DirectoryOf(const std::string& path);

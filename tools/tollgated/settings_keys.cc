@@ -419,11 +419,9 @@ const Keys<IssuerConfig>& IssuerKeys() {
 
 const Keys<ServerPart>& ServerKeys() {
   using T = ServerPart;
-  static constexpr Named<Proxy> kProxies[] = {{"nginx", Proxy::kNginx},
-                                              {"envoy", Proxy::kEnvoy},
-                                              {"traefik", Proxy::kTraefik},
-                                              {"caddy", Proxy::kCaddy},
-                                              {"haproxy", Proxy::kHaproxy}};
+  static constexpr Named<Proxy> kProxies[] = {
+      {"nginx", Proxy::kNginx}, {"envoy", Proxy::kEnvoy},     {"traefik", Proxy::kTraefik},
+      {"caddy", Proxy::kCaddy}, {"haproxy", Proxy::kHaproxy}, {"nginx_module", Proxy::kNginxModule}};
   static const Keys<T>& keys = Kept<T>({
       Required(Text<T>("name", &T::name, "1 – 64 of `a-z 0-9 -`: the proxy asks at `/check/NAME`.")),
       Required(Text<T>("uri", &T::uri, "Its canonical URI, which tokens are for.")),
@@ -516,8 +514,8 @@ const Keys<Settings>& SettingsKeys() {
   const auto same = [](const T&, const T&, const std::string&, std::vector<std::string>*) {};
   static const Keys<T>& keys = Kept<T>({
       {"version", "`1`", std::string(kRequired), "The format of the file.", read_version, same},
-      Required(
-          MakeKey<T>("listen", "list of addresses", "", &T::listen, "Where proxies ask.", ReadAddresses)),
+      MakeKey<T>("listen", "list of addresses", "needed, but for `nginx_module`", &T::listen,
+                 "Where proxies ask.", ReadAddresses),
       MakeKey<T>("admin_listen", "address", "nowhere", &T::admin_listen,
                  "Where operators look: metrics, health, status; loopback or a UNIX socket.", ReadAddress),
       Number<T>("threads", &T::threads, 0, 1024, "Threads that answer; 0: as many as processors."),

@@ -58,8 +58,32 @@ std::optional<Address> ParseAddress(std::string_view text, std::string* error) {
   return Address{.is_local = v4[0] == 127};
 }
 
+// CheckForNginxModule: each of nginx's workers has an engine, and no worker has a listener of ours.
+void CheckForNginxModule(const Settings& settings, SettingsReader& reader) {
+  for (const char* const key : {"listen", "admin_listen", "threads"})
+    if (reader.Has(key)) reader.ErrorAt(key, "nginx_module asks no daemon: there is none to listen");
+  if (reader.Has("shadow_policy_file"))
+    reader.ErrorAt("shadow_policy_file", "with nginx_module nobody could see its counters");
+  if (reader.Has("audit.path"))
+    reader.ErrorAt("audit.path", "the workers of nginx cannot share a file: stdout or syslog");
+  const auto is_fetched = [](const IssuerConfig& issuer) {
+    return issuer.jwks.empty() && issuer.jwks_file.empty();
+  };
+  const std::vector<IssuerConfig>& issuers = settings.engine.issuers;
+  if (!reader.Has("snapshot") && std::any_of(issuers.begin(), issuers.end(), is_fetched))
+    reader.ErrorAt("snapshot",
+                   "\"snapshot\" is missing: one worker of nginx fetches keys, and the others read "
+                   "them there");
+}
+
 void CheckAddresses(const Settings& settings, SettingsReader& reader) {
-  if (settings.listen.empty()) reader.ErrorAt("listen", "at least one address is expected here");
+  if (settings.for_nginx_module()) {
+    CheckForNginxModule(settings, reader);
+    return;
+  }
+  if (!reader.Has("listen")) reader.ErrorAt("listen", "\"listen\" is missing");
+  if (reader.Has("listen") && settings.listen.empty())
+    reader.ErrorAt("listen", "at least one address is expected here");
   std::set<std::string> seen;
   std::string error;
   for (size_t i = 0; i < settings.listen.size(); ++i) {
@@ -144,6 +168,8 @@ void CheckServers(const Settings& settings, SettingsReader& reader) {
     if (!uris.insert(resource.uri).second)
       reader.ErrorAt(path + ".uri", "there is a server of this URI already");
     CheckWay(server, path, reader);
+    if ((server.proxy == Proxy::kNginxModule) != settings.for_nginx_module())
+      reader.ErrorAt(path + ".proxy", "nginx_module is for all servers of a configuration, or for none");
     for (const std::string& issuer : resource.issuers) issuers.Check(issuer, path + ".issuers", reader);
     if (!resource.opaque_token_issuer.empty())
       issuers.Check(resource.opaque_token_issuer, path + ".opaque_token_issuer", reader);

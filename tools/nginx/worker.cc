@@ -1,0 +1,316 @@
+#include "tools/nginx/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/ascii.h"
+#include "tollgate/mcp_filter.h"
+#include "tools/tollgated/answer.h"
+#include "tools/tollgated/gate.h"
+#include "tools/tollgated/settings_file.h"
+
+using namespace tollgate;
+using tollgated::HttpAnswer;
+
+namespace {
+
+constexpr size_t kListBytesMax = size_t{16} << 20;  // McpListFilter's default.
+
+std::string_view View(tollgate_string text) {
+  return text.data == nullptr ? std::string_view() : std::string_view(text.data, text.size);
+}
+tollgate_string CString(std::string_view text) { return {text.data(), text.size()}; }
+
+void Tell(std::string_view error, char* buffer, size_t capacity) {
+  std::snprintf(buffer, capacity, "%.*s", static_cast<int>(error.size()), error.data());
+}
+
+// SignalsBlocked keeps nginx's signals from threads that are begun while it lives.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+struct tollgate_site {
+  tollgated::Settings settings;
+  Policy policy;
+};
+
+// An ask is nginx's and, as long as its answer is to come, the engine's.
+struct tollgate_ask {
+  void Take(HttpAnswer from);
+
+  void* user = nullptr;
+  std::shared_ptr<tollgate_ask> held;  // By nginx; owner thread only, like all but what Take is given.
+  HttpAnswer text;
+  std::vector<tollgate_field> fields;
+  tollgate_answer answer{};
+  bool answered = false;
+};
+
+struct tollgate_worker {
+  ~tollgate_worker();
+  // Later is called on the engine's thread, and puts the answer where take looks.
+  void Later(std::shared_ptr<tollgate_ask> ask, HttpAnswer answer);
+
+  const tollgate_site* site = nullptr;
+  int fd = -1;
+  std::mutex mutex;
+  std::vector<std::pair<std::shared_ptr<tollgate_ask>, HttpAnswer>> come;  // Under mutex.
+  std::unique_ptr<tollgated::RefusalBook> refusals;
+  std::unique_ptr<tollgated::Gate> gate;
+  std::unique_ptr<tollgated::HttpHandler> handler;
+  std::unique_ptr<Engine> engine;  // Ends first, and calls Later for what is under way.
+};
+
+struct tollgate_lists {
+  bool Keep(McpObject object, std::string_view name) const {
+    Request request;
+    request.authorization = authorization;
+    request.tool = name;
+    request.resource = static_cast<ResourceId>(server);
+    request.object = object;
+    return worker->engine->MayUse(request);
+  }
+
+  tollgate_worker* worker = nullptr;
+  size_t server = 0;
+  std::string_view authorization{};
+  McpListFilter filter{kListBytesMax};
+  std::string body{};
+  std::string out{};
+};
+
+// Take makes fields of an answer's lines.
+void tollgate_ask::Take(HttpAnswer from) {
+  text = std::move(from);
+  answer.status = static_cast<uint32_t>(text.status);
+  std::string_view rest = text.fields;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find("\r\n"));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 2));
+    const size_t colon = line.find(": ");
+    if (colon == line.npos) continue;
+    const std::string_view name = line.substr(0, colon);
+    if (name == tollgated::kListsField) {
+      answer.brings_lists = 1;
+    } else {
+      fields.push_back({CString(name), CString(line.substr(colon + 2))});
+    }
+  }
+  answer.fields = fields.data();
+  answer.num_fields = fields.size();
+  answer.body = CString(text.body);
+  answered = true;
+}
+
+void tollgate_worker::Later(std::shared_ptr<tollgate_ask> ask, HttpAnswer answer) {
+  {
+    const std::lock_guard lock(mutex);
+    come.emplace_back(std::move(ask), std::move(answer));
+  }
+  const uint64_t one = 1;
+  // A counter that is full can be read, too.
+  if (write(fd, &one, sizeof one) < 0) return;
+}
+
+tollgate_worker::~tollgate_worker() {
+  engine.reset();
+  if (fd >= 0) close(fd);
+}
+
+tollgate_site* tollgate_site_read(const char* path, char* error, size_t capacity) noexcept try {
+  auto site = std::make_unique<tollgate_site>();
+  absl::StatusOr<tollgated::Settings> settings =
+      tollgated::ReadSettings(path, nullptr, nullptr, &site->policy);
+  if (settings.ok() && settings->for_nginx_module()) {
+    site->settings = *std::move(settings);
+    return site.release();
+  }
+  Tell(settings.ok() ? std::string(path) + ": its servers need proxy: nginx_module"
+                     : std::string(settings.status().message()),
+       error, capacity);
+  return nullptr;
+} catch (...) {
+  Tell("out of memory", error, capacity);
+  return nullptr;
+}
+
+void tollgate_site_free(tollgate_site* site) noexcept { delete site; }
+
+size_t tollgate_site_server(const tollgate_site* site, tollgate_string name) noexcept {
+  const std::vector<tollgated::ServerSettings>& servers = site->settings.servers;
+  const auto found =
+      std::find_if(servers.begin(), servers.end(),
+                   [&](const tollgated::ServerSettings& server) { return server.name == View(name); });
+  return found == servers.end() ? SIZE_MAX : static_cast<size_t>(found - servers.begin());
+}
+
+size_t tollgate_site_body_max(const tollgate_site* site, size_t server) noexcept {
+  return site->settings.servers[server].sees_body ? site->settings.bounds.body_bytes_max : 0;
+}
+
+uint64_t tollgate_site_wait_max_ms(const tollgate_site* site) noexcept {
+  return static_cast<uint64_t>(site->settings.bounds.wait_max.count());
+}
+
+tollgate_worker* tollgate_worker_new(const tollgate_site* site, uint64_t* wants, char* error,
+                                     size_t capacity) noexcept try {
+  auto worker = std::make_unique<tollgate_worker>();
+  worker->site = site;
+  worker->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (worker->fd < 0) {
+    Tell("eventfd failed", error, capacity);
+    return nullptr;
+  }
+  static_cast<void>(wants);
+  const SignalsBlocked blocked;
+  absl::StatusOr<std::unique_ptr<Engine>> engine = tollgated::MakeEngine(site->settings, site->policy, {});
+  if (!engine.ok()) {
+    Tell(std::string(engine.status().message()), error, capacity);
+    return nullptr;
+  }
+  worker->engine = *std::move(engine);
+  worker->refusals = std::make_unique<tollgated::RefusalBook>(SystemClock());
+  worker->gate = std::make_unique<tollgated::Gate>(worker->engine.get(), site->settings, site->policy,
+                                                   worker->refusals.get());
+  worker->handler = worker->gate->MakeHandler();
+  return worker.release();
+} catch (...) {
+  Tell("out of memory", error, capacity);
+  return nullptr;
+}
+
+void tollgate_worker_free(tollgate_worker* worker) noexcept { delete worker; }
+
+int tollgate_worker_fd(const tollgate_worker* worker) noexcept { return worker->fd; }
+
+void tollgate_worker_take(tollgate_worker* worker, void (*answered)(void* user)) noexcept {
+  uint64_t count;
+  if (read(worker->fd, &count, sizeof count) < 0) return;
+  std::vector<std::pair<std::shared_ptr<tollgate_ask>, HttpAnswer>> come;
+  {
+    const std::lock_guard lock(worker->mutex);
+    come.swap(worker->come);
+  }
+  for (auto& [ask, answer] : come) {
+    if (ask->held == nullptr) continue;
+    ask->Take(std::move(answer));
+    answered(ask->user);
+  }
+}
+
+void tollgate_worker_nudge(tollgate_worker* worker) noexcept { static_cast<void>(worker); }
+void tollgate_worker_step_down(tollgate_worker* worker) noexcept { static_cast<void>(worker); }
+
+tollgate_ask* tollgate_worker_ask(tollgate_worker* worker, const tollgate_question* question,
+                                  void* user) noexcept try {
+  auto ask = std::make_shared<tollgate_ask>();
+  ask->user = user;
+  std::string target;
+  if (question->server != SIZE_MAX)
+    target.append("/check/").append(worker->site->settings.servers[question->server].name);
+  target.append(View(question->target));
+  tollgated::HttpRequest request{
+      .method = View(question->method), .target = target, .body = View(question->body)};
+  request.fields.reserve(question->num_fields + 1);
+  for (size_t i = 0; i < question->num_fields; ++i)
+    request.fields.push_back({View(question->fields[i].name), View(question->fields[i].value)});
+  // As Envoy says it.
+  if (question->body_is_partial != 0) request.fields.push_back({"x-envoy-auth-partial-body", "true"});
+  HttpAnswer answer;
+  if (worker->handler->Answer(request, &answer, [&]() -> tollgated::HttpHandler::Later {
+        return [worker, ask](HttpAnswer later) { worker->Later(ask, std::move(later)); };
+      })) {
+    ask->Take(std::move(answer));
+  }
+  ask->held = ask;
+  return ask.get();
+} catch (...) {
+  return nullptr;
+}
+
+const tollgate_answer* tollgate_ask_answer(const tollgate_ask* ask) noexcept {
+  return ask->answered ? &ask->answer : nullptr;
+}
+
+void tollgate_ask_free(tollgate_ask* ask) noexcept {
+  const std::shared_ptr<tollgate_ask> last = std::move(ask->held);
+}
+
+uint32_t tollgate_is_identity(tollgate_string name) noexcept {
+  constexpr std::string_view kPrefix = "x-tollgate-";
+  return ascii::EqualIgnoringCase(View(name).substr(0, kPrefix.size()), kPrefix) ? 1 : 0;
+}
+
+tollgate_lists* tollgate_lists_new(tollgate_worker* worker, size_t server,
+                                   tollgate_string authorization) noexcept try {
+  auto lists = std::make_unique<tollgate_lists>();
+  lists->worker = worker;
+  lists->server = server;
+  lists->authorization = View(authorization);
+  lists->filter.BeginEvents();
+  return lists.release();
+} catch (...) {
+  return nullptr;
+}
+
+void tollgate_lists_free(tollgate_lists* lists) noexcept { delete lists; }
+
+uint32_t tollgate_lists_add(tollgate_lists* lists, tollgate_string piece) noexcept try {
+  if (View(piece).size() > kListBytesMax - lists->body.size()) return 0;
+  lists->body.append(View(piece));
+  return 1;
+} catch (...) {
+  return 0;
+}
+
+uint32_t tollgate_lists_filter(tollgate_lists* lists, tollgate_string* filtered) noexcept try {
+  *filtered = {};
+  if (lists->body.empty()) return 1;  // There is nothing in it.
+  const Reason reason = lists->filter.Filter(
+      lists->body, [lists](McpObject object, std::string_view name) { return lists->Keep(object, name); },
+      &lists->out);
+  if (reason != Reason::kNone) return 0;
+  *filtered = CString(lists->out);
+  return 1;
+} catch (...) {
+  return 0;
+}
+
+uint32_t tollgate_lists_events(tollgate_lists* lists, tollgate_string piece,
+                               tollgate_string* filtered) noexcept try {
+  *filtered = {};
+  lists->out.clear();
+  const Reason reason = lists->filter.FilterEvents(
+      View(piece), [lists](McpObject object, std::string_view name) { return lists->Keep(object, name); },
+      &lists->out);
+  if (reason != Reason::kNone) return 0;
+  *filtered = CString(lists->out);
+  return 1;
+} catch (...) {
+  return 0;
+}
