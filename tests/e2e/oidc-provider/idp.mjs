@@ -1,4 +1,5 @@
-// The certified oidc-provider on 127.0.0.1: client_credentials, resource indicators, JWT access tokens.
+// The certified oidc-provider on 127.0.0.1: client_credentials, resource indicators, JWT access tokens. SIGHUP rotates: new
+// keys sign, the old ones stay in the key set.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -10,10 +11,14 @@ const args = options('run serve --keys FILE [options]', {
   keys: [null, 'private keys (JWK set), made if it does not exist'],
   port: ['0', 'port on 127.0.0.1, 0 for any free one'],
   clients: ['10', 'clients for each algorithm: agent-es256-00, …'],
-  resource: [RESOURCE, 'the resource (RFC 8707) that gets JWT access tokens'],
+  resource: [RESOURCE, 'resources (RFC 8707) that get JWT access tokens, one space between two'],
+  scope: [SCOPES.join(' '), 'scopes'],
+  login: ['no', 'yes: clients may register themselves (RFC 7591), and people log in by any name and password'],
   ttl: ['3600', 'lifetime of access tokens in seconds'],
 });
 const ttl = integer(args.ttl, 'ttl', 1, 1e9);
+const resources = args.resource.split(' ');
+const login = { enabled: args.login === 'yes' };
 
 // Its warnings are about production set-ups, which this is not.
 console.info = console.warn = () => {};
@@ -31,13 +36,17 @@ function newKey(alg) {
   return alg.startsWith('Ed') ? jwk : { ...jwk, alg };
 }
 
+// Puts new keys before those of `old`: of several the first one signs.
+function makeKeys(path, old) {
+  const jwks = { keys: [...ALGS.filter((alg) => alg !== 'Ed25519').map(newKey), ...old] };
+  writeFileSync(`${path}.tmp`, JSON.stringify(jwks, null, 2), { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
+  return jwks;
+}
+
 function loadOrMakeKeys(path) {
   try {
-    if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'));
-    const jwks = { keys: ALGS.filter((alg) => alg !== 'Ed25519').map(newKey) };
-    writeFileSync(`${path}.tmp`, JSON.stringify(jwks, null, 2), { mode: 0o600 });
-    renameSync(`${path}.tmp`, path);
-    return jwks;
+    return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : makeKeys(path, []);
   } catch (error) {
     return fail(`cannot use ${path}: ${error.message}`);
   }
@@ -52,8 +61,10 @@ function clients() {
     redirect_uris: [],
     response_types: [],
     token_endpoint_auth_method: 'client_secret_post',
-    scope: SCOPES.join(' '),
+    scope: args.scope,
   })));
+  // As the clients of MCP SDKs prove who they are.
+  const robot = { ...agents[0], client_id: 'robot', token_endpoint_auth_method: 'client_secret_basic' };
   const resourceServer = {
     client_id: 'resource-server',
     client_secret: 'resource-server-secret',
@@ -61,19 +72,20 @@ function clients() {
     redirect_uris: [],
     response_types: [],
   };
-  return [...agents, resourceServer];
+  return [...agents, robot, resourceServer];
 }
 
 function configuration(jwks) {
   return {
     jwks,
     clients: clients(),
-    scopes: SCOPES,
+    scopes: args.scope.split(' '),
     ttl: { ClientCredentials: ttl },
     // Brings RS256 tokens to about 800 bytes.
     extraTokenClaims: () => ({ tenant: 'example', roles: ['agent'] }),
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: login,
+      registration: login,
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === 'resource-server' },
       // Whoever accepts nothing but a signed answer gets one; the client's default is RS256.
@@ -82,12 +94,12 @@ function configuration(jwks) {
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo(ctx, resource, client) {
-          if (resource !== args.resource) throw new errors.InvalidTarget();
+          if (!resources.includes(resource)) throw new errors.InvalidTarget();
           return {
-            scope: SCOPES.join(' '),
+            scope: args.scope,
             accessTokenFormat: 'jwt',
             accessTokenTTL: ttl,
-            jwt: { sign: { alg: algOf(client.clientId) } },
+            jwt: { sign: { alg: algOf(client.clientId) ?? 'RS256' } },
           };
         },
       },
@@ -95,16 +107,26 @@ function configuration(jwks) {
   };
 }
 
-const jwks = loadOrMakeKeys(args.keys);
+let jwks = loadOrMakeKeys(args.keys);
 const server = createServer();
 server.on('error', (error) => fail(error.message));
 server.listen(integer(args.port, 'port', 0, 65535), '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
+  // Keys are fixed at construction; what the provider remembers lives outside of it.
+  function serve() {
+    const provider = new Provider(issuer, configuration(jwks));
+    server.removeAllListeners('request').on('request', provider.callback());
+  }
   try {
-    server.on('request', new Provider(issuer, configuration(jwks)).callback());
+    serve();
   } catch (error) {
     fail(`oidc-provider refuses its configuration: ${error.message}`);
   }
+  process.on('SIGHUP', () => {
+    jwks = makeKeys(args.keys, jwks.keys);
+    serve();
+    console.log('rotated');
+  });
   console.log(`ready ${issuer}`);
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(0));
