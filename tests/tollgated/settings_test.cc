@@ -332,7 +332,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"policy_file: policy.yaml", "policy_file:", 3, 1, "\"policy_file\" has no value"},
         Mistake{"  uri: https://mcp.example/files\n", "", 5, 3, "\"uri\" is missing"},
         Mistake{"proxy: envoy", "proxy: envoi", 7, 10,
-                "one of nginx, envoy, traefik, caddy, haproxy is expected here, did you mean \"envoy\"?"},
+                "one of nginx, envoy, traefik, caddy, haproxy, nginx_module is expected here, did you mean \"envoy\"?"},
         Mistake{"- issuer: https://idp.example\n  jwks", "- jwks", 10, 3, "\"issuer\" is missing"},
         Mistake{"jwks_uri: https", "profile: key_cloak\n  jwks_uri: https", 11, 12,
                 "did you mean \"keycloak\"?"},
