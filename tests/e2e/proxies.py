@@ -1,12 +1,32 @@
-"""The proxies from Debian, started with their documented configurations at ports of a test's own, and a client of them."""
+"""The proxies from Debian, started with their documented configurations at ports of a test's own, a client of them, and what
+it says to MCP servers of both lines."""
 
 import http.client
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+
+LATEST, LEGACY = "2026-07-28", "2025-11-25"
+JSON = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
+
+
+def message(tool, version=LATEST, **arguments):
+    params = {"name": tool, "arguments": arguments}
+    if version == LATEST:
+        prefix = "io.modelcontextprotocol/"
+        params["_meta"] = {prefix + "protocolVersion": LATEST, prefix + "clientCapabilities": {},
+                           prefix + "clientInfo": {"name": "e2e", "version": "1.0.0"}}
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+
+
+def mirror(name, method="tools/call", version=LATEST):
+    """The header fields that say what a message says; those that are None are left out."""
+    pairs = (("MCP-Protocol-Version", version), ("Mcp-Method", method), ("Mcp-Name", name))
+    return [(field, value) for field, value in pairs if value is not None]
 
 
 def expect(holds, *what):
