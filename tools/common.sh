@@ -9,17 +9,16 @@ readonly build_packages=(
   libabsl-dev libsimdjson-dev libcurl4-openssl-dev libssl-dev libbenchmark-dev libxxhash-dev
   nlohmann-json3-dev libboost1.81-dev libcli11-dev libyaml-cpp-dev
 )
+# What HAProxy links, and what nginx's headers include: both are unpacked and not installed.
+readonly haproxy_packages=(liblua5.3-0 libopentracing-c-wrapper0)
+readonly nginx_packages=(libpcre2-dev zlib1g-dev)
 readonly test_packages=(
-  clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git
+  clang libclang-rt-14-dev clang-format clang-tidy libgtest-dev libgmock-dev git curl
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
+  "${haproxy_packages[@]}" "${nginx_packages[@]}"
 )
-# In front of tollgated, in tests/e2e; all but caddy are also measured beside it. nginx-dev, for tools/nginx, would bring
-# nginx's service with it.
+# In front of tollgated, in tests/e2e; all but Caddy are also measured beside it. nginx-dev is for tools/nginx.
 readonly test_programs=(nginx nginx-dev haproxy caddy)
-readonly program_packages=(
-  liblua5.3-0 libopentracing-c-wrapper0  # What haproxy links.
-  libpcre2-dev zlib1g-dev                # For nginx-dev.
-)
 
 die() {
   echo "$me: $*" >&2
@@ -36,7 +35,7 @@ need_packages() {
   local -a wanted=("$@") missing as_root=()
   have_node || wanted+=(nodejs npm)
   command -v dpkg-query >/dev/null ||
-    die "this is not Debian: install what README.md lists, then cmake --preset release"
+    die "this is not Debian: install what tools/common.sh lists, then cmake --preset release"
   mapfile -t missing < <(
     comm -23 <(printf '%s\n' "${wanted[@]}" | sort) \
       <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/^installed //p' | sort)

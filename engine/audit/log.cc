@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace tollgate::audit {
 namespace {
 
@@ -33,7 +35,9 @@ absl::Status CheckAuditConfig(const AuditConfig& config) {
   if (config.checkpoint_interval_ms < 1000 || config.checkpoint_interval_ms > 86'400'000) {
     return refuse("checkpoint_interval_ms: not 1000 to 86400000");
   }
-  return absl::OkStatus();
+  if (config.sink == nullptr) return absl::OkStatus();
+  const absl::Status sink = config.sink->Check();
+  return sink.ok() ? sink : absl::InvalidArgumentError(absl::StrCat("sink: ", sink.message()));
 }
 
 Log::Log(const AuditConfig& config, const std::array<uint8_t, 16>& chain_id)

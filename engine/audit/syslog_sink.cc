@@ -9,15 +9,22 @@ namespace tollgate::audit {
 namespace {
 
 constexpr int kInformational = 6;
+constexpr int kFacilityMax = 23;  // RFC 5424 section 6.2.1.
 
 class Syslog final : public AuditSink {
  public:
   // Version 1, and what a local daemon knows better itself, the time and the host among it: nil values.
   Syslog(AuditSyslog syslog, FileCalls& calls)
       : path_(std::move(syslog.path)),
-        head_(absl::StrCat("<", syslog.facility * 8 + kInformational, ">1 - - tollgate - audit - ")),
+        facility_(syslog.facility),
+        head_(absl::StrCat("<", int64_t{facility_} * 8 + kInformational, ">1 - - tollgate - audit - ")),
         calls_(calls) {}
   ~Syslog() override { CloseSocket(); }
+
+  absl::Status Check() const override {
+    if (facility_ >= 0 && facility_ <= kFacilityMax) return absl::OkStatus();
+    return absl::InvalidArgumentError("syslog's facility is not 0 to 23");
+  }
 
   absl::Status Write(std::span<const std::string_view> lines) override {
     for (; num_sent_ < lines.size(); ++num_sent_) {
@@ -51,6 +58,7 @@ class Syslog final : public AuditSink {
   }
 
   const std::string path_;
+  const int facility_;
   const std::string head_;
   FileCalls& calls_;
   int fd_ = -1;

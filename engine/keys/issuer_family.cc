@@ -36,13 +36,6 @@ bool IsOfFamily(std::string_view text, std::string_view issuer_template) {
   return tenant == kTenantPlaceholder || IsTenantId(tenant);
 }
 
-// A tenant's keys are compared with its names as they are, and the template is not filled in: nothing that
-// stands in a key set is a pattern.
-bool MayVerify(const jose::Jwk& jwk, const Issuer& issuer) {
-  return issuer.family == nullptr || jwk.issuer == issuer.KeyIssuer() ||
-         jwk.issuer == issuer.family->KeyIssuer();
-}
-
 bool SameRefs(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
                     [](const IssuerKey& a, const IssuerKey& b) { return a.ref == b.ref; });
@@ -100,11 +93,18 @@ void SkipForeign(std::string_view key_issuer, jose::JwkSet* set) {
   set->keys.erase(foreign, set->keys.end());
 }
 
+// They are compared as they are, and the template is not filled in: nothing that stands in a key set is a
+// pattern.
+bool IsForTenant(const jose::Jwk& jwk, std::string_view tenant, std::string_view family) {
+  return jwk.issuer == tenant || jwk.issuer == family;
+}
+
 std::vector<IssuerKey> ShareKeys(const Issuer& issuer, const std::vector<IssuerKey>& keys,
                                  const KeySet* old_set, KeyGenerations& generations, size_t* num_lacking) {
   std::vector<IssuerKey> shared;
   for (const IssuerKey& key : keys) {
-    if (!MayVerify(*key.jwk, issuer)) continue;
+    if (issuer.family != nullptr && !IsForTenant(*key.jwk, issuer.KeyIssuer(), issuer.family->KeyIssuer()))
+      continue;
     // One that is listed twice is one key.
     const auto find = [&key](const std::vector<IssuerKey>& among) -> std::optional<KeyRef> {
       const auto same = [&key](const IssuerKey& other) { return other.jwk == key.jwk; };

@@ -34,6 +34,10 @@ size_t NumIssuers(const Config& config);
 // called.
 void SkipForeign(std::string_view key_issuer, jose::JwkSet* set);
 
+// IsForTenant: the key may verify tokens of the tenant of this name, whose family has that one (both as
+// Issuer::KeyIssuer).
+bool IsForTenant(const jose::Jwk& jwk, std::string_view tenant, std::string_view family);
+
 // ShareKeys returns those of `keys` that may verify tokens of `issuer`, under generations of its own: those
 // that `old_set` (null: there is none) has for the same keys, else new ones. Of a tenant, these are the keys
 // whose own `issuer` is the tenant's, or the template. `*num_lacking` grows by those that found no free slot.

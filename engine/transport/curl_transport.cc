@@ -77,6 +77,8 @@ struct Exchange {
   size_t header_bytes = 0;
   std::string cache_control;
   std::string age;
+  std::string location;
+  std::string date;
   std::unique_ptr<curl_slist, ListDeleter> headers;
   std::unique_ptr<CURL, EasyDeleter> easy;  // Destroyed first: it points to all the others.
 };
@@ -121,6 +123,8 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   if (line.starts_with("HTTP/")) {  // What an interim response said does not count for the final one.
     exchange->cache_control.clear();
     exchange->age.clear();
+    exchange->location.clear();
+    exchange->date.clear();
     exchange->result.etag.clear();
     exchange->result.content_type.clear();
     return size * count;
@@ -134,6 +138,8 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   };
   if (is("cache-control")) Append(&exchange->cache_control, value);
   if (is("age")) Append(&exchange->age, value);
+  if (is("location")) exchange->location = value;
+  if (is("date")) exchange->date = value;
   if (is("etag")) exchange->result.etag = value;
   if (is("content-type")) exchange->result.content_type = value;
   return size * count;
@@ -242,6 +248,7 @@ class CurlTransport final : public Transport {
       curl_multi_remove_handle(multi_.get(), easy);
       const auto found = exchanges_.find(easy);
       if (found == exchanges_.end()) continue;
+      if (options_.on_end) options_.on_end(Observe(*found->second));
       done->push_back(Finish(*found->second, code));
       exchanges_.erase(found);
     }
@@ -261,6 +268,26 @@ class CurlTransport final : public Transport {
     result.etag = std::move(exchange.result.etag);
     result.max_age_s = MaxAgeSeconds(exchange.cache_control, exchange.age);
     return result;
+  }
+
+  static Observation Observe(const Exchange& exchange) {
+    Observation seen{.id = exchange.request.id,
+                     .cache_control = exchange.cache_control,
+                     .location = exchange.location,
+                     .from_cache = !exchange.age.empty()};
+    curl_off_t took_us = 0;
+    curl_easy_getinfo(exchange.easy.get(), CURLINFO_TOTAL_TIME_T, &took_us);
+    seen.took_ms = took_us / 1000;
+    if (!exchange.date.empty()) seen.date_s = curl_getdate(exchange.date.c_str(), nullptr);
+    curl_certinfo* chain = nullptr;
+    curl_easy_getinfo(exchange.easy.get(), CURLINFO_CERTINFO, &chain);
+    if (chain == nullptr || chain->num_of_certs == 0) return seen;
+    constexpr std::string_view kEnds = "Expire date:";
+    for (const curl_slist* line = chain->certinfo[0]; line != nullptr; line = line->next) {
+      if (std::string_view(line->data).starts_with(kEnds))
+        seen.certificate_ends_s = curl_getdate(line->data + kEnds.size(), nullptr);
+    }
+    return seen;
   }
 
   // Prepare makes the easy handle. False if libcurl lacks memory or one of the protections asked for.
@@ -327,6 +354,7 @@ class CurlTransport final : public Transport {
       ok = Set(e, CURLOPT_SSLCERT, e.request.client_certificate_file.c_str()) &&
            Set(e, CURLOPT_SSLKEY, e.request.client_key_file.c_str());
     }
+    if (ok && options_.on_end) ok = Set(e, CURLOPT_CERTINFO, 1L);
     if (ok && !options_.ca_file.empty()) {
       // A file of one's own replaces the system's directory as well, or any public CA would still do.
       ok = Set(e, CURLOPT_CAINFO, options_.ca_file.c_str()) && Set(e, CURLOPT_CAPATH, nullptr);

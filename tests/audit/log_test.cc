@@ -329,6 +329,12 @@ TEST(AuditConfigCheck, NamesTheSettingThatIsWrong) {
     EXPECT_THAT(check([bad](C& c) { c.checkpoint_interval_ms = bad; }),
                 ::testing::StartsWith("checkpoint_interval_ms:"));
   }
+  for (const int good : {0, 13, 23})
+    EXPECT_EQ(check([good](C& c) { c.sink = AuditSyslogSink({.facility = good}); }), "");
+  for (const int bad : {-1, 24, 1 << 30}) {
+    EXPECT_EQ(check([bad](C& c) { c.sink = AuditSyslogSink({.facility = bad}); }),
+              "sink: syslog's facility is not 0 to 23");
+  }
 }
 
 }  // namespace

@@ -20,18 +20,25 @@ namespace tollgate::tollgated {
 class HttpClient {
  public:
   explicit HttpClient(const std::string& address) {
-    const bool is_unix = address.starts_with("unix:");
-    fd_ = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool is_unix = address.starts_with("unix:"), is_v6 = address.starts_with("[");
+    const auto port = static_cast<uint16_t>(std::atoi(address.c_str() + address.rfind(':') + 1));
+    fd_ = socket(is_unix ? AF_UNIX : is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     SetTimeout(20'000);
     if (is_unix) {
       sockaddr_un to = {};
       to.sun_family = AF_UNIX;
       std::strncpy(to.sun_path, address.c_str() + 5, sizeof(to.sun_path) - 1);
       Connect(reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+    } else if (is_v6) {
+      sockaddr_in6 to = {};
+      to.sin6_family = AF_INET6;
+      to.sin6_port = htons(port);
+      to.sin6_addr = in6addr_loopback;
+      Connect(reinterpret_cast<const sockaddr*>(&to), sizeof(to));
     } else {
       sockaddr_in to = {};
       to.sin_family = AF_INET;
-      to.sin_port = htons(static_cast<uint16_t>(std::atoi(address.c_str() + address.rfind(':') + 1)));
+      to.sin_port = htons(port);
       to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
       Connect(reinterpret_cast<const sockaddr*>(&to), sizeof(to));
     }

@@ -168,6 +168,32 @@ TEST_F(HttpServerTest, UnixSocketsComeAndGo) {
   server_.reset();
 }
 
+// HasIpv6Loopback: containers may have none.
+bool HasIpv6Loopback() {
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  if (fd >= 0) close(fd);
+  return bound;
+}
+
+TEST_F(HttpServerTest, ListensAtTheLoopbackAddressOfIpv6) {
+  if (!HasIpv6Loopback()) GTEST_SKIP() << "this machine has no address ::1";
+  options_.listen = {"[::1]:0", "127.0.0.1:0"};
+  Start();
+  ASSERT_TRUE(address().starts_with("[::1]:")) << address();
+  ExpectServes();
+  EXPECT_NE(address(), "[::1]:0");
+  HttpClient other(server_->listening().back());
+  other.Send(Get("/v4"));
+  EXPECT_EQ(BodyOf(other.ReadAnswer()), "GET /v4 ");
+  // The other family's loopback is not ours.
+  HttpClient not_ours("127.0.0.1" + address().substr(address().rfind(':')));
+  EXPECT_FALSE(not_ours.connected());
+}
+
 TEST_F(HttpServerTest, SaysInOneLineWhereItCannotListen) {
   Start();
   const auto status_of = [this](const std::string& listen) {
@@ -344,6 +370,42 @@ TEST_F(HttpServerTest, WhoWaitsForTheHandlerIsNotIdle) {
   EXPECT_EQ(later.ReadToEnd(), "");  // Connected behind the request, and over before its answer.
   waiting_.Answer("patient");
   EXPECT_EQ(BodyOf(waits.ReadAnswer()), "patient");
+}
+
+TEST_F(HttpServerTest, WhoLeavesWhileTheyWaitTakesNobodysPlace) {
+  Start();
+  HttpClient stays(address());
+  stays.Send(Get("/later"));
+  {
+    HttpClient leaves(address());
+    leaves.Send(Get("/a"));
+    EXPECT_EQ(BodyOf(leaves.ReadAnswer()), "GET /a ");
+    leaves.Send(Get("/later"));
+    ASSERT_TRUE(waiting_.WaitFor(2));
+    EXPECT_EQ(server_->ReadCounters().connections_open, 2u);
+  }
+  while (server_->ReadCounters().connections_open != 1) std::this_thread::sleep_for(milliseconds(1));
+  // Whose answer comes then, comes to nobody; and the other one waits on, and again.
+  for (const char* body : {"first", "second"}) {
+    waiting_.Answer(body);
+    EXPECT_EQ(BodyOf(stays.ReadAnswer()), body);
+    stays.Send(Get("/later"));
+    ASSERT_TRUE(waiting_.WaitFor(1));
+  }
+  EXPECT_EQ(server_->ReadCounters().connections_open, 1u);
+}
+
+TEST_F(HttpServerTest, WhoSendsMoreWhileTheyWaitIsThere) {
+  Start();
+  HttpClient client(address());
+  client.Send(Get("/later"));
+  ASSERT_TRUE(waiting_.WaitFor(1));
+  client.Send(Get("/more"));
+  HttpClient(address()).Send(Get("/a"));  // Some time goes by for the server.
+  ExpectServes();
+  waiting_.Answer("first");
+  EXPECT_EQ(BodyOf(client.ReadAnswer()), "first");
+  EXPECT_EQ(BodyOf(client.ReadAnswer()), "GET /more ");
 }
 
 TEST_F(HttpServerTest, ConnectionsBeyondTheirNumberAreClosedAtOnce) {

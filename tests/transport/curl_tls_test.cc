@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -131,6 +132,19 @@ TEST_F(CurlTls, TrustedCertificateForThisHostIsAccepted) {
   const FetchResult result = Fetch("localhost", folder_ + "/server.pem");
   EXPECT_EQ(result.outcome, FetchOutcome::kAnswered);
   EXPECT_EQ(result.http_status, 200);
+}
+
+TEST_F(CurlTls, WhoLooksForAFaultIsToldWhenTheCertificateEnds) {
+  Observation seen;
+  auto transport = MakeCurlTransport({.ca_file = folder_ + "/server.pem",
+                                      .allow_http_on_loopback = true,
+                                      .on_end = [&](const Observation& each) { seen = each; }});
+  ASSERT_TRUE(transport.ok());
+  EXPECT_EQ(Fetch(**transport, "localhost", Reach::kPublic).http_status, 200);
+  // It was made a moment ago, for two days.
+  const int64_t now_s = std::time(nullptr);
+  EXPECT_GT(seen.certificate_ends_s, now_s + 86'400);
+  EXPECT_LE(seen.certificate_ends_s, now_s + 2 * 86'400);
 }
 
 TEST_F(CurlTls, AServerThatAsksForACertificateGetsTheRequestsOwn) {

@@ -202,6 +202,34 @@ TEST(CurlTransport, IgnoresProxiesOfTheEnvironment) {
   EXPECT_EQ(result.outcome, FetchOutcome::kAnswered);
 }
 
+TEST(CurlTransport, WhoLooksForAFaultIsToldMoreOfEachExchange) {
+  std::vector<Observation> seen;
+  auto transport = MakeCurlTransport(
+      {.allow_http_on_loopback = true, .on_end = [&](const Observation& each) { seen.push_back(each); }});
+  ASSERT_TRUE(transport.ok()) << transport.status();
+  const RawServer moved(
+      "HTTP/1.1 100 Continue\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\n\r\n"
+      "HTTP/1.1 302 Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLocation: https://other.example/\r\n"
+      "Cache-Control: public\r\nCache-Control: max-age=5\r\nAge: 1\r\nContent-Length: 0\r\n\r\n");
+  FetchRequest request;
+  request.url = moved.url();
+  EXPECT_EQ(Fetch(**transport, request).http_status, 302);
+  const RawServer plain("HTTP/1.1 200 OK\r\nDate: yesterday or so\r\nContent-Length: 0\r\n\r\n");
+  request.url = plain.url();
+  EXPECT_EQ(Fetch(**transport, request).http_status, 200);
+
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].id, 7u);
+  EXPECT_EQ(seen[0].date_s, 784111777);
+  EXPECT_EQ(seen[0].location, "https://other.example/");
+  EXPECT_EQ(seen[0].cache_control, "public,max-age=5");
+  EXPECT_TRUE(seen[0].from_cache);
+  EXPECT_EQ(seen[0].certificate_ends_s, -1);
+  EXPECT_EQ(seen[1].date_s, -1);
+  EXPECT_EQ(seen[1].location, "");
+  EXPECT_FALSE(seen[1].from_cache);
+}
+
 TEST(CurlTransport, DoesNotFollowRedirects) {
   RawServer target("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
   const FetchResult result =

@@ -11,6 +11,21 @@
 namespace tollgate::cli {
 namespace {
 
+constexpr std::string_view kAllSteps[] = {"form",      "issuer", "algorithm", "key",
+                                          "signature", "claims", "audience"};
+constexpr std::string_view kSignatureSteps[] = {"form", "algorithm", "key", "signature"};
+
+std::string KeyText(const keys::IssuerKey& key) {
+  return (key.jwk->has_key_id ? "kid " + Printable(key.jwk->key_id) : std::string("no kid")) +
+         ", thumbprint " + key.thumbprint;
+}
+
+std::vector<std::string> Copies(const std::vector<std::string_view>& views) {
+  return {views.begin(), views.end()};
+}
+
+}  // namespace
+
 keys::KeySet KeySetOf(jose::JwkSet set) {
   std::vector<keys::IssuerKey> keys;
   for (jose::Jwk& jwk : set.keys) {
@@ -27,21 +42,6 @@ keys::KeySet KeySetOf(jose::JwkSet set) {
   }
   return keys::KeySet(std::move(keys));
 }
-
-constexpr std::string_view kAllSteps[] = {"form",      "issuer", "algorithm", "key",
-                                          "signature", "claims", "audience"};
-constexpr std::string_view kSignatureSteps[] = {"form", "algorithm", "key", "signature"};
-
-std::string KeyText(const keys::IssuerKey& key) {
-  return (key.jwk->has_key_id ? "kid " + Printable(key.jwk->key_id) : std::string("no kid")) +
-         ", thumbprint " + key.thumbprint;
-}
-
-std::vector<std::string> Copies(const std::vector<std::string_view>& views) {
-  return {views.begin(), views.end()};
-}
-
-}  // namespace
 
 std::string Printable(std::string_view text) {
   using nlohmann::json;
@@ -133,8 +133,11 @@ void Examiner::CheckClaims(const jose::VerifiedJws& verified, Log* log, Examinat
     }
     return;
   }
-  const bool meant_for_us = std::find(token_.audiences.begin(), token_.audiences.end(), options_.audience) !=
-                            token_.audiences.end();
+  const std::vector<std::string>& ours = options_.audiences;
+  const bool meant_for_us =
+      std::any_of(token_.audiences.begin(), token_.audiences.end(), [&ours](std::string_view audience) {
+        return std::find(ours.begin(), ours.end(), audience) != ours.end();
+      });
   std::string audiences;
   for (std::string_view audience : token_.audiences)
     audiences += (audiences.empty() ? "" : " ") + Printable(audience);

@@ -16,8 +16,8 @@ namespace tollgate::cli {
 
 // ExamineOptions is what one token is held against.
 struct ExamineOptions {
-  claims::Expectations expectations;  // Issuer, profile and leeway.
-  std::string audience;
+  claims::Expectations expectations;   // Issuer, profile and leeway.
+  std::vector<std::string> audiences;  // One of these is enough.
   AlgorithmSet algorithms = AlgorithmSet::All();
   int64_t now_s = 0;
   bool signature_only = false;
@@ -63,6 +63,9 @@ class Examiner {
   jose::ParsedJws jws_;
   claims::AccessToken token_;
 };
+
+// KeySetOf makes a set of keys that never change.
+keys::KeySet KeySetOf(jose::JwkSet set);
 
 // Printable returns `text` as a JSON string in ASCII, quotes included.
 std::string Printable(std::string_view text);

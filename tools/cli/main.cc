@@ -21,6 +21,7 @@
 #include "tollgate/version.h"
 #include "tools/cli/audit.h"
 #include "tools/cli/console.h"
+#include "tools/cli/doctor.h"
 #include "tools/cli/examine.h"
 #include "tools/cli/policy.h"
 #include "tools/cli/policy_question_commands.h"
@@ -32,8 +33,8 @@ using nlohmann::ordered_json;
 
 constexpr char kTeach[] = R"(
 Tokens are read from standard input, one a line, and answered one a line, in order.
-Exit: 0 every line was answered, 2 the arguments or files cannot be used; 1 is an answer about a policy or an
-audit log.
+Exit: 0 every line was answered, 2 the arguments or files cannot be used; 1 is an answer about a policy, an
+audit log or what a doctor has found.
 
   tollgate verify --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < tokens
   tollgate explain --issuer https://idp.example --audience https://mcp.example/mcp --jwks jwks.json < token
@@ -45,6 +46,7 @@ audit log.
   tollgate policy reach policy.yaml --role admin
   tollgate policy export policy.yaml --for keycloak
   tollgate audit verify --key-file key audit.log.1 audit.log
+  tollgate doctor --config /etc/tollgated/config.yaml --token-file token
 
 Tokens to try with come from tollgate-idp, an identity provider for tests:
 
@@ -133,7 +135,7 @@ std::optional<Examiner> MakeExaminer(const Options& options, std::string* error)
   } else if (options.require_typ == "any") {
     examine.expectations.profile.any_type = true;
   }
-  examine.audience = options.audience;
+  examine.audiences = {options.audience};
   examine.now_s = options.now_s.value_or(SystemClock().Read().wall_s);
   examine.signature_only = options.signature_only;
 
@@ -340,6 +342,7 @@ int Run(int argc, char** argv) {
   PolicyCommands policy(&app);
   PolicyQuestionCommands questions(policy.group());
   AuditCommands audit(&app);
+  DoctorCommand doctor(&app);
 
   try {
     app.parse(argc, argv);
@@ -357,7 +360,8 @@ int Run(int argc, char** argv) {
   if (questions.parsed()) return questions.Run();
   if (policy.parsed()) return policy.Run();
   if (audit.parsed()) return audit.Run();
-  return Fail("no command: verify, explain, inspect, jwks, policy or audit; --help teaches");
+  if (doctor.parsed()) return doctor.Run();
+  return Fail("no command: verify, explain, inspect, jwks, policy, audit or doctor; --help teaches");
 }
 
 }  // namespace

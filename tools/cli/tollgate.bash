@@ -3,7 +3,7 @@ _tollgate() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   local token_options="--issuer --audience --jwks --now --leeway --algorithms --require-typ --profile --signature-only"
   case $before in
-    --jwks | jwks | check | table | export | --policy | --claims | diff | reach | --key-file)
+    --jwks | jwks | check | table | export | --policy | --claims | diff | reach | --key-file | --config | --ca-file | --token-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
@@ -36,7 +36,8 @@ _tollgate() {
           fi
           words="verify --key-file --after --help"
           ;;
-        *) words="verify explain inspect jwks policy audit --help --version" ;;
+        doctor) words="--config --issuer --audience --profile --private-network --ca-file --token-file --json --help" ;;
+        *) words="verify explain inspect jwks policy audit doctor --help --version" ;;
       esac
       ;;
   esac

@@ -57,6 +57,7 @@ class Endpoints {
   static bool IsKnown(std::string_view path);
   static bool IsTenantKeySet(std::string_view path);
   Response Answer(const Request& request);
+  int64_t Now() const;  // by the provider's clock: EndpointOptions::now_s
 
   void AddKey(const SigningKey& key);
   bool RemoveKey(std::string_view kid);  // false: there is none
@@ -75,7 +76,6 @@ class Endpoints {
   Response Token(const Request& request);
   Response Introspect(const Request& request);
   Response Revoke(const Request& request);
-  int64_t Now() const;
 
   EndpointOptions options_;
   const std::string issuer_;

@@ -70,6 +70,7 @@ struct ServeOptions {
   KeyFile keys;
   uint16_t port = 0;
   int admin_port = -1;
+  int64_t clock_ahead_s = 0;
   idp::EndpointOptions endpoints;
 };
 
@@ -89,6 +90,7 @@ int Serve(const ServeOptions& options) {
   server_options.port = options.port;
   server_options.endpoints = options.endpoints;
   server_options.endpoints.keys = *std::move(keys);
+  server_options.endpoints.now_s = [ahead_s = options.clock_ahead_s] { return std::time(nullptr) + ahead_s; };
   server_options.endpoints.on_keys_changed = [path =
                                                   options.keys.path](const std::vector<SigningKey>& changed) {
     std::string save_error;
@@ -182,6 +184,9 @@ void AddServe(CLI::App* app, ServeOptions* options) {
   app->add_option("--audience", options->endpoints.audience, "aud of tokens whose request names no resource")
       ->capture_default_str();
   app->add_option("--ttl", options->endpoints.token_ttl_s, "lifetime of tokens in seconds")
+      ->capture_default_str();
+  app->add_option("--clock-ahead", options->clock_ahead_s,
+                  "seconds by which its clock is ahead, in tokens and in Date; may be negative")
       ->capture_default_str();
   app->add_option("--bytes", options->endpoints.token_bytes, "pad tokens to this length");
   app->add_option("--cache-control", options->endpoints.cache_control, "Cache-Control of the key set")

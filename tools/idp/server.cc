@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <ctime>
 #include <functional>
 #include <future>
 #include <mutex>
@@ -129,6 +130,16 @@ std::optional<Fault> ParseFault(const json& body, std::string* path) {
   fault.location = TextMember(body, "location");
   fault.retry_after = TextMember(body, "retry_after");
   return fault;
+}
+
+// HttpDate is RFC 9110 section 5.6.7's.
+std::string HttpDate(int64_t wall_s) {
+  const std::time_t time = wall_s;
+  std::tm parts = {};
+  char text[64];
+  gmtime_r(&time, &parts);
+  std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return text;
 }
 
 bool IsAdmin(std::string_view path) { return path == "/stats" || path.starts_with("/admin/"); }
@@ -316,7 +327,9 @@ class Server::Impl {
     const auto body = bodies_.find(request.path);
     Response right = body == bodies_.end() || request.method != "GET" ? endpoints_->Answer(request)
                                                                       : Response{.body = body->second};
-    return Apply(fault == faults_.end() ? Fault{} : fault->second, std::move(right), url_);
+    Delivery delivery = Apply(fault == faults_.end() ? Fault{} : fault->second, std::move(right), url_);
+    delivery.response.headers.emplace_back("Date", HttpDate(endpoints_->Now()));
+    return delivery;
   }
 
   void Count(const std::string& path) {

@@ -1,5 +1,7 @@
 #include "tools/tollgated/http_server.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -101,6 +103,12 @@ void Count(std::atomic<uint64_t>& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
 }
 
+// Wipe overwrites what was read, tokens among it, before its memory is somebody else's.
+void Wipe(std::string* bytes) {
+  bytes->resize(bytes->capacity());
+  explicit_bzero(bytes->data(), bytes->size());
+}
+
 class Connection;
 
 // Worker is one thread with the connections that are its own. Owner thread only, but for `io`.
@@ -138,6 +146,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code ignored;
     socket_.non_blocking(true, ignored);
   }
+  ~Connection() { Wipe(&buffer_); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // Step does whatever can be done, until it waits for the client, for the handler or for nothing any more.
   void Step() {
@@ -215,6 +226,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HttpHandler::Later MakeLater() {
     waiting_ = true;
     deadline_ = SteadyClock::time_point::max();  // The handler has a bound of its own.
+    WatchForLeaving();
     return [self = shared_from_this()](HttpAnswer answer) {
       asio::post(self->socket_.get_executor(), [self, answer = std::move(answer)] {
         self->waiting_ = false;
@@ -223,6 +235,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
         self->Step();
       });
     };
+  }
+
+  // WatchForLeaving ends the connection of a client that leaves while the handler has it wait: nobody would
+  // read the answer. Who sends more meanwhile is there.
+  void WatchForLeaving() {
+    if (watching_) return;
+    watching_ = true;
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+      self->watching_ = false;
+      if (error || self->is_over_ || !self->waiting_) return;
+      char byte;
+      self->socket_.receive(asio::buffer(&byte, 1), Socket::message_peek, error);
+      if (error == asio::error::would_block) return self->WatchForLeaving();
+      if (error) self->End();
+    });
   }
 
   void Append(const HttpAnswer& answer) {
@@ -295,14 +322,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void MakeRoom() {
     if (begin_ == end_) {
       begin_ = end_ = 0;
-      if (buffer_.size() > kKeptBytesMax) std::string().swap(buffer_);
+      if (buffer_.size() > kKeptBytesMax) Resize(0);
     } else if (begin_ > 0) {
       buffer_.erase(0, begin_);  // The size is what there is room for.
       end_ -= begin_;
       begin_ = 0;
     }
     // What the reader may want to see at once is bounded, and so is this.
-    if (end_ == buffer_.size()) buffer_.resize(std::max(kReadBytes, 2 * buffer_.size()));
+    if (end_ == buffer_.size()) Resize(std::max(kReadBytes, 2 * buffer_.size()));
+  }
+
+  // Resize gives the buffer other memory, and leaves nothing in the old one.
+  void Resize(size_t size) {
+    std::string other(size, '\0');
+    std::copy_n(buffer_.data(), std::min(end_, size), other.data());
+    Wipe(&buffer_);
+    buffer_.swap(other);
   }
 
   // Linger lets the client read the last answer: to close while it sends would take that away from it (RFC
@@ -331,7 +366,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   SteadyClock::time_point deadline_ = SteadyClock::time_point::max();
   bool request_begun_ = false;  // Some of a request is there, but not all.
   bool continued_ = false;      // And 100 has been sent.
-  bool waiting_ = false;        // For the handler.
+  bool waiting_ = false;        // For the handler,
+  bool watching_ = false;       // and for the client to leave.
   bool writing_ = false;
   bool last_ = false;             // Behind what is to be written the connection ends,
   bool client_may_send_ = false;  // though the client does not know.

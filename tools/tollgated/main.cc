@@ -47,14 +47,17 @@ int Fail(const absl::Status& status) {
   return kExitUnusable;
 }
 
-absl::StatusOr<Settings> Read(const std::string& path) {
+// Read says all that there is to warn of, and, if `all`, each mistake; otherwise the status is the first one.
+absl::StatusOr<Settings> Read(const std::string& path, bool all) {
   std::vector<PolicyFileFinding> findings;
   absl::StatusOr<Settings> settings = ReadSettings(path, &findings);
   for (const PolicyFileFinding& finding : findings) {
-    if (finding.is_error) continue;  // The first one is the status, the others lead away from it.
+    if (finding.is_error && !all) continue;
     Say(path + ": line " + std::to_string(finding.line) + ", column " + std::to_string(finding.column) +
-        ": warning: " + finding.message);
+        ": " + (finding.is_error ? "" : "warning: ") + finding.message);
   }
+  const bool said = std::any_of(findings.begin(), findings.end(), [](const auto& f) { return f.is_error; });
+  if (all && !settings.ok() && !said) Fail(settings.status());
   return settings;
 }
 
@@ -142,7 +145,7 @@ int Serve(const std::string& path) {
   std::signal(SIGPIPE, SIG_IGN);
   RaiseFileLimit();
 
-  absl::StatusOr<Settings> settings = Read(path);
+  absl::StatusOr<Settings> settings = Read(path, false);
   if (!settings.ok()) return Fail(settings.status());
   if (settings->for_nginx_module())
     return Fail(absl::InvalidArgumentError(path + ": is for the workers of nginx: tollgate_config"));
@@ -164,8 +167,7 @@ int Serve(const std::string& path) {
 }
 
 int Check(const std::string& path) {
-  const absl::StatusOr<Settings> settings = Read(path);
-  if (!settings.ok()) return Fail(settings.status());
+  if (!Read(path, true).ok()) return kExitUnusable;
   std::printf("%s: good\n", path.c_str());
   return 0;
 }

@@ -28,6 +28,9 @@ class TOLLGATE_API AuditSink {
  public:
   virtual ~AuditSink() = default;
 
+  // Check says what can never work, one line: then no engine is created with the sink. By default nothing.
+  virtual absl::Status Check() const { return absl::OkStatus(); }
+
   // Tail returns what the log ends in, for the chain to continue; called once, before the first Write. By
   // default nothing: each engine then begins a chain that continues none.
   virtual AuditTail Tail() { return {}; }
