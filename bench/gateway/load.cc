@@ -37,6 +37,7 @@ bool ReadHead(std::string_view head, int* status, size_t* body_len) {
   if (!head.starts_with(kVersion)) return false;
   if (std::from_chars(head.data() + kVersion.size(), head.data() + head.size(), *status).ec != std::errc())
     return false;
+  if (*status == 204) return true;  // Has no body, and so no length (RFC 9110 section 8.6).
   for (size_t at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at)) {
     at += 2;
     if (!ascii::EqualIgnoringCase(head.substr(at, kLength.size()), kLength)) continue;
@@ -159,7 +160,7 @@ std::optional<LoadSlice> Load::Run(double seconds, double rate) {
       if (!Receive(&connection)) continue;
       const Clock::time_point answered = Clock::now();
       free_.push_back(events[i].data.u64);
-      slice.wrong += connection.status != 200;
+      slice.wrong += connection.status / 100 != 2;
       if (rate == 0 && answered > end) continue;
       ++slice.answers;
       slice.latency.Record(static_cast<uint64_t>(

@@ -15,7 +15,7 @@ namespace tollgate::bench {
 // LoadSlice is what one slice of load came to.
 struct LoadSlice {
   uint64_t answers = 0;
-  uint64_t wrong = 0;     // Of these, those of another status than 200.
+  uint64_t wrong = 0;     // Those of another status than 2xx.
   double seconds = 0;     // Until the last answer that counts.
   double client_cpu = 0;  // Seconds of processor time that the generator took itself.
   Histogram latency;      // From the time at which a request was to be sent to the end of its answer.

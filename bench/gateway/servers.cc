@@ -36,6 +36,14 @@ issuers:
   - {issuer: "ISSUER", jwks_file: jwks.json}
 )";
 
+constexpr char kModuleConfig[] = R"(version: 1
+policy_file: policy.yaml
+servers:
+  - {name: mcp, uri: "RESOURCE", proxy: nginx_module, sees_body: true}
+issuers:
+  - {issuer: "ISSUER", jwks_file: jwks.json}
+)";
+
 constexpr char kNginxConfig[] = R"(worker_processes 1;
 daemon off;
 pid DIRECTORY/nginx.pid;
@@ -44,7 +52,8 @@ events { worker_connections 512; }
 http {
   access_log off;
   keepalive_requests 1000000000;
-  open_file_cache max=16;
+  client_header_buffer_size 8k;  # The default is less than a token: each request would be read in two pieces.
+  open_file_cache max=16; open_file_cache_valid 1h; open_file_cache_errors on;
   client_body_temp_path DIRECTORY/body; proxy_temp_path DIRECTORY/proxy; fastcgi_temp_path DIRECTORY/fastcgi;
   uwsgi_temp_path DIRECTORY/uwsgi; scgi_temp_path DIRECTORY/scgi;
   HTTP
@@ -187,16 +196,23 @@ absl::StatusOr<std::unique_ptr<Server>> StartServer(const ServerKind& kind, cons
   if (name == kTollgated.name) {
     text = kTollgatedConfig;
     command = {programs.tollgated, "--config", config};
-  } else if (name == kNginx.name) {
-    text = kNginxConfig;
-    command = {programs.nginx, "-e", "stderr", "-c", config};
-    replacements.insert(replacements.end(), {{"MODULE", ""}, {"HTTP", ""}, {"LOCATION", "return 200;"}});
-  } else {
+  } else if (name == kHaproxyJwt.name) {
     text = kHaproxyConfig;
     command = {programs.haproxy, "-db", "-f", config};
+  } else {
+    text = kNginxConfig;
+    command = {programs.nginx, "-e", "stderr", "-c", config};
+    const bool with_module = name == kNginxModule.name;
+    replacements.insert(replacements.end(),
+                        {{"MODULE", with_module ? "load_module " + programs.nginx_module + ";" : ""},
+                         {"HTTP", with_module ? "tollgate_config " + directory + "/module.yaml;" : ""},
+                         {"LOCATION", name == kNginx.name ? "return 200;"
+                                      : with_module       ? "tollgate mcp; try_files /none =204;"
+                                                          : "try_files /none =204;"}});
   }
   for (const auto& [path, content] : std::initializer_list<std::pair<std::string, std::string>>{
            {config, absl::StrReplaceAll(text, replacements)},
+           {directory + "/module.yaml", absl::StrReplaceAll(kModuleConfig, replacements)},
            {directory + "/policy.yaml", PolicyText(pool)},
            {directory + "/jwks.json", pool.jwks},
            {directory + "/key.pem", key_pem}}) {

@@ -38,17 +38,25 @@ class Server {
 struct ServerKind {
   std::string_view name;   // As results.json has it.
   std::string_view about;  // For people.
-  bool decides;            // And so must refuse what is no good token.
+  bool decides;            // And so must refuse what is no good token,
+  bool knows_tools;        // and a tool that the token does not allow.
 };
 
 inline constexpr ServerKind kTollgated = {
-    "tollgated", "tollgated: the whole decision on a known token, by the message in the body", true};
-inline constexpr ServerKind kNginx = {"nginx", "nginx: return 200", false};
-inline constexpr ServerKind kHaproxyJwt = {"haproxy_jwt", "HAProxy: jwt_verify RS256, exp, iss, aud", true};
+    "tollgated", "tollgated: the whole decision on a known token, by the message in the body", true, true};
+inline constexpr ServerKind kNginx = {"nginx", "nginx: return 200", false, false};
+inline constexpr ServerKind kHaproxyJwt = {"haproxy_jwt", "HAProxy: jwt_verify RS256, exp, iss, aud", true,
+                                           false};
+// `return` comes before the module's turn; this does not.
+inline constexpr ServerKind kNginxAlone = {"nginx_alone", "nginx: try_files =204", false, false};
+inline constexpr ServerKind kNginxModule = {
+    "nginx_module", "the same behind tollgated's module for nginx, which decides as tollgated does", true,
+    true};
 
 // Programs says where they are.
 struct Programs {
   std::string tollgated{};
+  std::string nginx_module{};  // Empty: there is none.
   std::string nginx = "nginx";
   std::string haproxy = "haproxy";
 };

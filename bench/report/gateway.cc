@@ -38,16 +38,19 @@ std::string RenderGateway(const json& gateway) {
   bars[1].caption = "p99 at half load";
   for (const json& server : gateway.at("servers")) {
     const std::string about = server.at("about"), name = server.at("name");
-    const json& half = server.at("half_load");
     const char* const color =
         name == "tollgated" || name == "nginx_module" ? "var(--series-1)" : "var(--series-2)";
     html += "<tr>" + Cell(EscapeXml(about)) + Cell(FormatCount(server.at("requests_hz")), "num") +
-            Cell(FormatNs(server.at("client_ns")), "num") + Cell(FormatCount(half.at("requests_hz")), "num");
+            Cell(FormatNs(server.at("client_ns")), "num");
+    const bool is_timed = server.contains("half_load");
+    html += Cell(is_timed ? FormatCount(server.at("half_load").at("requests_hz")) : "", "num");
     for (const char* percentile : {"p50_ns", "p99_ns", "p999_ns", "max_ns"})
-      html += Cell(FormatNs(half.at(percentile)), "num");
+      html += Cell(is_timed ? FormatNs(server.at("half_load").at(percentile)) : "", "num");
     html += "</tr>\n";
     bars[0].bars.push_back({name, server.at("requests_hz"), FormatCount(server.at("requests_hz")), color});
-    bars[1].bars.push_back({name, half.at("p99_ns"), FormatNs(half.at("p99_ns")), color});
+    if (!is_timed) continue;
+    const double p99_ns = server.at("half_load").at("p99_ns");
+    bars[1].bars.push_back({name, p99_ns, FormatNs(p99_ns), color});
   }
   html +=
       "</tbody></table></div>\n" + HorizontalBars(bars) +
