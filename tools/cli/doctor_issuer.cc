@@ -77,8 +77,7 @@ class IssuerDoctor {
  public:
   IssuerDoctor(const Config& config, const IssuerConfig& issuer, const SnapshotOnDisk& snapshot,
                Prober& prober, Part* part)
-      : config_(config),
-        timing_(config.timing),
+      : timing_(config.timing),
         issuer_(issuer),
         rules_{.reach = issuer.private_network ? Reach::kPrivate : Reach::kPublic,
                .loopback = config.dangerous.dangerous_allow_http_on_loopback},
@@ -106,7 +105,6 @@ class IssuerDoctor {
   void TellRotation();
   std::optional<jose::JwkSet> SnapshotSet() const;
 
-  const Config& config_;
   const Timing& timing_;
   const IssuerConfig& issuer_;
   const transport::FetchRules rules_;
