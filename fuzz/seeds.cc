@@ -818,6 +818,7 @@ servers:
   issuers: [https://a.example/x, https://b.example, https://c.example, https://d.example, https://e.example]
   opaque_token_issuer: https://a.example/x
   authorization_servers: https://login.example
+  scopes_supported: [files:read]
   resource_name: Files
   resource_documentation: https://docs.example/files
 - {name: trusting, uri: https://mcp.example/t, proxy: nginx, dangerous_trust_mcp_headers: server 2.0}

@@ -339,6 +339,12 @@ TEST_F(GateTest, MetadataIsServedToEverybody) {
   gate_->SetPolicy(*other.Build());
   document = json::parse(get(kMetadataTarget, "mcp.example").body);
   EXPECT_EQ(document["scopes_supported"], json({"all"}));
+
+  // What clients are to ask for at first is not for the policy to say.
+  settings_.servers[0].scopes_supported = {"files:read", "offline_access"};
+  Start();
+  document = json::parse(get(kMetadataTarget, "mcp.example").body);
+  EXPECT_EQ(document["scopes_supported"], json({"files:read"}));
 }
 
 }  // namespace

@@ -387,6 +387,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"sees_body: true",
                 "sees_body: true\n  authorization_servers: \"http://localhost:1@a.example\"", 9, 26,
                 "https URLs are expected"},
+        Mistake{"sees_body: true", "sees_body: true\n  scopes_supported: \"files:read files:write\"", 9, 21,
+                "scopes are expected"},
         Mistake{"issuers:\n",
                 "- {name: files, uri: https://b.example, proxy: envoy, sees_body: true}\nissuers:\n", 9, 10,
                 "of this name already"},

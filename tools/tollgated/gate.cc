@@ -256,11 +256,13 @@ void Gate::SetPolicy(const Policy& policy) {
   for (size_t i = 0; i < servers_.size(); ++i) {
     const ServerSettings& server = *servers_[i].settings;
     const std::string& uri = settings_.engine.resources[i].uri;
-    documents.push_back(ResourceMetadataJson({.resource = uri,
-                                              .authorization_servers = server.authorization_servers,
-                                              .scopes_supported = ScopesOf(policy, uri),
-                                              .resource_name = server.resource_name,
-                                              .resource_documentation = server.resource_documentation}));
+    const std::vector<std::string>& scopes = server.scopes_supported;
+    documents.push_back(
+        ResourceMetadataJson({.resource = uri,
+                              .authorization_servers = server.authorization_servers,
+                              .scopes_supported = scopes.empty() ? ScopesOf(policy, uri) : scopes,
+                              .resource_name = server.resource_name,
+                              .resource_documentation = server.resource_documentation}));
   }
   const std::lock_guard lock(mutex_);
   metadata_ = std::move(documents);

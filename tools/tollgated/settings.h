@@ -37,8 +37,9 @@ struct ServerSettings {
   // Neither body nor header fields are looked at: every request is decided as the use of this tool of the
   // policy. Exactly one of the three ways to know what a request is about must be chosen.
   std::string decide_as_tool{};
-  // For its metadata (RFC 9728), which the daemon serves: ResourceMetadata. The scopes are the policy's.
+  // For its metadata (RFC 9728), which the daemon serves: ResourceMetadata. No scopes: all of the policy's.
   std::vector<std::string> authorization_servers{};
+  std::vector<std::string> scopes_supported{};
   std::string resource_name{};
   std::string resource_documentation{};
 };

@@ -438,6 +438,9 @@ const Keys<ServerPart>& ServerKeys() {
               "Who is asked about tokens that are no JWT; without it, these are refused."),
       Usually<T>("its issuers", Texts<T>("authorization_servers", &T::authorization_servers,
                                          "For its metadata (RFC 9728); most clients use the first.")),
+      Usually<T>("all that the policy names",
+                 Texts<T>("scopes_supported", &T::scopes_supported,
+                          "For its metadata: what most clients ask for at first.")),
       Text<T>("resource_name", &T::resource_name, "For its metadata: a name for people."),
       Text<T>("resource_documentation", &T::resource_documentation, "For its metadata: a URL for people."),
   });

@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "claims/claim_values.h"
 #include "keys/issuer_family.h"
 #include "policy/near_miss.h"
 #include "policy/resource_pattern.h"
@@ -177,6 +178,8 @@ void CheckServers(const Settings& settings, SettingsReader& reader) {
       if (!IsHttpsOrLoopback(authorization_server))
         reader.ErrorAt(path + ".authorization_servers", "https URLs are expected here (RFC 8414)");
     }
+    if (!std::all_of(server.scopes_supported.begin(), server.scopes_supported.end(), claims::IsScopeToken))
+      reader.ErrorAt(path + ".scopes_supported", "scopes are expected here (RFC 6749 section 3.3)");
     if (server.authorization_servers.empty() && !settings.engine.issuers.empty())
       reader.ErrorAt(
           path, "\"authorization_servers\" is missing: none of its issuers is a URL that clients could ask");

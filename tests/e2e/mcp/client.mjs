@@ -1,5 +1,5 @@
 // An MCP client of the TypeScript SDK that has nothing but a server's URL: it is turned away, finds out who issues tokens,
-// registers, sends a person to log in, calls tools, is told that it needs more, and asks for it. Then another one, which is
+// registers if it has to, sends a person to log in, calls tools, is told that it needs more, and asks for it. Then another one, which is
 // nobody's (client_credentials). Prints one line of JSON: what came of both, and each exchange of HTTP on the way.
 
 import { parseArgs } from 'node:util';
@@ -10,8 +10,9 @@ const { values: args } = parseArgs({ options: {
   line: { type: 'string' },    // Of the SDK: 1 or 2.
   url: { type: 'string' },     // The server's.
   issuer: { type: 'string' },  // Whom the client that is nobody's believes.
+  app: { type: 'string' },     // Whom the person's client is registered as; it registers itself without.
+  granted: { type: 'string' }, // What the person agrees to at first, of what the client asks for.
   scope: { type: 'string' },   // What that one asks for, where the SDK does not by itself: 1.x.
-  granted: { type: 'string' }, // What the person agrees to at first.
 } });
 
 async function load(line) {
@@ -87,6 +88,7 @@ class Person {
     response_types: ['code'],
     token_endpoint_auth_method: 'none',
   };
+  information = args.app && { client_id: args.app, issuer: args.issuer };
   asked = [];
   #browser = new Browser();
 
@@ -102,8 +104,8 @@ class Person {
   async redirectToAuthorization(url) {
     const parameters = Object.fromEntries(url.searchParams);
     this.asked.push({ scope: parameters.scope, resource: parameters.resource, pkce: parameters.code_challenge_method });
-    // The first time they do not agree to everything, as if by a form that lets them choose.
-    if (this.asked.length === 1) url.searchParams.set('scope', args.granted);
+    // As if by a form that lets them choose.
+    if (args.granted && this.asked.length === 1) url.searchParams.set('scope', args.granted);
     this.callback = (await this.#browser.visit(url)).searchParams;
   }
 }

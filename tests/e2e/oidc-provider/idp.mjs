@@ -72,7 +72,14 @@ function clients() {
     redirect_uris: [],
     response_types: [],
   };
-  return [...agents, robot, resourceServer];
+  // A program of somebody's, which logs people in and is known already.
+  const app = {
+    client_id: 'app',
+    application_type: 'native',
+    redirect_uris: ['http://127.0.0.1:1/callback'],
+    token_endpoint_auth_method: 'none',
+  };
+  return [...agents, robot, resourceServer, ...(login.enabled ? [app] : [])];
 }
 
 function configuration(jwks) {
