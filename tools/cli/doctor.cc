@@ -102,8 +102,8 @@ int DoctorCommand::Run() {
   }
   // Servers of one's own may be at loopback; an issuer may only if the configuration says so.
   absl::StatusOr<std::unique_ptr<Prober>> prober =
-      Prober::Make(settings.ca_file, config.dangerous.dangerous_allow_http_on_loopback);
-  absl::StatusOr<std::unique_ptr<Prober>> local = Prober::Make(settings.ca_file, true);
+      Prober::Make(settings.ca_file, config.dangerous.dangerous_allow_http_on_loopback, config.timing);
+  absl::StatusOr<std::unique_ptr<Prober>> local = Prober::Make(settings.ca_file, true, config.timing);
   if (!prober.ok() || !local.ok()) return Fail("libcurl cannot start");
 
   Diagnosis diagnosis;

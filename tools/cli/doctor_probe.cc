@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <vector>
+
+#include "keys/request_bucket.h"
+#include "tollgate/clock.h"
 
 namespace tollgate::cli {
 
@@ -11,8 +15,9 @@ int64_t WallMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-absl::StatusOr<std::unique_ptr<Prober>> Prober::Make(const std::string& ca_file, bool loopback) {
-  auto prober = std::make_unique<Prober>();
+absl::StatusOr<std::unique_ptr<Prober>> Prober::Make(const std::string& ca_file, bool loopback,
+                                                     const Timing& timing) {
+  std::unique_ptr<Prober> prober(new Prober(timing));
   absl::StatusOr<std::unique_ptr<Transport>> transport = transport::MakeCurlTransport(
       {.ca_file = ca_file,
        .allow_http_on_loopback = loopback,
@@ -22,9 +27,19 @@ absl::StatusOr<std::unique_ptr<Prober>> Prober::Make(const std::string& ca_file,
   return prober;
 }
 
+void Prober::WaitForTurn(const std::string& url) {
+  const auto at =
+      full_ms_.emplace(url.substr(0, url.find('/', url.find("://") + 3)), keys::kBucketFull).first;
+  const auto now_ms = [] { return SystemClock().Read().mono_ms; };
+  while (keys::NthRequestMs(at->second, 0, timing_, now_ms()) > now_ms())
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  at->second = keys::OnRequest(at->second, timing_, now_ms());
+}
+
 Exchange Prober::Fetch(FetchRequest request) {
   Exchange exchange{.url = request.url, .result = {}, .seen = {}};
   seen_ = {};
+  WaitForTurn(exchange.url);
   exchange.began_ms = WallMs();
   transport_->Start(std::move(request));
   std::vector<FetchResult> done;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "tollgate/config.h"
 #include "tollgate/transport.h"
 #include "transport/curl_transport.h"
 
@@ -25,17 +27,24 @@ struct Exchange {
   }
 };
 
-// Prober asks what the engine would ask, by its own transport and the rules of that, one after the other.
-// Owner thread only.
+// Prober asks what the engine would ask, by its own transport and the rules of that, one after the other, and
+// no host more often. Owner thread only.
 class Prober {
  public:
   // `loopback`: see DangerousOptions::dangerous_allow_http_on_loopback.
-  static absl::StatusOr<std::unique_ptr<Prober>> Make(const std::string& ca_file, bool loopback);
+  static absl::StatusOr<std::unique_ptr<Prober>> Make(const std::string& ca_file, bool loopback,
+                                                      const Timing& timing);
 
-  // Fetch waits for the answer, up to the request's time limit.
+  // Fetch waits for the host's turn (Timing::host_interval_ms), and for the answer, up to the request's time
+  // limit.
   Exchange Fetch(FetchRequest request);
 
  private:
+  explicit Prober(const Timing& timing) : timing_(timing) {}
+  void WaitForTurn(const std::string& url);
+
+  const Timing timing_;
+  std::map<std::string, int64_t> full_ms_;  // By host: keys/request_bucket.h.
   std::unique_ptr<Transport> transport_;
   transport::Observation seen_;
 };
