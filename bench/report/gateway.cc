@@ -24,8 +24,8 @@ std::string RenderGateway(const json& gateway) {
       "<section><h2>Behind a proxy: tollgated</h2>\n<p>One generator asks each server over " +
       FormatCount(gateway.at("connections")) +
       " connections that stay open, with the same requests: " + FormatCount(gateway.at("tokens")) +
-      " tokens in turn, " + FormatCount(gateway.at("request_bytes")) +
-      " bytes each, a tool call in the body. Server and generator share one processor; the generator's own "
+      " tokens in turn, requests of " + FormatCount(gateway.at("request_bytes")) +
+      " bytes, a tool call in the body. Server and generator share one processor; the generator's own "
       "part of "
       "each request is in the table. Slices of " +
       Number(gateway.at("slice_s"), 2) + " s, the servers in turn, " + FormatCount(gateway.at("rounds")) +

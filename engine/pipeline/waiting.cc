@@ -16,7 +16,8 @@ namespace {
 class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
  public:
   AsyncCheck(Context& context, const Clock& clock, Background& background, int64_t deadline_ms,
-             const Request& request, std::function<void(const Decision&, const Principal&)> done)
+             const Request& request, std::function<void(const Decision&, const Principal&)> done,
+             const Decision& decision)
       : context_(context),
         clock_(clock),
         background_(background),
@@ -25,7 +26,8 @@ class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
         tool_(request.tool),
         traceparent_(request.traceparent),
         request_(request),
-        done_(std::move(done)) {
+        done_(std::move(done)),
+        decision_(decision) {
     request_.authorization = authorization_;
     request_.tool = tool_;
     request_.traceparent = traceparent_;
@@ -37,8 +39,8 @@ class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
   AsyncCheck(const AsyncCheck&) = delete;
   AsyncCheck& operator=(const AsyncCheck&) = delete;
 
-  void Run() {
-    Decide(context_, request_, clock_, Recorded::kAnswers, &decision_, &principal_);
+  // Wait decides once more when what the decision lacks has come.
+  void Wait() {
     const WaitFor wait = WhatFor(context_, decision_);
     if (wait.waiters == nullptr || clock_.Read().mono_ms >= deadline_ms_) return;
     bool wake = false;
@@ -49,6 +51,11 @@ class AsyncCheck : public std::enable_shared_from_this<AsyncCheck> {
   }
 
  private:
+  void Run() {
+    Decide(context_, request_, clock_, Recorded::kAnswers, &decision_, &principal_);
+    Wait();
+  }
+
   Context& context_;
   const Clock& clock_;
   Background& background_;
@@ -85,9 +92,15 @@ WaitFor WhatFor(Context& context, const Decision& decision) {
 void CheckAsync(Context& context, const Clock& clock, Background& background,
                 std::chrono::milliseconds wait_max, const Request& request,
                 std::function<void(const Decision&, const Principal&)> done) {
+  // Almost everything is answered at once, and needs no copy of the request.
+  Decision decision;
+  Principal principal;
+  Decide(context, request, clock, Recorded::kAnswers, &decision, &principal);
+  if (decision.verdict != Verdict::kUnavailable) return done(decision, principal);
   const int64_t wait_ms = std::clamp<int64_t>(wait_max.count(), 0, int64_t{24} * 3600 * 1000);
   const int64_t deadline_ms = saturating::Plus(clock.Read().mono_ms, wait_ms);
-  std::make_shared<AsyncCheck>(context, clock, background, deadline_ms, request, std::move(done))->Run();
+  std::make_shared<AsyncCheck>(context, clock, background, deadline_ms, request, std::move(done), decision)
+      ->Wait();
 }
 
 }  // namespace tollgate::pipeline

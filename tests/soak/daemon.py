@@ -41,7 +41,7 @@ timing:
   introspection_timeout: 1s
   active_age_max: {active}ms
   inactive_age_max: 1s
-bounds: {{request_timeout: 2s, connections_max: 512, header_max: 8KiB, body_max: 64KiB}}
+bounds: {{request_timeout: 2s, idle_timeout: 10m, connections_max: 512, header_max: 8KiB, body_max: 64KiB}}
 snapshot: {{path: keys.snapshot, key_file: keys.key}}
 audit: {{sink: file, path: audit.jsonl, key_file: audit.key}}
 dangerous: {{dangerous_allow_http_on_loopback: true}}
@@ -88,8 +88,11 @@ class Provider:
         assert process.returncode == 0, arguments
         return text.decode().split()
 
-    async def ask(self, method, url, body=""):
+    async def ask(self, method, url, body="", patience=world.ANSWER_MAX):
         """One request, as plainly as can be: (status, body)."""
+        return await asyncio.wait_for(self.exchange(method, url, body), patience)
+
+    async def exchange(self, method, url, body):
         host, _, path = url.removeprefix("http://").partition("/")
         name, _, port = host.partition(":")
         reader, writer = await asyncio.open_connection(name, int(port))
@@ -117,14 +120,17 @@ class Provider:
         _, text = await self.ask("GET", self.admin + "/stats")
         return json.loads(text)["requests"].get("/jwks", 0)
 
+    # Of these two, a fault of the provider takes the answer away.
+
     async def opaque_token(self):
         form = f"grant_type=client_credentials&client_id=me&scope=files:read&resource={RESOURCE}&token_format=opaque"
-        _, text = await self.ask("POST", self.url + "/token", form)
+        _, text = await self.ask("POST", self.url + "/token", form, patience=5)
         return json.loads(text)["access_token"]
 
     async def revoke(self, token):
-        status, _ = await self.ask("POST", self.url + "/revoke", f"token={token}")
-        assert status == 200
+        status, _ = await self.ask("POST", self.url + "/revoke", f"token={token}", patience=5)
+        if status != 200:
+            raise ValueError(status)
 
     async def stop(self):
         if self.process is not None and self.process.returncode is None:

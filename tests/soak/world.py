@@ -11,6 +11,9 @@ ACTIVE = 1.0
 # What was answered to the daemon before that is known to it.
 TAKEN_IN = 1.5
 
+# Whoever waits longer has been forgotten: more than a machine under load holds processes up.
+ANSWER_MAX = 150
+
 GOOD, UNAVAILABLE = 200, 503
 FAILURES_SHOWN = 20
 
@@ -23,7 +26,8 @@ class World:
         self.fault_since = None      # The provider fails in some way since then;
         self.fault_is_total = False  # in a way that lets no key set through.
         self.num_faults = 0
-        self.num_fetches = 0
+        self.healthy_since = 0.0
+        self.num_fetches = None      # Since then; None: not counted yet.
         self.last_count = 0.0        # When they were counted;
         self.last_good = 0.0         # a good answer is not older than that.
         self.asked, self.strict = Counter(), Counter()
@@ -36,20 +40,20 @@ class World:
         if len(self.failures) < FAILURES_SHOWN:
             self.failures.append(f"{time.strftime('%H:%M:%S')} {text}")
 
-    def count_fetches(self, number, counted_at):
-        if self.fault_since is None:
-            if number > self.num_fetches:
-                self.last_good = self.last_count
-            self.last_count = counted_at
-        self.num_fetches = number
+    def count_fetches(self, number, begun):
+        """Takes how many requests for keys there have been, counted at `begun` or later."""
+        if self.fault_since is not None or begun < self.healthy_since:
+            return  # Some may have been answered badly.
+        if self.num_fetches is not None and number > self.num_fetches:
+            self.last_good = self.last_count
+        self.num_fetches, self.last_count = number, begun
 
     def begin_fault(self, is_total):
         self.fault_since, self.fault_is_total = time.monotonic(), is_total
         self.num_faults += 1
 
     def end_fault(self):
-        self.fault_since = None
-        self.last_count = time.monotonic()
+        self.fault_since, self.num_fetches, self.healthy_since = None, None, time.monotonic()
 
     def fetched_since(self, change):
         """Whether a key set has been served after `change`."""

@@ -44,9 +44,15 @@ class WorldTest(unittest.TestCase):
         self.world.end_fault()
         self.assertEqual(self.answers(0), {200, 503})
         self.assertFalse(self.world.fetched_since(119.9))
-        self.world.count_fetches(4, 121.0)
+        self.world.count_fetches(4, 119.0)  # Counted when it was not over yet.
+        self.world.count_fetches(4, 121.0)  # It may have been before the end.
+        self.assertFalse(self.world.fetched_since(119.9))
+        self.world.count_fetches(5, 122.0)
         self.assertTrue(self.world.fetched_since(119.9))
         self.assertEqual(self.answers(1), {200})
+        self.world.count_fetches(5, 140.0)  # None since.
+        self.now = 140.0
+        self.assertEqual(self.answers(1), {200, 503})
 
     def test_another_answer_is_a_failure(self):
         self.world.judge("hit", {200, 503}, 503)

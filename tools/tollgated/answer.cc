@@ -6,47 +6,36 @@
 #include "json/writer.h"
 #include "tollgate/challenge.h"
 #include "tollgate/policy.h"
+#include "tools/tollgated/character_set.h"
 
 namespace tollgate::tollgated {
 namespace {
 
-bool StandsForItself(char c) {
-  constexpr std::string_view kOthers = "-._~:/@";
-  return (c >= '0' && c <= '9') || (ascii::Lower(c) >= 'a' && ascii::Lower(c) <= 'z') ||
-         kOthers.find(c) != kOthers.npos;
-}
+constexpr CharacterSet kStandForThemselves("-._~:/@");
 
 void AppendEncoded(std::string_view value, std::string* out) {
   constexpr char kHex[] = "0123456789ABCDEF";
-  for (const char c : value) {
-    if (StandsForItself(c)) {
-      *out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      *out += '%';
-      *out += kHex[byte >> 4];
-      *out += kHex[byte & 15];
-    }
+  while (!value.empty()) {
+    const size_t plain = kStandForThemselves.Span(value);
+    out->append(value, 0, plain);
+    value.remove_prefix(plain);
+    if (value.empty()) return;
+    const auto byte = static_cast<unsigned char>(value.front());
+    out->append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    value.remove_prefix(1);
   }
 }
 
-std::string Encoded(std::string_view value) {
-  std::string encoded;
-  AppendEncoded(value, &encoded);
-  return encoded;
-}
-
-// EncodedList encodes the parts between separators.
-std::string EncodedList(std::string_view list, char separator) {
-  std::string encoded;
-  while (!list.empty()) {
+// AppendEncodedList encodes the parts between separators.
+void AppendEncodedList(std::string_view list, char separator, std::string* out) {
+  for (bool is_first = true; !list.empty();) {
     const std::string_view part = list.substr(0, list.find(separator));
     list.remove_prefix(std::min(list.size(), part.size() + 1));
     if (part.empty()) continue;
-    if (!encoded.empty()) encoded += ' ';
-    AppendEncoded(part, &encoded);
+    if (!is_first) *out += ' ';
+    AppendEncoded(part, out);
+    is_first = false;
   }
-  return encoded;
 }
 
 // ErrorOf is the `error` of the body. RFC 6750 has none for these: a client that wants to know reads the
@@ -83,12 +72,21 @@ void AddForBrowsers(HttpAnswer* answer) {
 HttpAnswer AllowAnswer(Proxy proxy, const Principal& principal) {
   HttpAnswer answer{.status = 200};
   answer.fields.reserve(512);
-  const std::string values[] = {Encoded(principal.issuer()),          Encoded(principal.subject()),
-                                Encoded(principal.client_id()),       EncodedList(principal.scope(), ' '),
-                                EncodedList(principal.roles(), ' '),  std::string(NameOf(principal.kind())),
-                                EncodedList(principal.actors(), '\n')};
-  static_assert(std::size(values) == std::size(kIdentityFields));
-  for (size_t i = 0; i < std::size(kIdentityFields); ++i) answer.Add(kIdentityFields[i], values[i]);
+  size_t field = 0;
+  // What is encoded ends no line.
+  const auto add = [&](std::string_view value, char separator) {
+    answer.fields.append(kIdentityFields[field++]).append(": ");
+    separator == 0 ? AppendEncoded(value, &answer.fields)
+                   : AppendEncodedList(value, separator, &answer.fields);
+    answer.fields.append("\r\n");
+  };
+  add(principal.issuer(), 0);
+  add(principal.subject(), 0);
+  add(principal.client_id(), 0);
+  add(principal.scope(), ' ');
+  add(principal.roles(), ' ');
+  add(NameOf(principal.kind()), 0);
+  add(principal.actors(), '\n');
   if (proxy == Proxy::kNginx) answer.Add("X-Tollgate-Status", "200");
   answer.Add("Cache-Control", "no-store");
   return answer;

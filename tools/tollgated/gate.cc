@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "tollgate/challenge.h"
 #include "tools/tollgated/answer.h"
 #include "tools/tollgated/question.h"
@@ -64,7 +65,6 @@ class Gate::Ask {
  public:
   Ask(Gate& gate, size_t server, const std::vector<Use>& uses)
       : gate_(gate), server_(server), num_open_(uses.size()), decisions_(uses.size()) {
-    uses_.reserve(uses.size());
     for (const Use& use : uses) uses_.emplace_back(use.object, use.name);
   }
 
@@ -151,10 +151,10 @@ class Gate::Ask {
 
   Gate& gate_;
   const size_t server_;
-  std::vector<std::pair<McpObject, std::string>> uses_;
+  absl::InlinedVector<std::pair<McpObject, std::string>, 1> uses_;
   std::mutex mutex_;
-  size_t num_open_;                  // Under mutex_,
-  std::vector<Decision> decisions_;  // like these, until nothing is open.
+  size_t num_open_;                             // Under mutex_,
+  absl::InlinedVector<Decision, 1> decisions_;  // like these, until nothing is open.
   HttpAnswer allow_;
   HttpHandler::Later later_;
 };

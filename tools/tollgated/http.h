@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -38,8 +40,9 @@ struct HttpAnswer {
   // Add appends a field. Of `value`, what is no visible ASCII and no space becomes a question mark: nothing
   // that comes from outside ends a line.
   void Add(std::string_view name, std::string_view value) {
-    fields.append(name).append(": ");
-    for (const char c : value) fields += c >= ' ' && c <= '~' ? c : '?';
+    fields.append(name).append(": ").append(value);
+    const auto is_other = [](char c) { return c < ' ' || c > '~'; };
+    std::replace_if(fields.end() - static_cast<std::ptrdiff_t>(value.size()), fields.end(), is_other, '?');
     fields.append("\r\n");
   }
 };
