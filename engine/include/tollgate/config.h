@@ -210,6 +210,13 @@ struct TOLLGATE_API SnapshotConfig {
   // path, readable for nobody else; exactly one of the two. The file is made, mode 0600, if there is none.
   std::string key{};
   std::string key_file{};
+  // Engines of several processes on one machine, such as the workers of a server, have the file together. One
+  // of them leads: it has the lock of `path`.lock, fetches, and writes each good answer. The others follow:
+  // they fetch nothing but key files, write nothing, and take over what the file says as soon as it says
+  // something new, with its age; what it says nothing of any more they forget at once. When the one that
+  // leads ends, however it does, another one does from then on. Also see Environment::on_wanted and
+  // Engine::StepDown. Not with introspection.discovery, since the file has no metadata.
+  bool shared = false;
 };
 
 // Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 131072 issuers; at least
