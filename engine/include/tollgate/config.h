@@ -202,9 +202,10 @@ struct ResourceConfig {
 // provider is down can serve, within the same staleness bound, counted from the provider's last good answer.
 // What is wrong with the files is never fatal: Engine::ReadSnapshotHealth tells.
 struct TOLLGATE_API SnapshotConfig {
-  // The file, by its absolute path; empty: none. One engine, one file. It is replaced as a whole: its
-  // directory must be writable for this process, and for nobody who is not to delete it or put an older one
-  // back. What is a symbolic link, no regular file, another user's or writable for others is not read.
+  // The file, by its absolute path; empty: none. One engine, one file, unless `shared`. It is replaced as a
+  // whole: its directory must be writable for this process, and for nobody who is not to delete it or put an
+  // older one back. What is a symbolic link, no regular file, another user's or writable for others is not
+  // read.
   std::string path{};
   // What authenticates it (HMAC-SHA-256): at least 32 random bytes, or a file that holds 32, by its absolute
   // path, readable for nobody else; exactly one of the two. The file is made, mode 0600, if there is none.

@@ -162,7 +162,7 @@ typedef void (*tollgate_wanted)(void* user, tollgate_string issuer);
 
 typedef struct tollgate_options {
   size_t struct_size;
-  tollgate_string snapshot_path;  // SnapshotConfig. One engine, one file.
+  tollgate_string snapshot_path;  // SnapshotConfig. One engine, one file; but see snapshot_shared.
   tollgate_string snapshot_key;
   tollgate_string snapshot_key_file;
   tollgate_string audit_file;        // AuditFileSink; one engine, one file. Either this,
