@@ -210,7 +210,10 @@ class Nginx:
             ("127.0.0.1:8000", f"127.0.0.1:{self.server.port}"),
             # Each worker has connections of its own, and says which one it is.
             ("listen 127.0.0.1:8080;", f"listen 127.0.0.1:{self.port} reuseport; {tls}"),
-            ("tollgate crm;", "add_header X-Worker $pid always; tollgate crm;")])
+            ("tollgate crm;", "add_header X-Worker $pid always; tollgate crm;"),
+            # Where the decision was made at another location than the one that passes the request on.
+            ("location /.well-known", "location = /redirected { tollgate crm; try_files /none @passed; }"
+             " location @passed { proxy_pass http://mcp_server; }\n    location /.well-known")])
         self.write("nginx-module.yaml", [
             ("https://idp.example/realms/acme", self.idp.issuer),
             ("/var/lib/tollgate/", f"{self.directory}/state/"),
