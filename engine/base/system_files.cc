@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -50,6 +52,15 @@ class Descriptor {
   int fd_;
 };
 
+// The kernel ends the lock when the descriptor is closed, by whatever end of the process.
+class RealLock final : public FileLock {
+ public:
+  explicit RealLock(int fd) : file_(fd) {}
+
+ private:
+  const Descriptor file_;
+};
+
 class RealFiles final : public FileSystem {
  public:
   absl::StatusOr<FileContent> Read(const std::string& path, size_t bytes_max) override {
@@ -90,6 +101,15 @@ class RealFiles final : public FileSystem {
     const Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() < 0) return Failed("open the directory", errno);
     return fsync(directory.get()) == 0 ? absl::OkStatus() : Failed("sync the directory", errno);
+  }
+
+  absl::StatusOr<std::unique_ptr<FileLock>> TryLock(const std::string& path) override {
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return Failed("open", errno);
+    auto lock = std::make_unique<RealLock>(fd);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno == EWOULDBLOCK) return absl::AlreadyExistsError("somebody else has it");
+    return Failed("lock", errno);
   }
 
  private:

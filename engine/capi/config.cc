@@ -78,6 +78,7 @@ absl::Status ReadOptions(const tollgate_options& from, tollgate_config* to) {
   snapshot.path = texts.Copy(from.snapshot_path);
   snapshot.key = texts.Copy(from.snapshot_key);
   snapshot.key_file = texts.Copy(from.snapshot_key_file);
+  snapshot.shared = from.snapshot_shared != 0;
   std::string audit_file = texts.Copy(from.audit_file);
   AuditConfig audit;
   audit.key = texts.Copy(from.audit_key);
@@ -116,6 +117,8 @@ absl::Status ReadOptions(const tollgate_options& from, tollgate_config* to) {
   to->ca_file = std::move(ca_file);
   to->read_clock = from.read_clock;
   to->clock_user = from.clock_user;
+  to->wanted = from.wanted;
+  to->wanted_user = from.wanted_user;
   to->own_thread = from.no_thread == 0;
   return absl::OkStatus();
 }

@@ -63,6 +63,11 @@ absl::StatusOr<std::unique_ptr<tollgate_engine>> MakeEngine(const tollgate_confi
   environment.clock = made->clock.get();
   environment.ca_file = from.ca_file;
   environment.own_thread = from.own_thread;
+  if (from.wanted != nullptr) {
+    environment.on_wanted = [wanted = from.wanted, user = from.wanted_user](std::string_view issuer) {
+      wanted(user, CString(issuer));
+    };
+  }
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Create(config, std::move(environment));
   if (!engine.ok()) return engine.status();
   made->engine = *std::move(engine);
@@ -252,6 +257,24 @@ tollgate_status tollgate_run_background(tollgate_engine* engine, int64_t wait_ma
     if (engine == nullptr) return c_abi::NullArgument();
     const auto next = engine->engine->RunBackground(std::chrono::milliseconds(wait_max_ms));
     if (next_ms != nullptr) *next_ms = next.count();
+    return absl::OkStatus();
+  });
+}
+
+tollgate_status tollgate_refresh(tollgate_engine* engine, tollgate_string issuer,
+                                 tollgate_error* error) noexcept {
+  return c_abi::GuardedInEngine(error, [&]() -> absl::Status {
+    if (engine == nullptr) return c_abi::NullArgument();
+    c_abi::Texts texts;
+    const std::string_view name = texts.View(issuer);
+    return texts.good() ? engine->engine->Refresh(name) : c_abi::BadString();
+  });
+}
+
+tollgate_status tollgate_engine_step_down(tollgate_engine* engine) noexcept {
+  return c_abi::GuardedInEngine(nullptr, [&]() -> absl::Status {
+    if (engine == nullptr) return c_abi::NullArgument();
+    engine->engine->StepDown();
     return absl::OkStatus();
   });
 }

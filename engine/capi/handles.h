@@ -19,6 +19,8 @@ struct tollgate_config {
   std::string ca_file;
   tollgate_read_clock read_clock = nullptr;
   void* clock_user = nullptr;
+  tollgate_wanted wanted = nullptr;
+  void* wanted_user = nullptr;
   bool own_thread = true;
 };
 

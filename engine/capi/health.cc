@@ -123,6 +123,7 @@ void AddSnapshot(const SnapshotHealth& health, std::string* out) {
       .Add("issuers_written", health.issuers_written)
       .Add("written_ago_ms", health.written_ago_ms)
       .Add("write_error", health.write_error)
+      .Add("leads", health.leads)
       .End();
 }
 

@@ -70,6 +70,8 @@ struct alignas(64) Issuer {
   ScheduleState schedule;
   std::unique_ptr<AbsentKids> absent;  // Of fetched keys; null until somebody asks for one.
   uint64_t fetches = 0;                // Begun; so also the number of the one in flight.
+  uint64_t num_looks = 0;              // Of these, those that were looks at what another process has fetched.
+  int64_t looked_ms = ScheduleState::kNever;  // When the last of these was.
   uint64_t fetch_failures = 0;
   uint32_t num_keys = 0;
   uint32_t num_keys_skipped = 0;

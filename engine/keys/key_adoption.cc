@@ -58,6 +58,11 @@ std::optional<std::vector<IssuerKey>> AdoptKeys(uint32_t issuer, const KeySet* o
   return keys;
 }
 
+bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
+  return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                    [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });
+}
+
 bool IsEtag(std::string_view etag) {
   if (etag.starts_with("W/")) etag.remove_prefix(2);
   if (etag.size() < 2 || etag.size() > kEtagBytesMax || etag.front() != '"' || etag.back() != '"')

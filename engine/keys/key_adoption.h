@@ -20,6 +20,9 @@ const std::vector<IssuerKey>& KeysOf(const KeySet* set);
 std::optional<std::vector<IssuerKey>> AdoptKeys(uint32_t issuer, const KeySet* old_set, jose::JwkSet parsed,
                                                 KeyGenerations& generations, uint32_t* skipped);
 
+// SameKeys: they are the same, in the same order.
+bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others);
+
 // IsEtag: an entity tag that may go back to the server as it came (RFC 9110 section 8.8.3).
 bool IsEtag(std::string_view etag);
 

@@ -21,11 +21,6 @@ namespace {
 constexpr int kPositionBits = 18;
 static_assert(limits::kIssuersMax + IssuerTable::kSpare <= size_t{1} << kPositionBits);
 
-bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
-  return std::equal(some.begin(), some.end(), others.begin(), others.end(),
-                    [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });
-}
-
 }  // namespace
 
 KeyFetcher::KeyFetcher(const Timing& timing, uint64_t jitter_seed, sync::ThreadBlocks& blocks,
@@ -73,7 +68,47 @@ void KeyFetcher::Forget(const Issuer& issuer) {
 // Plan takes over when the issuer's schedule says that it is due.
 void KeyFetcher::Plan(Issuer& issuer) {
   const std::lock_guard lock(issuer.mutex);
+  if (held_ && issuer.InSnapshot()) {
+    awaited_ |= issuer.schedule.forced;
+    return;
+  }
   gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
+}
+
+void KeyFetcher::Hold() {
+  held_ = true;
+  issuers_.ForEach([this](Issuer& issuer) {
+    if (!issuer.InSnapshot()) return;
+    gate_.Forget(issuer.position);
+    const std::lock_guard lock(issuer.mutex);
+    issuer.request = 0;  // An answer that is on its way comes to nothing.
+    issuer.schedule.in_flight = false;
+    issuer.turn_ms = ScheduleState::kNever;
+    issuer.Mirror(*issuer.planned_by);
+  });
+}
+
+void KeyFetcher::Release(bool has_followed) {
+  held_ = false;
+  issuers_.ForEach([&](Issuer& issuer) {
+    if (!issuer.InSnapshot()) return;
+    {
+      const std::lock_guard lock(issuer.mutex);
+      ScheduleState& schedule = issuer.schedule;
+      const int64_t last_good_ms = schedule.last_good_ms;
+      const bool forced = schedule.forced;
+      if (last_good_ms != ScheduleState::kNever) {
+        // A restart asks at once; who goes on for another, when that one would have.
+        schedule = has_followed ? OnGood(schedule, timing_, last_good_ms, issuer.max_age_s, NextJitter())
+                                : OnRestored(last_good_ms);
+      }
+      schedule.forced = forced;
+      issuer.planned_by = &timing_;
+      issuer.Mirror(timing_);
+    }
+    issuer.MirrorToTenants();
+    Plan(issuer);
+  });
 }
 
 void KeyFetcher::Hasten(uint32_t position) {

@@ -48,6 +48,13 @@ class KeyFetcher {
   // Hasten: the schedule of the issuer at this position has moved its next fetch forward.
   void Hasten(uint32_t position);
 
+  // Hold: what the snapshot has is not fetched, whatever is due, until Release, which plans it anew:
+  // `has_followed`, by the answers that another process has had meanwhile. TakeAwaited: whether somebody has
+  // asked for a fetch since it was called last.
+  void Hold();
+  void Release(bool has_followed);
+  bool TakeAwaited() { return std::exchange(awaited_, false); }
+
   // RunDue and TakeIn: see KeyStore.
   int64_t RunDue(int64_t now_ms, Transport& transport);
   void TakeIn(FetchResult result, int64_t now_ms);
@@ -75,6 +82,8 @@ class KeyFetcher {
   FileSystem& files_;
   const Clock& clock_;
   size_t num_files_ = 0;  // Issuers whose source begins with one.
+  bool held_ = false;
+  bool awaited_ = false;
   OnMetadata on_metadata_;
   uint64_t jitter_;
   FetchGate gate_;

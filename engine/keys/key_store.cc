@@ -116,7 +116,7 @@ std::vector<IssuerHealth> KeyStore::Health(int64_t now_ms) const {
     health.position = position;
     health.num_keys = issuer->num_keys;
     health.num_keys_skipped = issuer->num_keys_skipped + issuer->num_keys_lacking;
-    health.fetches = issuer->fetches;
+    health.fetches = issuer->fetches - issuer->num_looks;
     health.fetch_failures = issuer->fetch_failures;
     health.last_error = issuer->last_error;
     health.from_snapshot = issuer->from_snapshot;
@@ -184,18 +184,85 @@ void KeyStore::SetWaker(std::function<void()> waker) { waker_ = std::move(waker)
 
 void KeyStore::UseSnapshot(SnapshotKeeper& keeper) {
   const std::lock_guard lock(mutex_);
-  book_.Use(keeper);
+  if (!keeper.shared()) {
+    book_.Use(keeper);
+    return;
+  }
+  shared_ = &keeper;
+  follows_ = true;
+  fetcher_.Hold();
+  Follow(keeper.clock().Read().mono_ms);
+}
+
+// Follow looks at the shared snapshot if that is due, and leads if nobody else does.
+void KeyStore::Follow(int64_t now_ms) {
+  if (fetcher_.TakeAwaited()) look_ms_ = std::min(look_ms_, now_ms);
+  if (now_ms < look_ms_) return;
+  const bool leads = !stepped_down_ && shared_->TryLead();
+  if (leads) shared_->Forget();  // What is written next begins with all that is there.
+  std::string bytes;
+  std::vector<SnapshotEntry> entries;
+  const SnapshotKeeper::Seen seen = shared_->Look(&bytes, &entries);
+  const bool is_absent = seen == SnapshotKeeper::Seen::kAbsent;
+  const bool is_known = is_absent || seen == SnapshotKeeper::Seen::kAccepted;
+  const bool is_new = is_known && !(is_absent && was_absent_);
+  was_absent_ = is_absent;
+  std::vector<SnapshotFollower::Held> held;
+  if (is_new) held = follower_.Take(entries, *shared_);
+  if (leads) {
+    follows_ = false;
+    book_.Lead(*shared_, held, is_known);
+    fetcher_.Release(has_followed_);
+  }
+  has_followed_ = true;
+  bool is_awaited = false;
+  issuers_.ForEach([&](Issuer& issuer) {
+    if (is_new && on_settled_ && issuer.InSnapshot()) {
+      on_settled_(issuer.position);
+      for (const Issuer* tenant : issuer.tenants) on_settled_(tenant->position);
+    }
+    if (leads || !follower_.IsAwaited(issuer, now_ms)) return;
+    is_awaited = true;
+    if (on_wanted_) on_wanted_(issuer.tenants.empty() ? issuer.name : issuer.tenants.front()->name);
+  });
+  look_ms_ = saturating::Plus(now_ms, std::max(FollowMs(timing_, is_awaited), shared_->look_pause_ms()));
+}
+
+void KeyStore::StepDown() {
+  const std::lock_guard lock(mutex_);
+  if (shared_ == nullptr || stepped_down_) return;
+  stepped_down_ = true;
+  if (follows_) return;
+  const int64_t now_ms = shared_->clock().Read().mono_ms;
+  book_.StepDown(now_ms);
+  fetcher_.Hold();
+  shared_->StepDown();
+  follows_ = true;
+  look_ms_ = now_ms;
+}
+
+bool KeyStore::Refresh(std::string_view name) {
+  const sync::ReadScope scope(blocks_);
+  const std::optional<uint32_t> position = issuers_.Find(scope, name);
+  if (!position) return false;
+  Issuer& issuer = *issuers_.At(scope, *position);
+  if (issuer.fetched) Forced(issuer.Head(), std::unique_lock(issuer.Head().mutex));
+  return true;
 }
 
 int64_t KeyStore::RunSnapshot(int64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  book_.Run(now_ms);
-  return book_.NextMs();
+  if (follows_) Follow(now_ms);
+  if (!follows_) book_.Run(now_ms);
+  return follows_ ? look_ms_ : book_.NextMs();
 }
 
-int64_t KeyStore::NextSnapshotMs() const {
+int64_t KeyStore::NextSnapshotMs() {
   const std::lock_guard lock(mutex_);
-  return book_.NextMs();
+  if (!follows_) return book_.NextMs();
+  // Who waits for a key has us look at once.
+  if (fetcher_.TakeAwaited()) look_ms_ = ScheduleState::kNever;
+  return look_ms_;
 }
 
 int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {

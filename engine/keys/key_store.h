@@ -21,6 +21,7 @@
 #include "keys/key_generations.h"
 #include "keys/key_set.h"
 #include "keys/snapshot_book.h"
+#include "keys/snapshot_follower.h"
 #include "keys/snapshot_keeper.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/clock.h"
@@ -106,6 +107,10 @@ class KeyStore {
   Reason Find(const sync::ReadScope& scope, uint32_t issuer, bool has_key_id, std::string_view key_id,
               Algorithm algorithm, int64_t now_ms, const IssuerKey** key);
 
+  // Refresh has a fetch of this issuer requested, as an absent kid does. False if there is none of this name.
+  // A lock, for a moment.
+  bool Refresh(std::string_view issuer);
+
   // CurrentIssuer and IsCurrent: see KeyGenerations.
   uint32_t CurrentIssuer(KeyRef key) const { return generations_.CurrentIssuer(key); }
   bool IsCurrent(KeyRef key) const { return generations_.IsCurrent(key); }
@@ -145,6 +150,11 @@ class KeyStore {
   // else has the store.
   void SetOnMetadata(OnMetadata on_metadata) { fetcher_.SetOnMetadata(std::move(on_metadata)); }
 
+  // SetOnWanted: Environment::on_wanted. Once, before UseSnapshot.
+  void SetOnWanted(std::function<void(std::string_view issuer)> on_wanted) {
+    on_wanted_ = std::move(on_wanted);
+  }
+
   // --- Control side: any thread, one after the other; waits for a turn of the background side that is in
   // progress, and for readers, so that no Find or Check that begins afterwards has the old state. ---
 
@@ -154,6 +164,9 @@ class KeyStore {
   using Hook = absl::FunctionRef<void(uint32_t issuer)>;
   static void PrepareNothing(uint32_t, std::string_view) {}
   static void Nothing(uint32_t) {}
+
+  // StepDown: see Engine. May wait for the disk.
+  void StepDown();
 
   // AddIssuer adds one. InvalidArgument as for Create, AlreadyExists, or ResourceExhausted if there are
   // IssuersMax.
@@ -177,12 +190,13 @@ class KeyStore {
   // UseSnapshot takes over what the snapshot has of fetched sets, each as if it had been fetched when its
   // last good answer came: as old, and with a fetch due at once. From now on a set is written before it is
   // published if the file may have a key that it lacks, so that no restart brings back a key that was seen to
-  // end. Once, before anybody else has the store. `keeper` must outlive it.
+  // end. A shared one: SnapshotConfig::shared. Once, before anybody else has the store. `keeper` must outlive
+  // it.
   void UseSnapshot(SnapshotKeeper& keeper);
-  // RunSnapshot writes the snapshot if that is due, and returns what NextSnapshotMs says then: when it will
-  // be (INT64_MAX: never). May wait for the disk.
+  // RunSnapshot writes the snapshot, or looks at what another process has written, if that is due, and
+  // returns what NextSnapshotMs says then: when it will be (INT64_MAX: never). May wait for the disk.
   int64_t RunSnapshot(int64_t now_ms);
-  int64_t NextSnapshotMs() const;
+  int64_t NextSnapshotMs();
 
   // RunDue starts every fetch that is due, goes on with those that have come to another request, and returns
   // when the next one will be (INT64_MAX: none).
@@ -204,6 +218,8 @@ class KeyStore {
   void End(Issuer& issuer, Hook release);
   void Count(const Issuer& issuer, int by);
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
+  void Follow(int64_t now_ms);
+  void LookAgain();
 
   const Timing timing_;
   const bool loopback_;
@@ -221,6 +237,14 @@ class KeyStore {
   mutable std::mutex mutex_;
   size_t num_fetched_ = 0;  // Issuers with fetched keys.
   SnapshotBook book_;
+  SnapshotFollower follower_;
+  SnapshotKeeper* shared_ = nullptr;  // Null: the snapshot is this store's alone.
+  bool follows_ = false;              // Another process fetches.
+  bool has_followed_ = false;
+  bool stepped_down_ = false;
+  bool was_absent_ = false;
+  int64_t look_ms_ = ScheduleState::kNever;  // At the shared one, next.
+  std::function<void(std::string_view issuer)> on_wanted_;
   KeyFetcher fetcher_;  // But for its Hasten.
 };
 

@@ -57,6 +57,7 @@ KeyStore::KeyStore(const Config& config, uint64_t jitter_seed, sync::ThreadBlock
       generations_(std::max(kKeySlotsMin, kKeySlotsPerIssuer * issuers_max_)),
       issuers_(issuers_max_, blocks),
       book_(timing_, blocks, generations_, issuers_),
+      follower_(timing_, blocks, generations_, issuers_),
       fetcher_(timing_, jitter_seed, blocks, generations_, issuers_, book_, on_settled_,
                outside.files == nullptr ? SystemFiles() : *outside.files,
                outside.clock == nullptr ? SystemClock() : *outside.clock) {
@@ -209,9 +210,17 @@ absl::Status KeyStore::AddIssuer(const IssuerConfig& config, Prepare prepare) {
       prepare(issuers.back()->position, tenant);
     }
     issuers_.Publish(issuers);
+    LookAgain();
   }
   if (waker_) waker_();
   return absl::OkStatus();
+}
+
+// LookAgain: the shared snapshot may have what somebody needs who was not there at the last look.
+void KeyStore::LookAgain() {
+  if (!follows_) return;
+  shared_->Forget();
+  look_ms_ = ScheduleState::kNever;
 }
 
 // TakeOver gives `issuer`, which nobody else has yet, the keys of `old`, if they come from the same place.
@@ -327,6 +336,7 @@ absl::Status KeyStore::ChangeIssuer(const IssuerConfig& config, Prepare prepare,
     issuers_.Publish(issuers);
     status = ReplaceTenants(*old, issuer, config.tenants, prepare, release);
     End(*old, release);
+    LookAgain();
   }
   if (waker_) waker_();
   return status;

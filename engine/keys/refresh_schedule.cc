@@ -91,6 +91,19 @@ ScheduleState OnRestored(int64_t last_good_ms) {
   return state;
 }
 
+ScheduleState OnFollowed(const Timing& timing, int64_t last_good_ms, int64_t max_age_s) {
+  constexpr int64_t kLookMs = 2000;  // Seconds are rounded, and files looked at now and then.
+  Timing steady = timing;
+  steady.jitter_percent = 0;
+  ScheduleState state;
+  state.last_begin_ms = last_good_ms;
+  state = OnGood(state, steady, last_good_ms, max_age_s, 0);
+  const int64_t latest =
+      Times(Minus(state.due_ms, last_good_ms) / 100, std::clamp(timing.jitter_percent, 0, 50));
+  state.due_ms = Plus(Plus(state.due_ms, latest), Plus(timing.fetch_timeout_ms, kLookMs));
+  return state;
+}
+
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms) {
   if (state.last_good_ms == ScheduleState::kNever) return Freshness::kUnavailable;
   if (Minus(now_ms, state.last_good_ms) > timing.staleness_bound_ms) return Freshness::kUnavailable;

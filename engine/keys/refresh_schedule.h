@@ -50,6 +50,10 @@ Timing FileTiming(const Timing& timing, size_t num_files);
 // `last_good_ms`: as good as that answer's age, with a fetch due at once.
 ScheduleState OnRestored(int64_t last_good_ms);
 
+// OnFollowed is the state of keys that another process fetches, by their last good answer: due when that one
+// must have fetched them again, and written that down, if all is well.
+ScheduleState OnFollowed(const Timing& timing, int64_t last_good_ms, int64_t max_age_s);
+
 // FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures >
 // 0 or fell_back; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms);

@@ -35,6 +35,36 @@ void SnapshotBook::Use(SnapshotKeeper& keeper) {
   for (const SnapshotEntry& entry : entries) keeper.Count(Restore(entry, now));
 }
 
+void SnapshotBook::Lead(SnapshotKeeper& keeper, std::span<const SnapshotFollower::Held> held, bool is_known) {
+  keeper_ = &keeper;
+  issuers_.ForEach([&](Issuer& issuer) {
+    if (!issuer.InSnapshot()) return;
+    issuer.recorded = std::make_unique<Recorded>();
+    issuer.recorded->file_is_subset = is_known;
+  });
+  for (const SnapshotFollower::Held& each : held) {
+    Recorded& recorded = *each.issuer->recorded;
+    recorded.text_has_more = each.has_more;
+    recorded.file_is_subset = each.taken && !each.has_more;
+    if (!each.taken) continue;
+    int64_t last_good_ms = 0;
+    {
+      const std::lock_guard lock(each.issuer->mutex);
+      last_good_ms = each.issuer->schedule.last_good_ms;
+    }
+    Record(*each.issuer, each.jwks, last_good_ms);
+  }
+}
+
+void SnapshotBook::StepDown(int64_t now_ms) {
+  if (schedule_.changed || schedule_.aged) Write(now_ms);
+  keeper_ = nullptr;
+  schedule_ = {};
+  outdated_.clear();
+  recorded_bytes_ = 0;
+  issuers_.ForEach([](Issuer& issuer) { issuer.recorded.reset(); });
+}
+
 // Restore publishes one issuer's part of a snapshot.
 SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now& now) {
   using Fate = SnapshotKeeper::Fate;
@@ -80,7 +110,7 @@ void SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
   if (issuer.recorded == nullptr) return;
   issuer.recorded->text_has_more = answer.has_more;
   Record(issuer, answer.jwks, now_ms);
-  (answer.changed ? schedule_.changed : schedule_.aged) = true;
+  (answer.changed || keeper_->shared() ? schedule_.changed : schedule_.aged) = true;
   // A removal is on the disk before anybody sees it, unless the disk fails: then it is still seen at once.
   if (!answer.removes && issuer.recorded->file_is_subset) return;
   issuer.recorded->file_is_subset = false;
@@ -91,7 +121,8 @@ void SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
 void SnapshotBook::OnSame(Issuer& issuer, int64_t now_ms) {
   if (issuer.recorded == nullptr) return;
   issuer.recorded->last_good_ms = now_ms;
-  schedule_.aged = true;
+  // Others read of it.
+  (keeper_->shared() ? schedule_.changed : schedule_.aged) = true;
 }
 
 void SnapshotBook::Run(int64_t now_ms) {

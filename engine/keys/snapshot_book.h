@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 #include "keys/issuer_table.h"
 #include "keys/key_generations.h"
 #include "keys/key_snapshot.h"
+#include "keys/snapshot_follower.h"
 #include "keys/snapshot_keeper.h"
 #include "sync/thread_blocks.h"
 #include "tollgate/clock.h"
@@ -27,6 +29,10 @@ class SnapshotBook {
 
   // Use takes over what the snapshot has of fetched sets. See KeyStore::UseSnapshot.
   void Use(SnapshotKeeper& keeper);
+  // Lead is Use of a shared snapshot that is ours to write from now on, until StepDown: of what was read of
+  // it, or, unless `is_known`, of a file that cannot be read. StepDown writes what has not been written.
+  void Lead(SnapshotKeeper& keeper, std::span<const SnapshotFollower::Held> held, bool is_known);
+  void StepDown(int64_t now_ms);
 
   // OnAdd is told of an issuer that was added at run time, before its first fetch; OnChange of one that takes
   // the place of another, with the same keys or with none yet; OnRemove of one that goes.
@@ -61,7 +67,7 @@ class SnapshotBook {
   sync::ThreadBlocks& blocks_;
   KeyGenerations& generations_;
   IssuerTable& issuers_;
-  SnapshotKeeper* keeper_ = nullptr;
+  SnapshotKeeper* keeper_ = nullptr;  // Null: there is nothing to write.
   SnapshotSchedule schedule_;
   size_t recorded_bytes_ = 0;  // Of all issuers' Recorded, in a snapshot.
   // Issuers that have gone, or have other keys now, of which the file may still have old ones.

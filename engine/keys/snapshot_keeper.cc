@@ -89,9 +89,47 @@ int64_t NextWriteMs(const SnapshotSchedule& schedule, const Timing& timing) {
 SnapshotKeeper::SnapshotKeeper(SnapshotConfig config, FileSystem& files, const Clock& clock)
     : config_(std::move(config)), files_(files), clock_(clock), suffix_(RandomSuffix()) {
   health_.read = SnapshotRead::kAbsent;
+  health_.leads = !config_.shared;
+}
+
+bool SnapshotKeeper::TryLead() {
+  absl::StatusOr<std::unique_ptr<FileLock>> lock = files_.TryLock(config_.path + ".lock");
+  const std::lock_guard guard(mutex_);
+  if (lock.ok()) {
+    lock_ = *std::move(lock);
+    health_.leads = true;
+    health_.write_error.clear();
+  } else if (!absl::IsAlreadyExists(lock.status())) {
+    health_.write_error = absl::StrCat("the lock: ", lock.status().message());
+  }
+  return lock_ != nullptr;
+}
+
+void SnapshotKeeper::StepDown() {
+  {
+    const std::lock_guard guard(mutex_);
+    health_.leads = false;
+  }
+  Forget();
+  lock_.reset();
 }
 
 bool SnapshotKeeper::Load(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent) {
+  Forget();
+  bool same = false;
+  return Read(bytes, entries, absent, &same);
+}
+
+SnapshotKeeper::Seen SnapshotKeeper::Look(std::string* bytes, std::vector<SnapshotEntry>* entries) {
+  bool absent = false, same = false;
+  if (Read(bytes, entries, &absent, &same)) return Seen::kAccepted;
+  if (same) return Seen::kSame;
+  Forget();
+  return absent ? Seen::kAbsent : Seen::kRefused;
+}
+
+// Read sets `*same`, and returns false, if the file ends in the MAC that was accepted last.
+bool SnapshotKeeper::Read(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent, bool* same) {
   entries->clear();
   *absent = false;
   const auto ended = [&](SnapshotRead read, std::string_view why) {
@@ -117,8 +155,20 @@ bool SnapshotKeeper::Load(std::string* bytes, std::vector<SnapshotEntry>* entrie
                  absl::StrCat("the snapshot: ", ToAbsl(SnapshotFaultText(SnapshotFault::kTooLarge))));
   }
   *bytes = std::move(file->bytes);
+  *same = !accepted_.empty() && bytes->ends_with(accepted_);
+  if (*same) return false;
   const SnapshotFault fault = Decode(*bytes, key_, entries);
-  if (fault == SnapshotFault::kNone) return ended(SnapshotRead::kAccepted, "");
+  if (fault == SnapshotFault::kNone) {
+    constexpr size_t kMacBytes = 65;  // In hex, with its line break.
+    accepted_ = bytes->substr(bytes->size() - kMacBytes);
+    num_bytes_ = bytes->size();
+    if (config_.shared) {
+      const std::lock_guard lock(mutex_);
+      health_.issuers_restored = health_.issuers_too_old = health_.issuers_future_dated = 0;
+      health_.issuers_source_changed = health_.issuers_unusable = 0;
+    }
+    return ended(SnapshotRead::kAccepted, "");
+  }
   return ended(ReadOf(fault), absl::StrCat("the snapshot: ", ToAbsl(SnapshotFaultText(fault))));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -50,6 +51,19 @@ class SnapshotKeeper {
   // Health says why. `*absent`: because there is none.
   bool Load(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent);
 
+  // With SnapshotConfig::shared. TryLead takes the lock, if nobody has it, for as long as the keeper lives or
+  // until StepDown.
+  bool shared() const { return config_.shared; }
+  bool TryLead();
+  void StepDown();
+  // Look is Load, unless the file is what the last Load has accepted.
+  enum class Seen : uint8_t { kSame, kAccepted, kAbsent, kRefused };
+  Seen Look(std::string* bytes, std::vector<SnapshotEntry>* entries);
+  // Forget has the next Look take the file for a new one.
+  void Forget() { accepted_.clear(); }
+  // How long reading the file again takes at least, so that long files do not keep a processor busy.
+  int64_t look_pause_ms() const { return static_cast<int64_t>(num_bytes_ / kLookBytesPerMs); }
+
   enum class Written : uint8_t {
     kFailed,    // The file is the old one or the new one.
     kWritten,   // It is the new one, on the disk.
@@ -66,6 +80,9 @@ class SnapshotKeeper {
   SnapshotHealth Health(int64_t now_ms) const;
 
  private:
+  static constexpr size_t kLookBytesPerMs = 16'384;
+
+  bool Read(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent, bool* same);
   absl::Status NeedKey();
   absl::Status MakeKeyFile();
   absl::Status WriteFile(std::span<const SnapshotEntry> entries);
@@ -76,6 +93,9 @@ class SnapshotKeeper {
   const Clock& clock_;
   const std::string suffix_;  // Of files that are being made: another engine's have another one.
   std::vector<uint8_t> key_;  // Empty: not read yet.
+  std::unique_ptr<FileLock> lock_;
+  std::string accepted_;  // The MAC of what Load has accepted last; empty: nothing.
+  size_t num_bytes_ = 0;  // Of it.
   int64_t written_ms_ = INT64_MIN;
   mutable std::mutex mutex_;
   SnapshotHealth health_;  // Guarded by mutex_, as written_ms_ is.

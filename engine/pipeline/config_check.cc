@@ -136,6 +136,7 @@ bool SeveralAsk(std::span<const ResourceConfig> resources, const std::vector<std
 
 absl::Status CheckSnapshot(const SnapshotConfig& snapshot) {
   if (snapshot.path.empty()) {
+    if (snapshot.shared) return Invalid("snapshot", "path", "is empty, though it is shared");
     if (snapshot.key.empty() && snapshot.key_file.empty()) return absl::OkStatus();
     return Invalid("snapshot", "path", "is empty, though there is a key for it");
   }
@@ -290,6 +291,8 @@ absl::Status CheckConfig(const Config& config) {
   absl::flat_hash_map<std::string, std::string> introspecting;
   const bool must_introspect = DemandsIntrospection(config.policy);
   for (const IssuerConfig& issuer : config.issuers) {
+    if (config.snapshot.shared && issuer.introspection.discovery)
+      return Invalid("issuer", issuer.issuer, "introspection.discovery is not for a shared snapshot");
     absl::Status status = CheckIssuer(issuer, config.dangerous, config.resources, must_introspect);
     if (!status.ok()) return status;
     issuers.insert(issuer.issuer);

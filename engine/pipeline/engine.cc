@@ -33,6 +33,7 @@ class Engine::Impl {
         resources(config.resources),
         dangerous(config.dangerous),
         timing(config.timing),
+        shared(config.snapshot.shared),
         all_must_introspect(pipeline::DemandsIntrospection(config.policy)),
         clock(clock_in),
         transport(std::move(transport_in)),
@@ -45,6 +46,8 @@ class Engine::Impl {
 
   // With the lock: a change of the policy may demand more of an issuer.
   absl::Status CheckIssuer(const IssuerConfig& issuer) const {
+    if (shared && issuer.introspection.discovery)
+      return absl::InvalidArgumentError("introspection.discovery: is not for a shared snapshot");
     return pipeline::CheckIssuer(issuer, dangerous, resources, all_must_introspect);
   }
 
@@ -67,6 +70,7 @@ class Engine::Impl {
   const std::vector<ResourceConfig> resources;
   const DangerousOptions dangerous;
   const Timing timing;
+  const bool shared;                                              // The snapshot is.
   std::shared_ptr<const std::vector<std::string>> policy_claims;  // Context::policy_claims, for issuers.
   // Held while issuers or the policy change, and what one demands of the other is looked at.
   std::mutex changes;
@@ -341,6 +345,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Config& config, Env
   });
   if (!config.snapshot.path.empty()) {
     impl->snapshot = std::make_unique<keys::SnapshotKeeper>(config.snapshot, files, clock);
+    context.keys->SetOnWanted(std::move(environment.on_wanted));
     context.keys->UseSnapshot(*impl->snapshot);
   }
   if (environment.own_thread) impl->background.StartThread();
@@ -490,6 +495,12 @@ absl::Status Engine::RemoveIssuer(std::string_view issuer) {
   const std::lock_guard lock(impl_->changes);
   return impl_->context.keys->RemoveIssuer(issuer, [&](uint32_t position) { impl_->Drop(position); });
 }
+
+absl::Status Engine::Refresh(std::string_view issuer) {
+  return impl_->context.keys->Refresh(issuer) ? absl::OkStatus() : UnknownIssuer();
+}
+
+void Engine::StepDown() { impl_->context.keys->StepDown(); }
 
 absl::Status Engine::RevokeKey(std::string_view issuer, std::string_view thumbprint_or_kid,
                                int64_t until_wall_s) {

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "tollgate/file_system.h"
@@ -117,6 +118,18 @@ TEST_F(SystemFilesTest, ErrorsAreOneLineWithoutThePath) {
     EXPECT_EQ(status.message().find(directory_), status.message().npos) << status;
     EXPECT_EQ(status.message().find('\n'), status.message().npos);
   }
+}
+
+TEST_F(SystemFilesTest, OneHasALockAtATime) {
+  absl::StatusOr<std::unique_ptr<FileLock>> first = files_.TryLock(At("lock"));
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(absl::IsAlreadyExists(files_.TryLock(At("lock")).status()));
+  EXPECT_TRUE(files_.TryLock(At("other")).ok());
+  first->reset();
+  EXPECT_TRUE(files_.TryLock(At("lock")).ok());
+  ASSERT_EQ(symlink(At("lock").c_str(), At("link").c_str()), 0);
+  EXPECT_FALSE(files_.TryLock(At("link")).ok());
+  EXPECT_TRUE(absl::IsNotFound(files_.TryLock(At("none/lock")).status()));
 }
 
 }  // namespace

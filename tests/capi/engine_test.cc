@@ -502,6 +502,42 @@ TEST_F(CapiEngineTest, HealthSaysWhatBecameOfTheSnapshot) {
   EXPECT_EQ(nlohmann::json::parse(Health(engine.get()))["snapshot"]["read"], "absent");
 }
 
+TEST_F(CapiEngineTest, EnginesThatShareASnapshotHaveOneThatLeads) {
+  const std::string path = std::filesystem::absolute(::testing::TempDir() + "/capi_shared_snapshot").string();
+  std::filesystem::remove(path);
+  auto issuer = Sized<tollgate_issuer>();
+  issuer.issuer = Str(kIssuer);
+  issuer.jwks_uri = Str("https://idp.invalid/jwks");
+  auto options = Options();
+  options.no_thread = 1;
+  options.snapshot_path = Str(path);
+  options.snapshot_key = Str("0123456789abcdef0123456789abcdef");
+  options.snapshot_shared = 1;
+  std::string wanted;
+  options.wanted = [](void* user, tollgate_string name) {
+    static_cast<std::string*>(user)->assign(name.data, name.size);
+  };
+  options.wanted_user = &wanted;
+  ConfigPtr config = Config(issuer, options);
+  const auto leads = [this](tollgate_engine* engine) {
+    return nlohmann::json::parse(Health(engine))["snapshot"]["leads"].get<bool>();
+  };
+  EnginePtr first = Engine(config.get());
+  EXPECT_TRUE(leads(first.get()));
+  EXPECT_EQ(wanted, "");
+  EnginePtr second = Engine(config.get());
+  EXPECT_FALSE(leads(second.get()));
+  EXPECT_EQ(wanted, kIssuer);
+  EXPECT_EQ(tollgate_refresh(first.get(), Str(kIssuer), &error_), TOLLGATE_OK);
+  EXPECT_EQ(tollgate_refresh(first.get(), Str("https://other.example"), &error_), TOLLGATE_INVALID_ARGUMENT);
+  EXPECT_EQ(tollgate_refresh(nullptr, Str(kIssuer), &error_), TOLLGATE_INVALID_ARGUMENT);
+  EXPECT_EQ(tollgate_engine_step_down(first.get()), TOLLGATE_OK);
+  EXPECT_EQ(tollgate_engine_step_down(nullptr), TOLLGATE_INVALID_ARGUMENT);
+  EXPECT_FALSE(leads(first.get()));
+  EnginePtr third = Engine(config.get());
+  EXPECT_TRUE(leads(third.get()));
+}
+
 TEST_F(CapiEngineTest, HealthThatDoesNotFitIsNotWritten) {
   EnginePtr engine = Engine();
   char small[8] = "before.";

@@ -88,7 +88,11 @@ AT(tollgate_options, verifications_in_flight_max, 216);
 AT(tollgate_options, in_vain_percent_max, 224);
 AT(tollgate_options, no_thread, 232);
 AT(tollgate_options, dangerous_allow_http_on_loopback, 236);
-SIZE(tollgate_options, 240);
+AT(tollgate_options, wanted, 240);
+AT(tollgate_options, wanted_user, 248);
+AT(tollgate_options, snapshot_shared, 256);
+AT(tollgate_options, reserved, 260);
+SIZE(tollgate_options, 264);
 
 AT(tollgate_request, struct_size, 0);
 AT(tollgate_request, authorization, 8);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,6 +100,13 @@ class FakeFiles : public FileSystem {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<std::unique_ptr<FileLock>> TryLock(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    if (const absl::Status status = Fault("lock", path); !status.ok()) return status;
+    if (!locked_.insert(path).second) return absl::AlreadyExistsError("somebody has it");
+    return std::make_unique<Lock>(*this, path);
+  }
+
   // StopBefore: `on_stop` is called when the step would have been done, and what it sees is what others saw.
   void StopBefore(uint64_t step, std::function<void()> on_stop) {
     const std::lock_guard lock(mutex_);
@@ -118,8 +126,8 @@ class FakeFiles : public FileSystem {
     if (power_failed) names_ = on_disk_;
     on_disk_ = names_;
   }
-  // SetFault decides, by what is to be done ("read", "create", "write", "replace", "link", "remove", "sync")
-  // and the path, what fails.
+  // SetFault decides, by what is to be done ("read", "create", "write", "replace", "link", "remove", "sync",
+  // "lock") and the path, what fails.
   void SetFault(std::function<absl::Status(std::string_view what, const std::string& path)> fault) {
     const std::lock_guard lock(mutex_);
     fault_ = std::move(fault);
@@ -160,6 +168,19 @@ class FakeFiles : public FileSystem {
  private:
   using Names = std::map<std::string, std::shared_ptr<File>>;
 
+  class Lock final : public FileLock {
+   public:
+    Lock(FakeFiles& files, std::string path) : files_(files), path_(std::move(path)) {}
+    ~Lock() override {
+      const std::lock_guard lock(files_.mutex_);
+      files_.locked_.erase(path_);
+    }
+
+   private:
+    FakeFiles& files_;
+    const std::string path_;
+  };
+
   bool Step() {
     ++num_steps_;
     if (num_steps_ >= act_before_) {
@@ -185,6 +206,7 @@ class FakeFiles : public FileSystem {
 
   mutable std::recursive_mutex mutex_;
   Names names_, on_disk_;
+  std::set<std::string> locked_;
   std::function<absl::Status(std::string_view, const std::string&)> fault_;
   std::function<void()> on_stop_;
   uint64_t num_steps_ = 0;

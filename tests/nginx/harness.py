@@ -79,6 +79,10 @@ class Idp:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/stats", timeout=10) as answer:
             return json.load(answer)["requests"].get("/jwks", 0)
 
+    def kids(self):
+        with urllib.request.urlopen(self.issuer + "/jwks", timeout=10) as answer:
+            return [key["kid"] for key in json.load(answer)["keys"]]
+
     def token(self, scope="files:read"):
         body = f"grant_type=client_credentials&client_id=agent-1&scope={scope}&resource={URI}"
         with urllib.request.urlopen(self.issuer + "/token", body.encode(), timeout=10) as answer:
@@ -204,12 +208,18 @@ class Nginx:
             ("events {}", "events { worker_connections 512; }"),
             ("http {", "http { access_log off;" + own),
             ("127.0.0.1:8000", f"127.0.0.1:{self.server.port}"),
-            ("listen 127.0.0.1:8080;", f"listen 127.0.0.1:{self.port}; {tls}")])
+            # Each worker has connections of its own, and says which one it is.
+            ("listen 127.0.0.1:8080;", f"listen 127.0.0.1:{self.port} reuseport; {tls}"),
+            ("tollgate crm;", "add_header X-Worker $pid always; tollgate crm;"),
+            # Where the decision was made at another location than the one that passes the request on.
+            ("location /.well-known", "location = /redirected { tollgate crm; try_files /none @passed; }"
+             " location @passed { proxy_pass http://mcp_server; }\n    location /.well-known")])
         self.write("nginx-module.yaml", [
             ("https://idp.example/realms/acme", self.idp.issuer),
             ("/var/lib/tollgate/", f"{self.directory}/state/"),
             ("version: 1", "version: 1\ndangerous: {dangerous_allow_http_on_loopback: true}\n"
-             "timing: {refresh_min: 1s, refresh_max: 2s, cooldown: 1s, jitter_percent: 0, file_interval: 500ms}")])
+             "timing: {refresh_min: 1s, refresh_max: 2s, cooldown: 1s, jitter_percent: 0, fetch_timeout: 500ms,"
+             " file_interval: 500ms}")])
 
     def write(self, name, changes):
         text = (self.examples / name).read_text()
@@ -254,7 +264,6 @@ class Nginx:
 
     def stop(self):
         end(self.process)
-        self.log.close()
 
 
 def environment():

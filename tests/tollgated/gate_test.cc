@@ -12,6 +12,7 @@
 
 #include "tests/keys/fake_transport.h"
 #include "tests/pipeline/engine_fixture.h"
+#include "tools/tollgated/answer.h"
 
 namespace tollgate::tollgated {
 namespace {
@@ -184,6 +185,26 @@ TEST_F(GateTest, ATokenOfAnotherServerIsNoneHere) {
   EXPECT_EQ(answer->status, 401);
   EXPECT_EQ(FieldOf(*answer, "X-Tollgate-Status"), "401");
   EXPECT_EQ(refusals_.ReadCounts().count({1, Reason::kAudienceMismatch}), 1u);
+}
+
+TEST_F(GateTest, TheModuleInNginxIsToldWhenAnAnswerBringsLists) {
+  const auto lists = [this](const std::string& method) {
+    const json message = {{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}};
+    return FieldOf(Call(Bearer("files:read"), message.dump()), std::string(kListsField));
+  };
+  EXPECT_EQ(lists("tools/list"), "(none)");  // A daemon filters nothing.
+  settings_.servers[0].proxy = Proxy::kNginxModule;
+  Start();
+  for (const char* const method :
+       {"tools/list", "prompts/list", "resources/list", "resources/templates/list"})
+    EXPECT_EQ(lists(method), "1") << method;
+  EXPECT_EQ(lists("ping"), "(none)");
+  EXPECT_EQ(FieldOf(Call(Bearer("files:read"), CallOf("search")), std::string(kListsField)), "(none)");
+  // A stream may go on with the answer to an earlier request.
+  const std::string bearer = Bearer("files:read");
+  const auto stream =
+      Ask({.method = "GET", .target = "/check/crm/mcp", .fields = {{"Authorization", bearer}}});
+  EXPECT_EQ(FieldOf(*stream, std::string(kListsField)), "1");
 }
 
 TEST_F(GateTest, OfABatchAllMustBeAllowed) {

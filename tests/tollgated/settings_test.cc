@@ -227,7 +227,7 @@ TEST(SettingsKeysTest, EveryMemberHasAKey) {
   EXPECT_EQ(NumKeys("bounds"), NumMembers<Bounds>());
   EXPECT_EQ(NumKeys("timing"), NumMembers<Timing>());
   EXPECT_EQ(NumKeys("verification_limits"), NumMembers<VerificationLimits>());
-  EXPECT_EQ(NumKeys("snapshot"), NumMembers<SnapshotConfig>() - 1);  // No key within the file.
+  EXPECT_EQ(NumKeys("snapshot"), NumMembers<SnapshotConfig>() - 2);  // No key in it; who shares it is known.
   // File and syslog share `path`.
   EXPECT_EQ(NumKeys("audit"),
             NumMembers<AuditConfig>() + NumMembers<AuditFile>() + NumMembers<AuditSyslog>() - 1);
@@ -332,7 +332,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"policy_file: policy.yaml", "policy_file:", 3, 1, "\"policy_file\" has no value"},
         Mistake{"  uri: https://mcp.example/files\n", "", 5, 3, "\"uri\" is missing"},
         Mistake{"proxy: envoy", "proxy: envoi", 7, 10,
-                "one of nginx, envoy, traefik, caddy, haproxy, nginx_module is expected here, did you mean \"envoy\"?"},
+                "one of nginx, envoy, traefik, caddy, haproxy, nginx_module is expected here, did you mean "
+                "\"envoy\"?"},
         Mistake{"- issuer: https://idp.example\n  jwks", "- jwks", 10, 3, "\"issuer\" is missing"},
         Mistake{"jwks_uri: https", "profile: key_cloak\n  jwks_uri: https", 11, 12,
                 "did you mean \"keycloak\"?"},
@@ -406,6 +407,32 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"version: 1", "version: 1\naudit: {sink: syslog, mode: 0600}", 2, 29, "for the sink file"},
         Mistake{"version: 1", "version: 1\naudit: {sink: stdout, facility: 1}", 2, 33, "for the sink syslog"},
         Mistake{"version: 1", "version: 1\naudit: {sink: file, path: x, mode: rw}", 2, 36, "permissions"}));
+
+// The module in nginx has neither listeners nor a file to itself, and its workers share the snapshot.
+TEST_F(SettingsTest, TheModuleInNginxHasRulesOfItsOwn) {
+  const std::string without_snapshot =
+      With(With(kSmall, "listen: 127.0.0.1:9180\n", ""), "proxy: envoy", "proxy: nginx_module");
+  const std::string good = without_snapshot + "snapshot: {path: keys, key_file: key}\n";
+  const auto first_error = [this](const std::string& yaml) {
+    const absl::StatusOr<Settings> settings = ParseSettings(yaml, kDirectory, files_);
+    return settings.ok() ? std::string() : std::string(settings.status().message());
+  };
+  const absl::StatusOr<Settings> settings = ParseSettings(good, kDirectory, files_);
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_TRUE(settings->for_nginx_module());
+  EXPECT_TRUE(settings->engine.snapshot.shared);
+  EXPECT_TRUE(settings->servers.front().sees_body);
+  EXPECT_THAT(first_error(without_snapshot), HasSubstr("\"snapshot\" is missing"));
+  EXPECT_EQ(first_error(With(without_snapshot, "jwks_uri: https://idp.example/jwks", "jwks_file: jwks")), "");
+  EXPECT_THAT(first_error(good + "listen: 127.0.0.1:1\n"), HasSubstr("asks no daemon"));
+  EXPECT_THAT(first_error(good + "shadow_policy_file: policy.yaml\n"), HasSubstr("counters"));
+  EXPECT_THAT(first_error(good + "audit: {sink: file, path: a}\n"), HasSubstr("cannot share a file"));
+  EXPECT_EQ(first_error(good + "audit: {sink: stdout}\n"), "");
+  EXPECT_THAT(first_error(With(kSmall, "listen: 127.0.0.1:9180\n", "")), HasSubstr("\"listen\" is missing"));
+  const std::string other =
+      "- {name: o, uri: https://mcp.example/o, proxy: envoy, sees_body: true}\nissuers:";
+  EXPECT_THAT(first_error(With(good, "issuers:", other)), HasSubstr("for all servers"));
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Files, SettingsMistakeTest,

@@ -11,6 +11,7 @@
 
 typedef struct {
   ngx_http_request_t* request;
+  size_t server;
   tollgate_ask* ask;
   ngx_event_t timer;  // While the answer is to come: nginx sees no other sign of life.
   unsigned asked : 1;
@@ -28,8 +29,12 @@ typedef struct {
 
 extern ngx_module_t ngx_http_tollgate_module;
 
-// ngx_http_tollgate_lists_new returns a filter for what the caller of `r` may use; NULL for want of memory.
-tollgate_lists* ngx_http_tollgate_lists_new(ngx_http_request_t* r);
+// ngx_http_tollgate_get_ctx returns what was decided last about the request; NULL: nothing was. nginx itself
+// forgets it when it goes on at another location (try_files, error_page).
+ngx_http_tollgate_ctx_t* ngx_http_tollgate_get_ctx(ngx_http_request_t* r);
+
+// ngx_http_tollgate_lists_new returns a filter for what the caller may use; NULL for want of memory.
+tollgate_lists* ngx_http_tollgate_lists_new(const ngx_http_tollgate_ctx_t* ctx);
 
 // ngx_http_tollgate_filter_init puts the filters into nginx's chains.
 void ngx_http_tollgate_filter_init(void);

@@ -15,7 +15,7 @@ static ngx_int_t ngx_http_tollgate_has_type(ngx_http_request_t* r, ngx_str_t typ
 }
 
 static ngx_int_t ngx_http_tollgate_refuse(ngx_http_request_t* r, const char* why) {
-  ngx_http_tollgate_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_tollgate_module);
+  ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_get_ctx(r);
   ctx->filtering = 0;
   ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "tollgate: the server's answer %s", why);
   return ngx_http_filter_finalize_request(r, &ngx_http_tollgate_module, NGX_HTTP_BAD_GATEWAY);
@@ -23,7 +23,7 @@ static ngx_int_t ngx_http_tollgate_refuse(ngx_http_request_t* r, const char* why
 
 static ngx_int_t ngx_http_tollgate_header_filter(ngx_http_request_t* r) {
   static const ngx_str_t json = ngx_string("application/json"), events = ngx_string("text/event-stream");
-  ngx_http_tollgate_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_tollgate_module);
+  ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_get_ctx(r);
   const ngx_uint_t status = r->headers_out.status;
   const ngx_table_elt_t* encoding = r->headers_out.content_encoding;
   if (ctx == NULL || !ctx->filtering || r != r->main) return ngx_http_next_header_filter(r);
@@ -37,7 +37,7 @@ static ngx_int_t ngx_http_tollgate_header_filter(ngx_http_request_t* r) {
   }
   if (encoding != NULL && encoding->hash != 0 && encoding->value.len > 0)
     return ngx_http_tollgate_refuse(r, "is compressed, though it was not to be");
-  ctx->lists = ngx_http_tollgate_lists_new(r);
+  ctx->lists = ngx_http_tollgate_lists_new(ctx);
   if (ctx->lists == NULL) return NGX_ERROR;
   r->filter_need_in_memory = 1;
   r->allow_ranges = 0;
@@ -161,7 +161,7 @@ static ngx_int_t ngx_http_tollgate_filter_all(ngx_http_request_t* r, ngx_http_to
 }
 
 static ngx_int_t ngx_http_tollgate_body_filter(ngx_http_request_t* r, ngx_chain_t* in) {
-  ngx_http_tollgate_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_tollgate_module);
+  ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_get_ctx(r);
   if (ctx == NULL || !ctx->filtering || r != r->main) return ngx_http_next_body_filter(r, in);
   if (ctx->lists == NULL) return NGX_ERROR;  // A body without a header.
   if (!ctx->events) return ngx_http_tollgate_filter_all(r, ctx, in);

@@ -306,6 +306,7 @@ static ngx_int_t ngx_http_tollgate_ask_about(ngx_http_request_t* r, ngx_http_tol
       return NGX_ERROR;
   }
   ctx->asked = 1;
+  ctx->server = server;
   ctx->ask = tollgate_worker_ask(ngx_http_tollgate_worker, &question, ctx);
   return ctx->ask == NULL ? NGX_ERROR : NGX_OK;
 }
@@ -372,13 +373,22 @@ static ngx_int_t ngx_http_tollgate_metadata_handler(ngx_http_request_t* r) {
   return ngx_http_tollgate_send(r, tollgate_ask_answer(ctx->ask));  // It is there at once.
 }
 
-tollgate_lists* ngx_http_tollgate_lists_new(ngx_http_request_t* r) {
-  const ngx_http_tollgate_loc_conf_t* conf = ngx_http_get_module_loc_conf(r, ngx_http_tollgate_module);
+ngx_http_tollgate_ctx_t* ngx_http_tollgate_get_ctx(ngx_http_request_t* r) {
+  ngx_http_tollgate_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_tollgate_module);
+  if (ctx != NULL || !r->internal) return ctx;
+  for (ngx_http_cleanup_t* cleanup = r->cleanup; cleanup != NULL; cleanup = cleanup->next) {
+    if (cleanup->handler == ngx_http_tollgate_cleanup) return cleanup->data;
+  }
+  return NULL;
+}
+
+tollgate_lists* ngx_http_tollgate_lists_new(const ngx_http_tollgate_ctx_t* ctx) {
+  const ngx_http_request_t* r = ctx->request;
   tollgate_string authorization = {NULL, 0};
   if (r->headers_in.authorization != NULL)
     authorization = ngx_http_tollgate_string(r->headers_in.authorization->value);
-  if (ngx_http_tollgate_worker == NULL || conf->server < 0) return NULL;
-  return tollgate_lists_new(ngx_http_tollgate_worker, (size_t)conf->server, authorization);
+  if (ngx_http_tollgate_worker == NULL) return NULL;
+  return tollgate_lists_new(ngx_http_tollgate_worker, ctx->server, authorization);
 }
 
 // ---- Workers

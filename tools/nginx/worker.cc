@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "base/ascii.h"
+#include "keys/issuer_family.h"
 #include "tollgate/mcp_filter.h"
 #include "tools/tollgated/answer.h"
 #include "tools/tollgated/gate.h"
@@ -34,6 +37,11 @@ tollgate_string CString(std::string_view text) { return {text.data(), text.size(
 
 void Tell(std::string_view error, char* buffer, size_t capacity) {
   std::snprintf(buffer, capacity, "%.*s", static_cast<int>(error.size()), error.data());
+}
+
+// BitOf: several issuers may have the same.
+uint64_t BitOf(std::string_view issuer) {
+  return uint64_t{1} << (std::hash<std::string_view>()(issuer) % 64);
 }
 
 // SignalsBlocked keeps nginx's signals from threads that are begun while it lives.
@@ -77,6 +85,8 @@ struct tollgate_worker {
   void Later(std::shared_ptr<tollgate_ask> ask, HttpAnswer answer);
 
   const tollgate_site* site = nullptr;
+  uint64_t* wants = nullptr;         // A bit for each issuer whose keys some worker waits for: BitOf.
+  std::vector<std::string> issuers;  // By names that Engine::Refresh knows.
   int fd = -1;
   std::mutex mutex;
   std::vector<std::pair<std::shared_ptr<tollgate_ask>, HttpAnswer>> come;  // Under mutex.
@@ -186,9 +196,15 @@ tollgate_worker* tollgate_worker_new(const tollgate_site* site, uint64_t* wants,
     Tell("eventfd failed", error, capacity);
     return nullptr;
   }
-  static_cast<void>(wants);
+  worker->wants = wants;
+  for (const IssuerConfig& issuer : site->settings.engine.issuers)
+    worker->issuers.push_back(keys::NamesOf(issuer).front());
   const SignalsBlocked blocked;
-  absl::StatusOr<std::unique_ptr<Engine>> engine = tollgated::MakeEngine(site->settings, site->policy, {});
+  absl::StatusOr<std::unique_ptr<Engine>> engine = tollgated::MakeEngine(
+      site->settings, site->policy, {.on_wanted = [wants](std::string_view issuer) {
+        // Ordering: relaxed; a hint that is given again as long as it counts. Partner: the exchange in nudge.
+        std::atomic_ref<uint64_t>(*wants).fetch_or(BitOf(issuer), std::memory_order_relaxed);
+      }});
   if (!engine.ok()) {
     Tell(std::string(engine.status().message()), error, capacity);
     return nullptr;
@@ -223,8 +239,18 @@ void tollgate_worker_take(tollgate_worker* worker, void (*answered)(void* user))
   }
 }
 
-void tollgate_worker_nudge(tollgate_worker* worker) noexcept { static_cast<void>(worker); }
-void tollgate_worker_step_down(tollgate_worker* worker) noexcept { static_cast<void>(worker); }
+void tollgate_worker_nudge(tollgate_worker* worker) noexcept {
+  const std::atomic_ref<uint64_t> wants(*worker->wants);
+  // Ordering: relaxed, both; hints. Partner: the fetch_or in tollgate_worker_new.
+  if (wants.load(std::memory_order_relaxed) == 0 || !worker->engine->ReadSnapshotHealth().leads) return;
+  const uint64_t bits = wants.exchange(0, std::memory_order_relaxed);
+  for (const std::string& issuer : worker->issuers) {
+    // One too many costs nothing: the gate holds it.
+    if ((bits & BitOf(issuer)) != 0) static_cast<void>(worker->engine->Refresh(issuer));
+  }
+}
+
+void tollgate_worker_step_down(tollgate_worker* worker) noexcept { worker->engine->StepDown(); }
 
 tollgate_ask* tollgate_worker_ask(tollgate_worker* worker, const tollgate_question* question,
                                   void* user) noexcept try {

@@ -115,6 +115,7 @@ void Parse(std::string_view yaml, SettingsReader& reader, std::vector<PolicyFile
   ReadPart(reader, *root, "a configuration", SettingsKeys(), &settings);
   if (HasErrors(*findings)) return;
   settings.secret_files = reader.secret_files();
+  settings.engine.snapshot.shared = settings.for_nginx_module() && !settings.engine.snapshot.path.empty();
   NameAuthorizationServers(&settings);
   FindMistakes(settings, reader);
   std::optional<Policy> policy = ReadPolicyAt("policy_file", settings.policy_file, reader);

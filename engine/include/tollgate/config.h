@@ -202,14 +202,22 @@ struct ResourceConfig {
 // provider is down can serve, within the same staleness bound, counted from the provider's last good answer.
 // What is wrong with the files is never fatal: Engine::ReadSnapshotHealth tells.
 struct TOLLGATE_API SnapshotConfig {
-  // The file, by its absolute path; empty: none. One engine, one file. It is replaced as a whole: its
-  // directory must be writable for this process, and for nobody who is not to delete it or put an older one
-  // back. What is a symbolic link, no regular file, another user's or writable for others is not read.
+  // The file, by its absolute path; empty: none. One engine, one file, unless `shared`. It is replaced as a
+  // whole: its directory must be writable for this process, and for nobody who is not to delete it or put an
+  // older one back. What is a symbolic link, no regular file, another user's or writable for others is not
+  // read.
   std::string path{};
   // What authenticates it (HMAC-SHA-256): at least 32 random bytes, or a file that holds 32, by its absolute
   // path, readable for nobody else; exactly one of the two. The file is made, mode 0600, if there is none.
   std::string key{};
   std::string key_file{};
+  // Engines of several processes on one machine, such as the workers of a server, have the file together. One
+  // of them leads: it has the lock of `path`.lock, fetches, and writes each good answer. The others follow:
+  // they fetch nothing but key files, write nothing, and take over what the file says as soon as it says
+  // something new, with its age; what it says nothing of any more they forget at once. When the one that
+  // leads ends, however it does, another one does from then on. Also see Environment::on_wanted and
+  // Engine::StepDown. Not with introspection.discovery, since the file has no metadata.
+  bool shared = false;
 };
 
 // Config is everything that Engine::Create needs to know. Limits: 1–64 resources, 131072 issuers; at least

@@ -36,6 +36,11 @@ struct Environment {
   uint64_t jitter_seed = 0;
   // For Config::snapshot and key files. Null: SystemFiles(). Must outlive the engine.
   FileSystem* files = nullptr;
+  // With SnapshotConfig::shared: called on the background thread, and by Create, as long as this engine waits
+  // for keys of `issuer` (of a template: one of its tenants) that another one has to fetch, some times a
+  // second. The host is to have the one that
+  // leads told, by Engine::Refresh. It must not call the engine.
+  std::function<void(std::string_view issuer)> on_wanted{};
 };
 
 // Engine decides, for each request, who is calling and whether they may call this tool. Create one for the
@@ -137,6 +142,17 @@ class TOLLGATE_API Engine {
   absl::Status AddIssuer(const IssuerConfig& issuer);
   absl::Status ChangeIssuer(const IssuerConfig& issuer);
   absl::Status RemoveIssuer(std::string_view issuer);
+
+  // Refresh has an issuer's keys fetched anew as if a token had named a key that the set lacks: through the
+  // gate, so that whoever asks for it, and however often, gets one fetch per Timing::cooldown_ms, and none
+  // ahead of the backoff. InvalidArgument for one that is not configured. Never waits for the network or the
+  // disk.
+  absl::Status Refresh(std::string_view issuer);
+
+  // StepDown ends, with SnapshotConfig::shared, that this engine fetches and writes: it follows from now on,
+  // for good. For a process that is to end once its requests have, or whose configuration has been replaced.
+  // Waits for a turn of the background work, a write under way included.
+  void StepDown();
 
   // The revocations work on cached tokens too, at once: a Check that begins after the call has returned does
   // not allow what it covers. Kept in memory until `until_wall_s` (seconds; give at least the longest token

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,12 @@ struct FileContent {
   uint32_t mode = 0;     // The nine permission bits.
   uint64_t size = 0;
   std::string bytes{};  // Empty if `size` passes what was asked for.
+};
+
+// FileLock is a lock that is held for as long as the object lives.
+class TOLLGATE_API FileLock {
+ public:
+  virtual ~FileLock() = default;
 };
 
 // FileSystem is the little that the engine does with files, for Config::snapshot and key files: in
@@ -52,6 +59,13 @@ class TOLLGATE_API FileSystem {
 
   // SyncDirectory returns when what became of the names in a directory is on the disk.
   virtual absl::Status SyncDirectory(const std::string& path) = 0;
+
+  // TryLock takes the lock that goes with a file, which is made if there is none, and stays. One has it at a
+  // time, of all processes: AlreadyExists. It ends with the object, and with the process. By default there
+  // are no locks: Unimplemented.
+  virtual absl::StatusOr<std::unique_ptr<FileLock>> TryLock(const std::string& /*path*/) {
+    return absl::UnimplementedError("has no locks");
+  }
 };
 
 // SystemFiles returns the operating system's files. Lives for ever. Thread-safe.

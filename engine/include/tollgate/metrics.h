@@ -79,6 +79,9 @@ struct SnapshotHealth {
   uint32_t issuers_written = 0;  // In the file, since the last good write.
   int64_t written_ago_ms = -1;   // −1: not since the engine was created.
   std::string write_error;       // One line about the last write; empty if it was good.
+  // This engine fetches and writes. False where another one does, of those that share the snapshot: then
+  // `read` and what follows it are about the last look at the file.
+  bool leads = true;
 };
 
 // IssuerHealth is the state of one issuer's keys. A templated issuer has one for all its tenants, whose keys

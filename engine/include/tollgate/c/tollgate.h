@@ -156,9 +156,13 @@ typedef int32_t (*tollgate_audit_write)(void* user, const tollgate_string* lines
 // tollgate_read_clock reads both clocks, as Clock::Read, for a host that has the time at hand. On any thread.
 typedef void (*tollgate_read_clock)(void* user, int64_t* wall_s, int64_t* mono_ms);
 
+// tollgate_wanted is told that keys of an issuer are waited for: Environment::on_wanted. On the background
+// thread, and in tollgate_engine_create.
+typedef void (*tollgate_wanted)(void* user, tollgate_string issuer);
+
 typedef struct tollgate_options {
   size_t struct_size;
-  tollgate_string snapshot_path;  // SnapshotConfig. One engine, one file.
+  tollgate_string snapshot_path;  // SnapshotConfig. One engine, one file; but see snapshot_shared.
   tollgate_string snapshot_key;
   tollgate_string snapshot_key_file;
   tollgate_string audit_file;        // AuditFileSink; one engine, one file. Either this,
@@ -183,6 +187,10 @@ typedef struct tollgate_options {
   int64_t in_vain_percent_max;
   uint32_t no_thread;  // A flag: the host calls tollgate_run_background.
   uint32_t dangerous_allow_http_on_loopback;
+  tollgate_wanted wanted;
+  void* wanted_user;
+  uint32_t snapshot_shared;  // A flag: SnapshotConfig::shared; several engines, one file.
+  uint32_t reserved;
 } tollgate_options;
 
 // tollgate_config_new returns a configuration without issuers and resources, NULL for want of memory. Any
@@ -322,6 +330,12 @@ TOLLGATE_API uint32_t tollgate_may_use(tollgate_engine* engine,
 // long from now nothing will be due unless the network stirs; it may be NULL.
 TOLLGATE_API tollgate_status tollgate_run_background(tollgate_engine* engine, int64_t wait_max_ms,
                                                      int64_t* next_ms) TOLLGATE_NOEXCEPT;
+
+// tollgate_refresh has an issuer's keys fetched anew, through the gate: Engine::Refresh.
+// tollgate_engine_step_down leaves that to the other engines that share the snapshot: Engine::StepDown.
+TOLLGATE_API tollgate_status tollgate_refresh(tollgate_engine* engine, tollgate_string issuer,
+                                              tollgate_error* error) TOLLGATE_NOEXCEPT;
+TOLLGATE_API tollgate_status tollgate_engine_step_down(tollgate_engine* engine) TOLLGATE_NOEXCEPT;
 
 // tollgate_set_policy replaces the policy: Engine::SetPolicy.
 TOLLGATE_API tollgate_status tollgate_set_policy(tollgate_engine* engine, const tollgate_policy* policy,

@@ -1,0 +1,352 @@
+// Several processes with one snapshot: one fetches, the others have what it has, and its place is taken when
+// it goes.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keys/key_store.h"
+#include "keys/snapshot_keeper.h"
+#include "tests/keys/fake_files.h"
+#include "tests/keys/store_fixture.h"
+
+namespace tollgate::keys {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeFiles;
+using ::testing::IsEmpty;
+
+constexpr char kPath[] = "/keys/snapshot";
+constexpr char kIssuer[] = "https://idp.example";
+
+class KeyStoreSharedTest : public ::testing::Test {
+ protected:
+  class TestClock final : public Clock {
+   public:
+    explicit TestClock(const KeyStoreSharedTest& test) : test_(test) {}
+    Now Read() const override { return {.wall_s = test_.wall_ms_ / 1000, .mono_ms = test_.now_ms_}; }
+
+   private:
+    const KeyStoreSharedTest& test_;
+  };
+
+  // Process is one worker: its store, its network, and what it has asked others for.
+  struct Process {
+    Process(KeyStoreSharedTest& test_in, std::vector<IssuerConfig> issuers)
+        : test(test_in),
+          keeper({.path = kPath, .key = std::string(32, 'k'), .shared = true}, test.files_, test.clock_) {
+      Config config;
+      config.issuers = std::move(issuers);
+      config.timing = test.timing_;
+      auto made = KeyStore::Create(config, 1, blocks, [this](uint32_t) { ++num_settled; },
+                                   {.files = &test.files_, .clock = &test.clock_});
+      EXPECT_TRUE(made.ok()) << made.status();
+      store = *std::move(made);
+      store->SetOnWanted([this](std::string_view issuer) { wanted.emplace_back(issuer); });
+      store->UseSnapshot(keeper);
+    }
+
+    // Turn is one turn of the background loop.
+    void Turn() {
+      store->RunDue(test.now_ms_, network);
+      std::vector<FetchResult> done;
+      network.Poll(0, &done);
+      for (FetchResult& result : done) store->TakeIn(std::move(result), test.now_ms_);
+      store->RunDue(test.now_ms_, network);
+      store->RunSnapshot(test.now_ms_);
+    }
+    void Answer(const FakeAnswer& answer) {
+      Turn();
+      ASSERT_TRUE(network.CompleteOldest(answer));
+      Turn();
+    }
+    bool leads() const { return keeper.Health(test.now_ms_).leads; }
+    bool asks() const { return !network.pending().empty(); }
+    Reason Find(std::string_view kid) {
+      const sync::ReadScope scope(blocks);
+      const IssuerKey* key = nullptr;
+      return store->Find(scope, 0, true, kid, Algorithm::kEs256, test.now_ms_, &key);
+    }
+    KeyRef RefOf(std::string_view kid) {
+      const sync::ReadScope scope(blocks);
+      const IssuerKey* key = nullptr;
+      EXPECT_EQ(store->Find(scope, 0, true, kid, Algorithm::kEs256, test.now_ms_, &key), Reason::kNone);
+      return key == nullptr ? KeyRef{} : key->ref;
+    }
+    KeyStore::Standing Standing() { return store->StandingAt(0, test.now_ms_); }
+
+    KeyStoreSharedTest& test;
+    sync::ThreadBlocks blocks;
+    FakeTransport network;
+    SnapshotKeeper keeper;
+    int num_settled = 0;
+    std::vector<std::string> wanted;
+    std::unique_ptr<KeyStore> store;
+  };
+
+  std::unique_ptr<Process> Start(std::string_view jwks_uri = "https://idp.example/jwks") {
+    IssuerConfig issuer;
+    issuer.issuer = kIssuer;
+    issuer.jwks_uri = jwks_uri;
+    return std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer});
+  }
+  void Pass(int64_t ms) {
+    now_ms_ += ms;
+    wall_ms_ += ms;
+  }
+  // Longer than any pause between two looks, and than changes are gathered.
+  void PassALook(std::initializer_list<Process*> processes) {
+    Pass(timing_.file_interval_ms);
+    for (Process* const process : processes) process->Turn();
+  }
+
+  int64_t now_ms_ = 5'000'000;
+  int64_t wall_ms_ = 1'800'000'000'000;
+  Timing timing_;
+  TestClock clock_{*this};
+  FakeFiles files_;
+};
+
+TEST_F(KeyStoreSharedTest, OneFetchesAndTheOthersFollow) {
+  const auto one = Start(), two = Start(), three = Start();
+  EXPECT_TRUE(one->leads());
+  EXPECT_FALSE(two->leads() || three->leads());
+  EXPECT_THAT(two->wanted, ElementsAre(kIssuer));
+  EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
+  one->Answer(Ok({Key(0, "a")}));
+  for (Process* const process : {two.get(), three.get()}) {
+    const int settled = process->num_settled;
+    PassALook({process});
+    EXPECT_GT(process->num_settled, settled);
+    EXPECT_EQ(process->Find("a"), Reason::kNone);
+    EXPECT_EQ(process->Standing().freshness, Freshness::kFresh);
+    EXPECT_FALSE(process->asks());
+    EXPECT_EQ(process->store->Health(now_ms_)[0].fetches, 0u);
+  }
+  // The same answer once more: younger keys for all, and nobody but the first has asked.
+  Pass(timing_.refresh_max_ms * 2);
+  EXPECT_EQ(two->Standing().freshness, Freshness::kStale);
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get(), three.get()});
+  EXPECT_EQ(two->Standing().freshness, Freshness::kFresh);
+  EXPECT_FALSE(two->asks() || three->asks());
+}
+
+TEST_F(KeyStoreSharedTest, AFileThatSaysNothingNewIsNotTakenAgain) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  const KeyRef ref = two->RefOf("a");
+  const int settled = two->num_settled;
+  PassALook({two.get()});
+  EXPECT_EQ(two->num_settled, settled);
+  EXPECT_EQ(two->RefOf("a"), ref);
+  // Another key beside it leaves it what it was.
+  Pass(timing_.refresh_max_ms * 2);
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({one.get(), two.get()});
+  EXPECT_EQ(two->RefOf("a"), ref);
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, ARemovalEndsTheKeyForAll) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({two.get()});
+  const KeyRef ref = two->RefOf("a");
+  ASSERT_TRUE(two->store->IsCurrent(ref));
+  Pass(timing_.refresh_max_ms * 2);
+  one->Answer(Ok({Key(1, "b")}));
+  PassALook({two.get()});
+  EXPECT_FALSE(two->store->IsCurrent(ref));
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+  EXPECT_NE(two->Find("a"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, WithoutAFileThereAreNoKeys) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  const KeyRef ref = two->RefOf("a");
+  // As whoever cannot write a removal does.
+  ASSERT_TRUE(files_.Remove(kPath).ok());
+  PassALook({two.get()});
+  EXPECT_FALSE(two->store->IsCurrent(ref));
+  EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
+  EXPECT_EQ(two->Standing().freshness, Freshness::kUnavailable);
+  // What is there in its place, and is not authentic, counts for nothing.
+  files_.Put(kPath, {.bytes = "tollgate key snapshot 1 0\nhmac \n"});
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
+  Pass(timing_.refresh_max_ms * 2);
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("a"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, TheStalenessBoundCountsFromTheAnswer) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  Pass(timing_.staleness_bound_ms / 2);
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("a"), Reason::kNone);
+  const int64_t age_ms = two->Standing().age_ms;
+  EXPECT_GE(age_ms, timing_.staleness_bound_ms / 2);
+  EXPECT_LE(age_ms, timing_.staleness_bound_ms / 2 + timing_.file_interval_ms + 3000);
+  Pass(timing_.staleness_bound_ms / 2 + 1);
+  EXPECT_EQ(two->Find("a"), Reason::kKeysTooStale);
+  // Not by the clock of whoever begins later, either.
+  EXPECT_EQ(Start()->Find("a"), Reason::kKeysNeverFetched);
+}
+
+TEST_F(KeyStoreSharedTest, AnOlderFileIsNotTaken) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({two.get()});
+  const FakeFiles::File old = files_.Get(kPath);
+  Pass(timing_.refresh_max_ms * 2);
+  one->Answer(Ok({Key(1, "b")}));
+  PassALook({two.get()});
+  files_.Put(kPath, old);
+  PassALook({two.get()});
+  EXPECT_NE(two->Find("a"), Reason::kNone);
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, AnUnknownKidHasTheLeaderAskOncePerCooldown) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  Pass(timing_.cooldown_ms);
+  PassALook({one.get(), two.get()});
+  two->wanted.clear();
+  two->Turn();
+  EXPECT_THAT(two->wanted, IsEmpty());
+  EXPECT_EQ(two->Find("b"), Reason::kKeyPending);
+  two->Turn();  // At once, not when the next look is due.
+  EXPECT_THAT(two->wanted, ElementsAre(kIssuer));
+  EXPECT_FALSE(one->store->Refresh("https://other.example"));
+  EXPECT_TRUE(one->store->Refresh(kIssuer));
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  Pass(FollowMs(timing_, true));
+  two->Turn();
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+  // However often it is asked for, the next one waits for the cooldown.
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(one->store->Refresh(kIssuer));
+  one->Turn();
+  EXPECT_FALSE(one->asks());
+  Pass(timing_.cooldown_ms);
+  one->Turn();
+  EXPECT_TRUE(one->asks());
+}
+
+TEST_F(KeyStoreSharedTest, AKidIsAbsentOnceAnAnswerToALaterQuestionLacksIt) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("forged"), Reason::kKeyPending);
+  // One more answer may have been asked for before, as far as its file tells; the next but one was not.
+  int num_answers = 0;
+  for (; num_answers < 3 && two->Find("forged") == Reason::kKeyPending; ++num_answers) {
+    Pass(timing_.cooldown_ms);
+    ASSERT_TRUE(one->store->Refresh(kIssuer));
+    one->Answer(Ok({Key(0, "a")}));
+    PassALook({one.get(), two.get()});
+  }
+  EXPECT_EQ(two->Find("forged"), Reason::kKeyUnknown);
+  EXPECT_EQ(num_answers, 2);
+  // Who asks for another one begins anew.
+  EXPECT_EQ(two->Find("forged too"), Reason::kKeyPending);
+}
+
+TEST_F(KeyStoreSharedTest, WhoGoesIsReplacedByOneWhoAsksWhenItWouldHave) {
+  auto one = Start();
+  const auto two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  const KeyRef ref = two->RefOf("a");
+  one.reset();  // Whatever its end, the lock ends with it.
+  PassALook({two.get()});
+  EXPECT_TRUE(two->leads());
+  two->Turn();
+  EXPECT_FALSE(two->asks());
+  EXPECT_EQ(two->RefOf("a"), ref);
+  EXPECT_EQ(two->Standing().freshness, Freshness::kFresh);
+  Pass(timing_.refresh_max_ms * 2);
+  two->Turn();
+  ASSERT_TRUE(two->asks());
+  // What the other one has written is known: this is a removal, which is written before it is seen.
+  const auto three = Start();
+  EXPECT_EQ(three->Find("a"), Reason::kNone);
+  two->Answer(Ok({Key(1, "b")}));
+  EXPECT_FALSE(two->store->IsCurrent(ref));
+  PassALook({three.get()});
+  EXPECT_NE(three->Find("a"), Reason::kNone);
+  EXPECT_EQ(three->Find("b"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, ARestartOfAllAsksAtOnceAndServesMeanwhile) {
+  auto one = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  one.reset();
+  Pass(60'000);
+  const auto next = Start();
+  EXPECT_TRUE(next->leads());
+  EXPECT_EQ(next->Find("a"), Reason::kNone);
+  next->Turn();
+  EXPECT_TRUE(next->asks());
+}
+
+TEST_F(KeyStoreSharedTest, WhoStepsDownNeitherFetchesNorWritesAnyMore) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  Pass(timing_.refresh_max_ms * 2);
+  one->Turn();
+  ASSERT_TRUE(one->asks());
+  one->store->StepDown();
+  EXPECT_FALSE(one->leads());
+  const std::string before = files_.Get(kPath).bytes;
+  // The answer to what it has asked before comes to nothing.
+  ASSERT_TRUE(one->network.CompleteOldest(Ok({Key(0, "a"), Key(2, "late")})));
+  one->Turn();
+  EXPECT_EQ(files_.Get(kPath).bytes, before);
+  EXPECT_NE(one->Find("late"), Reason::kNone);
+  PassALook({one.get(), two.get()});
+  EXPECT_FALSE(one->leads());
+  EXPECT_TRUE(two->leads());
+  two->Answer(Ok({Key(1, "b")}));
+  PassALook({one.get()});
+  EXPECT_EQ(one->Find("b"), Reason::kNone);
+  EXPECT_NE(one->Find("a"), Reason::kNone);
+  EXPECT_FALSE(one->asks());
+}
+
+TEST_F(KeyStoreSharedTest, AnotherSourceIsNoneOfTheIssuers) {
+  const auto one = Start(), two = Start("https://idp.example/other");
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
+  EXPECT_EQ(two->keeper.Health(now_ms_).issuers_source_changed, 1u);
+}
+
+TEST_F(KeyStoreSharedTest, WithoutALockNobodyFetches) {
+  files_.SetFault([](std::string_view what, const std::string& path) {
+    EXPECT_TRUE(what != "lock" || path == "/keys/snapshot.lock");
+    return what == "lock" ? absl::UnavailableError("the disk fails") : absl::OkStatus();
+  });
+  const auto one = Start();
+  one->Turn();
+  EXPECT_FALSE(one->leads() || one->asks());
+  EXPECT_EQ(one->keeper.Health(now_ms_).write_error, "the lock: the disk fails");
+  files_.SetFault(nullptr);
+  PassALook({one.get()});
+  EXPECT_TRUE(one->leads() && one->keeper.Health(now_ms_).write_error.empty());
+}
+
+}  // namespace
+}  // namespace tollgate::keys
