@@ -61,3 +61,4 @@ for (const [name, handler] of Object.entries({ modern: modern(), legacy: legacy(
   addresses[name] = `127.0.0.1:${server.address().port}`;
 }
 console.log(JSON.stringify(addresses));
+setTimeout(() => process.exit(2), 600_000);  // Whoever has started it may be gone.
