@@ -22,7 +22,7 @@ from daemon import RESOURCE, Daemon, Provider, median_bytes
 from world import ACTIVE, ANSWER_MAX, FETCH, GOOD, STALENESS, TAKEN_IN, World
 
 # Growth from the warm daemon to the end, that is no leak: arenas of threads, and what AddressSanitizer keeps.
-RSS_GROWTH_MAX = 24 << 20
+RSS_GROWTH_MAX = 16 << 20
 LASTING = 150  # Tokens of keys that are never withdrawn: the first of `good`.
 FDS_GROWTH_MAX = 4  # Connections to the provider.
 FAULT_S = 1.2
