@@ -263,6 +263,25 @@ TEST_F(KeyStoreSharedTest, AKidIsAbsentOnceAnAnswerToALaterQuestionLacksIt) {
   EXPECT_EQ(two->Find("forged too"), Reason::kKeyPending);
 }
 
+TEST_F(KeyStoreSharedTest, AnAnswerThatMayHaveBeenAskedForBeforeSettlesNothing) {
+  timing_.cooldown_ms = 1000;
+  timing_.file_interval_ms = 500;
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("forged"), Reason::kKeyPending);
+  int64_t first_ms = 0;  // When the first answer had come that lacks it.
+  for (int i = 0; i < 10 && two->Find("forged") == Reason::kKeyPending; ++i) {
+    Pass(timing_.cooldown_ms);
+    ASSERT_TRUE(one->store->Refresh(kIssuer));
+    one->Answer(Ok({Key(0, "a")}));
+    PassALook({one.get(), two.get()});
+    if (first_ms == 0) first_ms = now_ms_;
+  }
+  EXPECT_EQ(two->Find("forged"), Reason::kKeyUnknown);
+  EXPECT_GE(now_ms_ - first_ms, timing_.fetch_timeout_ms);
+}
+
 TEST_F(KeyStoreSharedTest, WhoGoesIsReplacedByOneWhoAsksWhenItWouldHave) {
   auto one = Start();
   const auto two = Start();
