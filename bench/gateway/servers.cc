@@ -165,7 +165,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& name,
     _exit(127);
   }
   std::unique_ptr<Server> server(new Server(pid, port));
-  for (int i = 0; i < 500 && waitpid(pid, nullptr, WNOHANG) == 0; ++i) {
+  for (int i = 0; i < 500; ++i) {
+    if (waitpid(pid, nullptr, WNOHANG) != 0) {
+      server->pid_ = 0;
+      break;
+    }
     if (Listens(port)) return server;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
@@ -173,6 +177,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& name,
 }
 
 Server::~Server() {
+  if (pid_ == 0) return;
   kill(pid_, SIGTERM);
   for (int i = 0; i < 500; ++i) {
     if (waitpid(pid_, nullptr, WNOHANG) != 0) return;

@@ -30,7 +30,7 @@ class Server {
 
  private:
   Server(pid_t pid, uint16_t port) : pid_(pid), port_(port) {}
-  const pid_t pid_;
+  pid_t pid_;  // 0: it has ended already.
   const uint16_t port_;
 };
 
