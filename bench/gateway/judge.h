@@ -21,7 +21,7 @@ inline constexpr GatewayDemand kGatewayDemands[] = {
     {"requests_to_nginx", "tollgated", "nginx", false, true, 0.8},
     {"requests_to_haproxy", "tollgated", "haproxy_jwt", false, true, 2},
     {"p99_to_nginx", "tollgated", "nginx", true, false, 2},
-    {"requests_of_module", "nginx_module", "nginx_alone", false, true, 0.92},
+    {"requests_of_module", "nginx_module", "nginx_proxy", false, true, 0.92},
 };
 
 struct GatewayJudgement {

@@ -180,7 +180,7 @@ class Measurement {
     for (size_t i = 0; i < kTokens; ++i)
       requests_.push_back(RequestFor(pool.Of("RS256")[i], ToolName(i % kNumTools)));
     std::vector<ServerKind> kinds = {kTollgated, kNginx, kHaproxyJwt};
-    if (!options_.programs.nginx_module.empty()) kinds.insert(kinds.end(), {kNginxAlone, kNginxModule});
+    if (!options_.programs.nginx_module.empty()) kinds.insert(kinds.end(), {kNginxProxy, kNginxModule});
     for (const ServerKind& kind : kinds) {
       absl::StatusOr<std::unique_ptr<Server>> server =
           StartServer(kind, options_.programs, directory_, pool, idp::TestKey("RS256").PublicPem());

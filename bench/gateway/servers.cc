@@ -44,6 +44,16 @@ issuers:
   - {issuer: "ISSUER", jwks_file: jwks.json}
 )";
 
+// An MCP server as quick as can be, in the same nginx.
+constexpr char kNginxProxies[] = R"(
+  upstream mcp { server 127.0.0.1:BACKEND; keepalive 64; }
+  server {
+    listen 127.0.0.1:BACKEND;
+    location / { return 200; }
+  })";
+constexpr char kProxyLocation[] =
+    R"(proxy_pass http://mcp; proxy_http_version 1.1; proxy_set_header Connection "";)";
+
 constexpr char kNginxConfig[] = R"(worker_processes 1;
 daemon off;
 pid DIRECTORY/nginx.pid;
@@ -53,7 +63,6 @@ http {
   access_log off;
   keepalive_requests 1000000000;
   client_header_buffer_size 8k;  # The default is less than a token: each request would be read in two pieces.
-  open_file_cache max=16; open_file_cache_valid 1h; open_file_cache_errors on;
   client_body_temp_path DIRECTORY/body; proxy_temp_path DIRECTORY/proxy; fastcgi_temp_path DIRECTORY/fastcgi;
   uwsgi_temp_path DIRECTORY/uwsgi; scgi_temp_path DIRECTORY/scgi;
   HTTP
@@ -207,13 +216,17 @@ absl::StatusOr<std::unique_ptr<Server>> StartServer(const ServerKind& kind, cons
   } else {
     text = kNginxConfig;
     command = {programs.nginx, "-e", "stderr", "-c", config};
-    const bool with_module = name == kNginxModule.name;
-    replacements.insert(replacements.end(),
-                        {{"MODULE", with_module ? "load_module " + programs.nginx_module + ";" : ""},
-                         {"HTTP", with_module ? "tollgate_config " + directory + "/module.yaml;" : ""},
-                         {"LOCATION", name == kNginx.name ? "return 200;"
-                                      : with_module       ? "tollgate mcp; try_files /none =204;"
-                                                          : "try_files /none =204;"}});
+    std::string module, http, location = "return 200;";
+    if (name != kNginx.name) {
+      http = absl::StrReplaceAll(kNginxProxies, {{"BACKEND", std::to_string(FreePort())}});
+      location = kProxyLocation;
+    }
+    if (name == kNginxModule.name) {
+      module = "load_module " + programs.nginx_module + ";";
+      absl::StrAppend(&http, "\n  tollgate_config ", directory, "/module.yaml;");
+      absl::StrAppend(&location, " tollgate mcp;");
+    }
+    replacements.insert(replacements.end(), {{"MODULE", module}, {"HTTP", http}, {"LOCATION", location}});
   }
   for (const auto& [path, content] : std::initializer_list<std::pair<std::string, std::string>>{
            {config, absl::StrReplaceAll(text, replacements)},

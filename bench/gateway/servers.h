@@ -47,11 +47,10 @@ inline constexpr ServerKind kTollgated = {
 inline constexpr ServerKind kNginx = {"nginx", "nginx: return 200", false, false};
 inline constexpr ServerKind kHaproxyJwt = {"haproxy_jwt", "HAProxy: jwt_verify RS256, exp, iss, aud", true,
                                            false};
-// `return` comes before the module's turn; this does not.
-inline constexpr ServerKind kNginxAlone = {"nginx_alone", "nginx: try_files =204", false, false};
+inline constexpr ServerKind kNginxProxy = {"nginx_proxy", "nginx: proxy_pass to a server that it is itself",
+                                           false, false};
 inline constexpr ServerKind kNginxModule = {
-    "nginx_module", "the same behind tollgated's module for nginx, which decides as tollgated does", true,
-    true};
+    "nginx_module", "the same with tollgated's module, which decides as tollgated does", true, true};
 
 // Programs says where they are.
 struct Programs {

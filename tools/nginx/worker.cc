@@ -1,7 +1,5 @@
 #include "tools/nginx/worker.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -43,22 +41,6 @@ void Tell(std::string_view error, char* buffer, size_t capacity) {
 uint64_t BitOf(std::string_view issuer) {
   return uint64_t{1} << (std::hash<std::string_view>()(issuer) % 64);
 }
-
-// SignalsBlocked keeps nginx's signals from threads that are begun while it lives.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 
@@ -119,6 +101,7 @@ void tollgate_ask::Take(HttpAnswer from) {
   text = std::move(from);
   answer.status = static_cast<uint32_t>(text.status);
   std::string_view rest = text.fields;
+  fields.reserve(16);
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find("\r\n"));
     rest.remove_prefix(std::min(rest.size(), line.size() + 2));
@@ -199,7 +182,6 @@ tollgate_worker* tollgate_worker_new(const tollgate_site* site, uint64_t* wants,
   worker->wants = wants;
   for (const IssuerConfig& issuer : site->settings.engine.issuers)
     worker->issuers.push_back(keys::NamesOf(issuer).front());
-  const SignalsBlocked blocked;
   absl::StatusOr<std::unique_ptr<Engine>> engine = tollgated::MakeEngine(
       site->settings, site->policy, {.on_wanted = [wants](std::string_view issuer) {
         // Ordering: relaxed; a hint that is given again as long as it counts. Partner: the exchange in nudge.
