@@ -386,6 +386,14 @@ static ngx_int_t ngx_http_tollgate_ask_about(ngx_http_request_t* r, ngx_http_tol
   return ctx->ask == NULL ? NGX_ERROR : NGX_OK;
 }
 
+// ngx_http_tollgate_has_body: a length that is not known is one.
+static ngx_int_t ngx_http_tollgate_has_body(const ngx_http_request_t* r) {
+#if (NGX_HTTP_V2)
+  if (r->stream != NULL && !r->stream->in_closed) return 1;
+#endif
+  return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+}
+
 // ngx_http_tollgate_wait leaves the request until its answer comes, it takes too long or the client leaves.
 static ngx_int_t ngx_http_tollgate_wait(ngx_http_request_t* r, ngx_http_tollgate_ctx_t* ctx) {
   ngx_http_tollgate_main_conf_t* main_conf = ngx_http_get_module_main_conf(r, ngx_http_tollgate_module);
@@ -415,7 +423,12 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   if (conf->server == NGX_HTTP_TOLLGATE_OFF) return NGX_DECLINED;
   if (ngx_http_tollgate_worker == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE;
   server = (size_t)conf->server;
-  body_max = r->method == NGX_HTTP_POST ? tollgate_site_body_max(main_conf->site, server) : 0;
+  body_max = tollgate_site_body_max(main_conf->site, server);
+  if (body_max > 0 && r->method != NGX_HTTP_POST) {
+    // A server that does not expect one takes it for the next request, which nobody would have decided.
+    if (ngx_http_tollgate_has_body(r)) return NGX_HTTP_BAD_REQUEST;
+    body_max = 0;
+  }
   if (ctx == NULL) {
     ctx = ngx_http_tollgate_create_ctx(r);
     if (ctx == NULL) return NGX_HTTP_INTERNAL_SERVER_ERROR;
