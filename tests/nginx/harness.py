@@ -117,9 +117,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, status, kind, body, more=()):
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        for name, value in more:
+        for name, value in {"Content-Length": str(len(body)), **dict(more)}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -135,6 +134,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.num_requests += 1
+        if self.headers.get("X-Answer") == "upgrade":
+            self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: any\r\nConnection: upgrade\r\n\r\nanything")
+            self.close_connection = True
+            return
         result = json.dumps({"jsonrpc": "2.0", "id": 1, "result": TOOLS})
         self.events([b"id: 1\ndata: " + result.encode() + b"\n\n"])
 
@@ -153,6 +156,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, "application/json", listed, [("ETag", '"1"')])
         elif how == "compressed":
             self.answer(200, "application/json", listed, [("Content-Encoding", "gzip")])
+        elif how == "part":
+            part = b'{"name": "delete"}' if self.headers.get("Range") == "bytes=9-26" else b'{"unasked": "delete"}'
+            self.answer(206, "application/json", part)
+        elif how == "cut":
+            self.answer(200, "application/json", listed, [("Content-Length", "100000")])
+            self.close_connection = True
         elif how == "garbled":
             self.answer(200, "application/json", listed[:-1])
         elif how == "long":
@@ -206,14 +215,23 @@ class Nginx:
             ("modules/ngx_http_tollgate_module.so", str(self.module)),
             ("worker_processes auto;", f"worker_processes {workers}; worker_shutdown_timeout 20s; {user}"),
             ("events {}", "events { worker_connections 512; }"),
-            ("http {", "http { access_log off;" + own),
+            ("http {", "http { limit_req_zone $http_x_tollgate_subject zone=subjects:64k rate=1000r/s;"
+             " log_format fields '$status|$http_x_tollgate_issuer|$sent_http_www_authenticate|';"
+             f" access_log {self.directory}/access.log fields;" + own),
             ("127.0.0.1:8000", f"127.0.0.1:{self.server.port}"),
             # Each worker has connections of its own, and says which one it is.
             ("listen 127.0.0.1:8080;", f"listen 127.0.0.1:{self.port} reuseport; {tls}"),
             ("tollgate crm;", "add_header X-Worker $pid always; tollgate crm;"),
             # Where the decision was made at another location than the one that passes the request on.
             ("location /.well-known", "location = /redirected { tollgate crm; try_files /none @passed; }"
-             " location @passed { proxy_pass http://mcp_server; }\n    location /.well-known")])
+             " location @passed { proxy_pass http://mcp_server; }"
+             # Where fields are looked at before the decision, where there is none, and where a client may change the
+             # protocol.
+             " location = /limited { limit_req zone=subjects burst=100; tollgate crm;"
+             " proxy_set_header X-User $http_x_tollgate_subject; proxy_pass http://mcp_server; }"
+             " location = /open { tollgate off; proxy_pass http://mcp_server; }"
+             " location = /upgraded { tollgate crm; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;"
+             " proxy_set_header Connection upgrade; proxy_pass http://mcp_server; }\n    location /.well-known")])
         self.write("nginx-module.yaml", [
             ("https://idp.example/realms/acme", self.idp.issuer),
             ("/var/lib/tollgate/", f"{self.directory}/state/"),
@@ -243,6 +261,9 @@ class Nginx:
 
     def errors(self):
         return (self.directory / "error.log").read_text(errors="replace")
+
+    def logged(self):
+        return (self.directory / "access.log").read_text(errors="replace").splitlines()
 
     def workers(self):
         """The workers that serve, by pid: not those that are about to end."""

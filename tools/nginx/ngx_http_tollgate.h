@@ -16,6 +16,7 @@ typedef struct {
   ngx_event_t timer;  // While the answer is to come: nginx sees no other sign of life.
   unsigned asked : 1;
   unsigned decided : 1;
+  unsigned sees_body : 1;
   unsigned filtering : 1;  // The server's answer has to go through the filter.
 
   // Of the filter.

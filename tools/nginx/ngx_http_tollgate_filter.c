@@ -26,7 +26,11 @@ static ngx_int_t ngx_http_tollgate_header_filter(ngx_http_request_t* r) {
   ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_get_ctx(r);
   const ngx_uint_t status = r->headers_out.status;
   const ngx_table_elt_t* encoding = r->headers_out.content_encoding;
-  if (ctx == NULL || !ctx->filtering || r != r->main) return ngx_http_next_header_filter(r);
+  if (ctx == NULL || r != r->main) return ngx_http_next_header_filter(r);
+  // Behind it there would be calls, and answers, that nobody sees.
+  if (status == NGX_HTTP_SWITCHING_PROTOCOLS && ctx->decided && (ctx->sees_body || ctx->filtering))
+    return ngx_http_tollgate_refuse(r, "changes the protocol");
+  if (!ctx->filtering) return ngx_http_next_header_filter(r);
   ctx->events = ngx_http_tollgate_has_type(r, events);
   // A client looks for lists in nothing else; a good answer of an unknown kind has to be JSON nevertheless.
   if (r->header_only || status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED ||
@@ -37,6 +41,9 @@ static ngx_int_t ngx_http_tollgate_header_filter(ngx_http_request_t* r) {
   }
   if (encoding != NULL && encoding->hash != 0 && encoding->value.len > 0)
     return ngx_http_tollgate_refuse(r, "is compressed, though it was not to be");
+  if (status == NGX_HTTP_PARTIAL_CONTENT)
+    return ngx_http_tollgate_refuse(r, "is a part, though it was not to be");
+  tollgate_lists_free(ctx->lists);
   ctx->lists = ngx_http_tollgate_lists_new(ctx);
   if (ctx->lists == NULL) return NGX_ERROR;
   r->filter_need_in_memory = 1;
@@ -138,6 +145,11 @@ static ngx_int_t ngx_http_tollgate_filter_all(ngx_http_request_t* r, ngx_http_to
     piece->pos = piece->last;
     if (piece->in_file) piece->file_pos = piece->file_last;
     ctx->ended = piece->last_buf;
+  }
+  // nginx has given the server up, and says nothing more.
+  if (!ctx->ended && r->upstream != NULL && r->upstream->cleanup == NULL) {
+    r->connection->buffered &= ~NGX_HTTP_TOLLGATE_BUFFERED;
+    return ngx_http_tollgate_refuse(r, "is cut off");
   }
   if (!ctx->ended) {
     r->connection->buffered |= NGX_HTTP_TOLLGATE_BUFFERED;

@@ -13,6 +13,10 @@ typedef struct {
 } ngx_http_tollgate_main_conf_t;
 
 typedef struct {
+  ngx_flag_t decides;  // It has `tollgate` somewhere, or what is around it has.
+} ngx_http_tollgate_srv_conf_t;
+
+typedef struct {
   ngx_int_t server;  // Its position in the configuration.
 } ngx_http_tollgate_loc_conf_t;
 
@@ -27,6 +31,19 @@ static void ngx_http_tollgate_free_site(void* data) { tollgate_site_free(data); 
 
 static void* ngx_http_tollgate_create_main_conf(ngx_conf_t* cf) {
   return ngx_pcalloc(cf->pool, sizeof(ngx_http_tollgate_main_conf_t));
+}
+
+static void* ngx_http_tollgate_create_srv_conf(ngx_conf_t* cf) {
+  ngx_http_tollgate_srv_conf_t* conf = ngx_pcalloc(cf->pool, sizeof *conf);
+  if (conf != NULL) conf->decides = NGX_CONF_UNSET;
+  return conf;
+}
+
+static char* ngx_http_tollgate_merge_srv_conf(ngx_conf_t* cf, void* parent, void* child) {
+  ngx_http_tollgate_srv_conf_t *outer = parent, *conf = child;
+  (void)cf;
+  ngx_conf_merge_value(conf->decides, outer->decides, 0);
+  return NGX_CONF_OK;
 }
 
 static void* ngx_http_tollgate_create_loc_conf(ngx_conf_t* cf) {
@@ -91,6 +108,7 @@ static char* ngx_http_tollgate_set_config(ngx_conf_t* cf, ngx_command_t* command
 static char* ngx_http_tollgate_set_server(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
   ngx_http_tollgate_loc_conf_t* loc_conf = conf;
   ngx_http_tollgate_main_conf_t* main_conf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tollgate_module);
+  ngx_http_tollgate_srv_conf_t* srv_conf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_tollgate_module);
   ngx_str_t* value = cf->args->elts;
   size_t server;
   (void)command;
@@ -106,6 +124,7 @@ static char* ngx_http_tollgate_set_server(ngx_conf_t* cf, ngx_command_t* command
     return NGX_CONF_ERROR;
   }
   loc_conf->server = (ngx_int_t)server;
+  srv_conf->decides = 1;
   return NGX_CONF_OK;
 }
 
@@ -168,10 +187,21 @@ static ngx_int_t ngx_http_tollgate_send(ngx_http_request_t* r, const tollgate_an
   return ngx_http_output_filter(r, &out);
 }
 
-// ngx_http_tollgate_set_identity gives the server the fields of the answer, and none of the client's that are
-// called so. Where the server's answer is to be filtered it must not be compressed.
-static ngx_int_t ngx_http_tollgate_set_identity(ngx_http_request_t* r, const tollgate_answer* answer) {
-  static const ngx_str_t accept_encoding = ngx_string("accept-encoding");
+static ngx_int_t ngx_http_tollgate_is_one_of(const ngx_table_elt_t* header, const ngx_str_t* names,
+                                             size_t num_names) {
+  for (size_t i = 0; i < num_names; ++i) {
+    if (header->key.len == names[i].len &&
+        ngx_strncasecmp(header->key.data, names[i].data, names[i].len) == 0)
+      return 1;
+  }
+  return 0;
+}
+
+// ngx_http_tollgate_take_out takes the client's identity fields out of the request, and for an answer that is
+// to be filtered what would have it compressed or cut.
+static ngx_int_t ngx_http_tollgate_take_out(ngx_http_request_t* r, ngx_uint_t brings_lists) {
+  static const ngx_str_t whole[] = {ngx_string("Accept-Encoding"), ngx_string("Range"),
+                                    ngx_string("If-Range")};
   // Its first part is in the list itself; elements stay where they are, since headers_in points to them.
   ngx_list_part_t first = r->headers_in.headers.part;
   if (ngx_list_init(&r->headers_in.headers, r->pool, 32, sizeof(ngx_table_elt_t)) != NGX_OK) return NGX_ERROR;
@@ -180,14 +210,23 @@ static ngx_int_t ngx_http_tollgate_set_identity(ngx_http_request_t* r, const tol
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
       ngx_table_elt_t* header;
       if (tollgate_is_identity(ngx_http_tollgate_string(headers[i].key))) continue;
-      if (answer->brings_lists && headers[i].key.len == accept_encoding.len &&
-          ngx_strncasecmp(headers[i].key.data, accept_encoding.data, accept_encoding.len) == 0)
+      if (brings_lists && ngx_http_tollgate_is_one_of(&headers[i], whole, sizeof whole / sizeof *whole))
         continue;
       header = ngx_list_push(&r->headers_in.headers);
       if (header == NULL) return NGX_ERROR;
       *header = headers[i];
     }
   }
+  return NGX_OK;
+}
+
+// ngx_http_tollgate_set_identity gives the server the fields of the answer, and none of the client's that are
+// called so.
+static ngx_int_t ngx_http_tollgate_set_identity(ngx_http_request_t* r, const tollgate_answer* answer) {
+  static const ngx_str_t prefix = ngx_string("http_x_tollgate_");
+  const ngx_http_core_main_conf_t* core = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+  const ngx_http_variable_t* variables = core->variables.elts;
+  if (ngx_http_tollgate_take_out(r, answer->brings_lists) != NGX_OK) return NGX_ERROR;
   for (size_t i = 0; i < answer->num_fields; ++i) {
     ngx_table_elt_t* header;
     if (!tollgate_is_identity(answer->fields[i].name)) continue;
@@ -197,7 +236,28 @@ static ngx_int_t ngx_http_tollgate_set_identity(ngx_http_request_t* r, const tol
     if (header->lowcase_key == NULL) return NGX_ERROR;
     header->hash = ngx_hash_strlow(header->lowcase_key, header->key.data, header->key.len);
   }
+  // Variables that have been looked at before say what was there then.
+  for (ngx_uint_t i = 0; i < core->variables.nelts; ++i) {
+    if (variables[i].name.len > prefix.len &&
+        ngx_strncmp(variables[i].name.data, prefix.data, prefix.len) == 0)
+      r->variables[i].valid = r->variables[i].not_found = 0;
+  }
   return NGX_OK;
+}
+
+// ngx_http_tollgate_post_read_handler comes before anything that looks at a field: variables of it, other
+// modules' subrequests, and locations without a decision, too, may get to the server.
+static ngx_int_t ngx_http_tollgate_post_read_handler(ngx_http_request_t* r) {
+  const ngx_http_tollgate_srv_conf_t* conf = ngx_http_get_module_srv_conf(r, ngx_http_tollgate_module);
+  if (!conf->decides) return NGX_DECLINED;
+  for (ngx_list_part_t* part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+    ngx_table_elt_t* headers = part->elts;
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (!tollgate_is_identity(ngx_http_tollgate_string(headers[i].key))) continue;
+      return ngx_http_tollgate_take_out(r, 0) == NGX_OK ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+  }
+  return NGX_DECLINED;
 }
 
 // ---- Questions
@@ -256,22 +316,34 @@ static ngx_int_t ngx_http_tollgate_read_body(ngx_http_request_t* r, size_t size_
   return NGX_OK;
 }
 
-static void ngx_http_tollgate_cleanup(void* data) {
-  ngx_http_tollgate_ctx_t* ctx = data;
+static void ngx_http_tollgate_forget(ngx_http_tollgate_ctx_t* ctx) {
   if (ctx->timer.timer_set) ngx_del_timer(&ctx->timer);
+  if (ngx_http_tollgate_worker == NULL || ctx->ask == NULL || tollgate_ask_answer(ctx->ask) != NULL) return;
+  tollgate_ask_free(ctx->ask);
+  ctx->ask = NULL;
+}
+
+// ngx_http_tollgate_cleanup is called when the request ends, which is still to be logged, with its fields.
+static void ngx_http_tollgate_cleanup(void* data) { ngx_http_tollgate_forget(data); }
+
+static void ngx_http_tollgate_free(void* data) {
+  ngx_http_tollgate_ctx_t* ctx = data;
   if (ngx_http_tollgate_worker == NULL) return;  // It has taken with it what was left.
   tollgate_ask_free(ctx->ask);
   tollgate_lists_free(ctx->lists);
 }
 
 static ngx_http_tollgate_ctx_t* ngx_http_tollgate_create_ctx(ngx_http_request_t* r) {
-  ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, sizeof(ngx_http_tollgate_ctx_t));
+  ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, 0);
+  ngx_pool_cleanup_t* last = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_tollgate_ctx_t));
   ngx_http_tollgate_ctx_t* ctx;
-  if (cleanup == NULL) return NULL;
-  ctx = cleanup->data;
+  if (cleanup == NULL || last == NULL) return NULL;
+  ctx = last->data;
   ngx_memzero(ctx, sizeof *ctx);
   ctx->request = r;
+  cleanup->data = ctx;
   cleanup->handler = ngx_http_tollgate_cleanup;
+  last->handler = ngx_http_tollgate_free;
   ngx_http_set_ctx(r, ctx, ngx_http_tollgate_module);
   return ctx;
 }
@@ -288,7 +360,10 @@ static void ngx_http_tollgate_go_on(void* data) {
 
 static void ngx_http_tollgate_give_up(ngx_event_t* event) {
   ngx_connection_t* connection = event->data;
-  ngx_http_finalize_request(connection->data, NGX_HTTP_SERVICE_UNAVAILABLE);
+  ngx_http_tollgate_ctx_t* ctx =
+      (ngx_http_tollgate_ctx_t*)((u_char*)event - offsetof(ngx_http_tollgate_ctx_t, timer));
+  ngx_http_tollgate_forget(ctx);  // The request may go on at an error page.
+  ngx_http_finalize_request(ctx->request, NGX_HTTP_SERVICE_UNAVAILABLE);
   ngx_http_run_posted_requests(connection);
 }
 
@@ -309,6 +384,14 @@ static ngx_int_t ngx_http_tollgate_ask_about(ngx_http_request_t* r, ngx_http_tol
   ctx->server = server;
   ctx->ask = tollgate_worker_ask(ngx_http_tollgate_worker, &question, ctx);
   return ctx->ask == NULL ? NGX_ERROR : NGX_OK;
+}
+
+// ngx_http_tollgate_has_body: a length that is not known is one.
+static ngx_int_t ngx_http_tollgate_has_body(const ngx_http_request_t* r) {
+#if (NGX_HTTP_V2)
+  if (r->stream != NULL && !r->stream->in_closed) return 1;
+#endif
+  return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
 }
 
 // ngx_http_tollgate_wait leaves the request until its answer comes, it takes too long or the client leaves.
@@ -340,7 +423,12 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   if (conf->server == NGX_HTTP_TOLLGATE_OFF) return NGX_DECLINED;
   if (ngx_http_tollgate_worker == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE;
   server = (size_t)conf->server;
-  body_max = r->method == NGX_HTTP_POST ? tollgate_site_body_max(main_conf->site, server) : 0;
+  body_max = tollgate_site_body_max(main_conf->site, server);
+  if (body_max > 0 && r->method != NGX_HTTP_POST) {
+    // A server that does not expect one takes it for the next request, which nobody would have decided.
+    if (ngx_http_tollgate_has_body(r)) return NGX_HTTP_BAD_REQUEST;
+    body_max = 0;
+  }
   if (ctx == NULL) {
     ctx = ngx_http_tollgate_create_ctx(r);
     if (ctx == NULL) return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -362,15 +450,18 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
     return NGX_DONE;
   }
   ctx->decided = 1;
+  ctx->sees_body = tollgate_site_body_max(main_conf->site, server) > 0;
   ctx->filtering = answer->brings_lists;
   return ngx_http_tollgate_set_identity(r, answer) == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static ngx_int_t ngx_http_tollgate_metadata_handler(ngx_http_request_t* r) {
   ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_worker == NULL ? NULL : ngx_http_tollgate_create_ctx(r);
+  const tollgate_answer* answer;
   if (ctx == NULL || ngx_http_tollgate_ask_about(r, ctx, SIZE_MAX, 0) != NGX_OK)
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  return ngx_http_tollgate_send(r, tollgate_ask_answer(ctx->ask));  // It is there at once.
+  answer = tollgate_ask_answer(ctx->ask);
+  return answer == NULL ? NGX_HTTP_INTERNAL_SERVER_ERROR : ngx_http_tollgate_send(r, answer);
 }
 
 ngx_http_tollgate_ctx_t* ngx_http_tollgate_get_ctx(ngx_http_request_t* r) {
@@ -454,6 +545,9 @@ static ngx_int_t ngx_http_tollgate_init(ngx_conf_t* cf) {
   ngx_http_handler_pt* handler = ngx_array_push(&core->phases[NGX_HTTP_ACCESS_PHASE].handlers);
   if (handler == NULL) return NGX_ERROR;
   *handler = ngx_http_tollgate_handler;
+  handler = ngx_array_push(&core->phases[NGX_HTTP_POST_READ_PHASE].handlers);
+  if (handler == NULL) return NGX_ERROR;
+  *handler = ngx_http_tollgate_post_read_handler;
   ngx_http_tollgate_filter_init();
   return NGX_OK;
 }
@@ -471,8 +565,8 @@ static ngx_http_module_t ngx_http_tollgate_module_ctx = {NULL,
                                                          ngx_http_tollgate_init,
                                                          ngx_http_tollgate_create_main_conf,
                                                          NULL,
-                                                         NULL,
-                                                         NULL,
+                                                         ngx_http_tollgate_create_srv_conf,
+                                                         ngx_http_tollgate_merge_srv_conf,
                                                          ngx_http_tollgate_create_loc_conf,
                                                          ngx_http_tollgate_merge_loc_conf};
 

@@ -241,7 +241,9 @@ tollgate_ask* tollgate_worker_ask(tollgate_worker* worker, const tollgate_questi
   std::string target;
   if (question->server != SIZE_MAX)
     target.append("/check/").append(worker->site->settings.servers[question->server].name);
-  target.append(View(question->target));
+  // Who asks for metadata by a target that is none of it asks for nothing, and decides nothing either.
+  if (question->server != SIZE_MAX || !View(question->target).starts_with("/check/"))
+    target.append(View(question->target));
   tollgated::HttpRequest request{
       .method = View(question->method), .target = target, .body = View(question->body)};
   request.fields.reserve(question->num_fields + 1);
@@ -266,6 +268,7 @@ const tollgate_answer* tollgate_ask_answer(const tollgate_ask* ask) noexcept {
 }
 
 void tollgate_ask_free(tollgate_ask* ask) noexcept {
+  if (ask == nullptr) return;
   const std::shared_ptr<tollgate_ask> last = std::move(ask->held);
 }
 

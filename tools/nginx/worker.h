@@ -60,7 +60,8 @@ typedef struct tollgate_field {
   tollgate_string value;
 } tollgate_field;
 
-// One request, as received. With server SIZE_MAX it asks for metadata (RFC 9728), and may be of anybody.
+// One request, as received. With server SIZE_MAX it asks for metadata (RFC 9728), and may be of anybody: the
+// answer is there at once.
 typedef struct tollgate_question {
   size_t server;
   tollgate_string method;
