@@ -136,7 +136,7 @@ TEST_F(QuestionTest, ExactlyOneWayToKnowWhatIsAskedFor) {
 TEST_F(QuestionTest, OtherMethodsThanPostAreAskedForByName) {
   server_.sees_body = true;
   for (const char* method : {"GET", "DELETE", "HEAD", "OPTIONS", "PUT", "post"}) {
-    ASSERT_TRUE(Read(Proxy::kEnvoy, {}, method, "/mcp", kBody));
+    ASSERT_TRUE(Read(Proxy::kEnvoy, {}, method, "/mcp"));
     EXPECT_EQ(Uses(), Reason::kNone);
     EXPECT_EQ(Names(), "method " + std::string(method) + "\n");
   }
@@ -176,12 +176,23 @@ TEST_F(QuestionTest, FieldsThatOtherServersTakeForOursAreRefused) {
   server_.sees_body = true;
   for (const char* name :
        {"Mcp_Name", "MCP_METHOD", "mcp-protocol_version", "Content_Type", "content_encoding",
-        "X_Tollgate_Subject", "X-Tollgate_Roles", "x_tollgate-anything"}) {
+        "X_Tollgate_Subject", "X-Tollgate_Roles", "x_tollgate-anything", "X.Tollgate.Subject", "Mcp~Name"}) {
     EXPECT_EQ(UsesOf({{name, "search"}}, kBody), Reason::kHeaderMismatch) << name;
     EXPECT_EQ(error_.find("\"id\""), std::string::npos) << error_;  // Nobody has read this body.
   }
   // By their right names the proxy replaces them.
-  EXPECT_EQ(UsesOf({{"X-Tollgate-Subject", "root"}, {"x_other", "a"}}, kBody), Reason::kNone);
+  EXPECT_EQ(UsesOf({{"X-Tollgate-Subject", "root"}, {"x_other", "a"}, {"x.other", "a"}}, kBody),
+            Reason::kNone);
+}
+
+TEST_F(QuestionTest, ABodyThatIsNoMessageIsNotForTheServer) {
+  const Fields fields = {{"X-Forwarded-Method", "GET"}, {"X-Forwarded-Uri", "/mcp"}};
+  server_.sees_body = true;
+  EXPECT_TRUE(Read(Proxy::kTraefik, fields));
+  EXPECT_EQ(Uses(), Reason::kNone);
+  EXPECT_TRUE(Read(Proxy::kTraefik, fields, "GET", "", kBody));
+  EXPECT_EQ(Uses(), Reason::kBodyTooLong);
+  EXPECT_TRUE(uses_.empty());
 }
 
 TEST_F(QuestionTest, WhatIsNotPlainJsonIsRefused) {

@@ -37,11 +37,18 @@ class Single {
   int num_ = 0;
 };
 
+bool IsLetterOrDigit(char c) {
+  const char lower = ascii::Lower(c);
+  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+}
+
+// IsLookalike: some servers make an underscore of a dot, too, or of whatever is neither letter nor digit.
 bool IsLookalike(std::string_view name) {
-  if (name.find('_') == name.npos) return false;
+  if (std::all_of(name.begin(), name.end(), [](char c) { return c == '-' || IsLetterOrDigit(c); }))
+    return false;
   std::string dashed(name);
   std::transform(dashed.begin(), dashed.end(), dashed.begin(),
-                 [](char c) { return c == '_' ? '-' : ascii::Lower(c); });
+                 [](char c) { return IsLetterOrDigit(c) ? ascii::Lower(c) : '-'; });
   return dashed.starts_with(kIdentityPrefix) ||
          std::any_of(std::begin(kMcpFields), std::end(kMcpFields),
                      [&](const McpField& f) { return f.name == dashed; });
@@ -121,6 +128,8 @@ Reason ReadMirror(const McpHeaders& headers, std::vector<Use>* uses) {
 Reason ReadMessage(const OriginalRequest& original, const ServerSettings& server, McpReader* reader,
                    std::vector<Use>* uses, bool* was_read) {
   if (original.method != "POST") {
+    // Servers that expect none take it for the next request on the connection.
+    if (server.sees_body && (original.body_is_partial || !original.body.empty())) return Reason::kBodyTooLong;
     uses->push_back({McpObject::kMethod, original.method});
     return Reason::kNone;
   }

@@ -51,7 +51,7 @@ struct Use {
 //  - ServerSettings::decide_as_tool: that tool, whatever the request is.
 //  - A request other than POST asks for the method of its own name: "GET", by which earlier revisions of MCP
 //    open a stream of the server's messages, "DELETE", by which they end a session. Unless a rule of the
-//    policy allows this method, it is denied.
+//    policy allows this method, it is denied. With ServerSettings::sees_body it has no body (kBodyTooLong).
 //  - POST, with ServerSettings::sees_body: what McpReader finds in the body.
 //  - POST, with ServerSettings::dangerous_trust_mcp_headers: what Mcp-Method and Mcp-Name say, by the
 //    revision 2026-07-28. Both absent and repeated ones are refused (kHeaderMismatch), and so are methods
