@@ -72,6 +72,7 @@ struct alignas(64) Issuer {
   uint64_t fetches = 0;                // Begun; so also the number of the one in flight.
   uint64_t num_looks = 0;              // Of these, those that were looks at what another process has fetched.
   int64_t looked_ms = ScheduleState::kNever;  // When the last of these was.
+  bool held = false;                          // Another process fetches, and knows nothing of who waits here.
   uint64_t fetch_failures = 0;
   uint32_t num_keys = 0;
   uint32_t num_keys_skipped = 0;
@@ -94,6 +95,10 @@ struct alignas(64) Issuer {
   bool over_network = false;  // The fetch that has begun has sent a request.
   std::string why;            // What has failed of it so far.
   int64_t max_age_s = -1;     // Of the last full answer; a 304 without one keeps it (RFC 9111 section 3.2).
+  // Of a shared snapshot, the answer that was taken last, as it was dated and on our clock; the latter also
+  // of one that has been withdrawn.
+  int64_t followed_wall_s = INT64_MIN;
+  int64_t followed_ms = ScheduleState::kNever;
   std::unique_ptr<Recorded> recorded;  // Null: there is no snapshot, or the keys are configured.
   std::vector<Issuer*> tenants;        // Of a template.
   std::string key_issuer;              // Of a template and its tenants, see KeyIssuer; empty: the name.

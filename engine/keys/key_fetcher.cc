@@ -69,6 +69,7 @@ void KeyFetcher::Forget(const Issuer& issuer) {
 void KeyFetcher::Plan(Issuer& issuer) {
   const std::lock_guard lock(issuer.mutex);
   if (held_ && issuer.InSnapshot()) {
+    issuer.held = true;
     awaited_ |= issuer.schedule.forced;
     return;
   }
@@ -81,6 +82,7 @@ void KeyFetcher::Hold() {
     if (!issuer.InSnapshot()) return;
     gate_.Forget(issuer.position);
     const std::lock_guard lock(issuer.mutex);
+    issuer.held = true;
     issuer.request = 0;  // An answer that is on its way comes to nothing.
     issuer.schedule.in_flight = false;
     issuer.turn_ms = ScheduleState::kNever;
@@ -103,6 +105,7 @@ void KeyFetcher::Release(bool has_followed) {
                                 : OnRestored(last_good_ms);
       }
       schedule.forced = forced;
+      issuer.held = false;
       issuer.planned_by = &timing_;
       issuer.Mirror(timing_);
     }

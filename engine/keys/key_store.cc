@@ -80,7 +80,8 @@ Reason KeyStore::Find(const sync::ReadScope& scope, uint32_t issuer, bool has_ke
   // itself.
   const bool gate_is_open =
       saturating::Between(head.schedule.last_begin_ms, now_ms) >= head.planned_by->cooldown_ms;
-  if (asked == kNotYet || (asked == kSettled && gate_is_open)) Forced(head, std::move(lock));
+  if (asked == kNotYet || (asked == kUnheard && head.held) || (asked == kSettled && gate_is_open))
+    Forced(head, std::move(lock));
   return asked == kSettled ? Reason::kKeyUnknown : Reason::kKeyPending;
 }
 
@@ -194,15 +195,43 @@ void KeyStore::UseSnapshot(SnapshotKeeper& keeper) {
   Follow(keeper.clock().Read().mono_ms);
 }
 
-// Follow looks at the shared snapshot if that is due, and leads if nobody else does.
+// Follow looks at the shared snapshot if that is due, and has the host told who waits.
 void KeyStore::Follow(int64_t now_ms) {
-  if (fetcher_.TakeAwaited()) look_ms_ = std::min(look_ms_, now_ms);
-  if (now_ms < look_ms_) return;
-  const bool leads = !stepped_down_ && shared_->TryLead();
+  const int64_t pause_ms = shared_->look_pause_ms();
+  awaited_ |= fetcher_.TakeAwaited();
+  // Those who begin to wait, for however many issuers, have the file read no more often than who waits.
+  if (awaited_)
+    look_ms_ = std::min(look_ms_, saturating::Plus(looked_ms_, std::max(FollowMs(timing_, true), pause_ms)));
+  if (now_ms < look_ms_ && !awaited_) return;
+  awaited_ = false;
+  const bool looks = now_ms >= look_ms_;
+  if (looks && Look(now_ms)) return;
+  bool is_awaited = false;
+  issuers_.ForEach([&](Issuer& issuer) {
+    if (!follower_.IsAwaited(issuer, now_ms)) return;
+    is_awaited = true;
+    if (on_wanted_) on_wanted_(issuer.tenants.empty() ? issuer.name : issuer.tenants.front()->name);
+  });
+  if (looks)
+    look_ms_ = saturating::Plus(now_ms, std::max(FollowMs(timing_, is_awaited), shared_->look_pause_ms()));
+}
+
+// Look takes over what is new in the shared snapshot. True: and leads from now on, since nobody else does.
+bool KeyStore::Look(int64_t now_ms) {
+  // So often, whoever could lead leaves it to others, or to another moment, if it cannot read the file: all
+  // would lose what only that has.
+  constexpr uint32_t kTriesMax = 3;
+  looked_ms_ = now_ms;
+  bool leads = !stepped_down_ && shared_->TryLead();
   if (leads) shared_->Forget();  // What is written next begins with all that is there.
   std::string bytes;
   std::vector<SnapshotEntry> entries;
   const SnapshotKeeper::Seen seen = shared_->Look(&bytes, &entries);
+  if (leads && seen == SnapshotKeeper::Seen::kRefused && has_followed_ && num_tries_ < kTriesMax) {
+    ++num_tries_;
+    leads = false;
+    shared_->StepDown();
+  }
   const bool is_absent = seen == SnapshotKeeper::Seen::kAbsent;
   const bool is_known = is_absent || seen == SnapshotKeeper::Seen::kAccepted;
   const bool is_new = is_known && !(is_absent && was_absent_);
@@ -215,30 +244,34 @@ void KeyStore::Follow(int64_t now_ms) {
     fetcher_.Release(has_followed_);
   }
   has_followed_ = true;
-  bool is_awaited = false;
-  issuers_.ForEach([&](Issuer& issuer) {
-    if (is_new && on_settled_ && issuer.InSnapshot()) {
+  if (is_new && on_settled_) {
+    issuers_.ForEach([&](const Issuer& issuer) {
+      if (!issuer.InSnapshot()) return;
       on_settled_(issuer.position);
       for (const Issuer* tenant : issuer.tenants) on_settled_(tenant->position);
-    }
-    if (leads || !follower_.IsAwaited(issuer, now_ms)) return;
-    is_awaited = true;
-    if (on_wanted_) on_wanted_(issuer.tenants.empty() ? issuer.name : issuer.tenants.front()->name);
-  });
-  look_ms_ = saturating::Plus(now_ms, std::max(FollowMs(timing_, is_awaited), shared_->look_pause_ms()));
+    });
+  }
+  return leads;
 }
 
 void KeyStore::StepDown() {
-  const std::lock_guard lock(mutex_);
-  if (shared_ == nullptr || stepped_down_) return;
-  stepped_down_ = true;
-  if (follows_) return;
-  const int64_t now_ms = shared_->clock().Read().mono_ms;
-  book_.StepDown(now_ms);
-  fetcher_.Hold();
-  shared_->StepDown();
-  follows_ = true;
-  look_ms_ = now_ms;
+  {
+    const std::lock_guard lock(mutex_);
+    if (shared_ == nullptr || stepped_down_) return;
+    stepped_down_ = true;
+    if (follows_) return;
+    const int64_t now_ms = shared_->clock().Read().mono_ms;
+    book_.StepDown(now_ms);
+    fetcher_.Hold();
+    shared_->StepDown();
+    follows_ = true;
+    look_ms_ = now_ms;
+    issuers_.ForEach([now_ms](Issuer& issuer) {
+      const std::lock_guard issuer_lock(issuer.mutex);
+      issuer.looked_ms = now_ms;  // Whoever waits for a fetch that has ended so waits for a later one.
+    });
+  }
+  if (waker_) waker_();
 }
 
 bool KeyStore::Refresh(std::string_view name) {
@@ -260,9 +293,8 @@ int64_t KeyStore::RunSnapshot(int64_t now_ms) {
 int64_t KeyStore::NextSnapshotMs() {
   const std::lock_guard lock(mutex_);
   if (!follows_) return book_.NextMs();
-  // Who waits for a key has us look at once.
-  if (fetcher_.TakeAwaited()) look_ms_ = ScheduleState::kNever;
-  return look_ms_;
+  awaited_ |= fetcher_.TakeAwaited();
+  return awaited_ ? ScheduleState::kNever : look_ms_;
 }
 
 int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {

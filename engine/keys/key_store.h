@@ -219,6 +219,7 @@ class KeyStore {
   void Count(const Issuer& issuer, int by);
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
   void Follow(int64_t now_ms);
+  bool Look(int64_t now_ms);
   void LookAgain();
 
   const Timing timing_;
@@ -243,6 +244,9 @@ class KeyStore {
   bool has_followed_ = false;
   bool stepped_down_ = false;
   bool was_absent_ = false;
+  bool awaited_ = false;    // Somebody has begun to wait for a key, and the host is to be told.
+  uint32_t num_tries_ = 0;  // To lead, while the file could not be read.
+  int64_t looked_ms_ = ScheduleState::kNever;
   int64_t look_ms_ = ScheduleState::kNever;  // At the shared one, next.
   std::function<void(std::string_view issuer)> on_wanted_;
   KeyFetcher fetcher_;  // But for its Hasten.

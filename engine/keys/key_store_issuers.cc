@@ -243,6 +243,10 @@ bool KeyStore::TakeOver(Issuer& old, Issuer& issuer) {
   issuer.schedule.forced = issuer.schedule.forced || issuer.schedule.in_flight;
   issuer.schedule.in_flight = false;
   issuer.fetches = old.fetches;
+  issuer.num_looks = old.num_looks;
+  issuer.looked_ms = old.looked_ms;
+  issuer.followed_wall_s = old.followed_wall_s;
+  issuer.followed_ms = old.followed_ms;
   issuer.fetch_failures = old.fetch_failures;
   issuer.last_error = old.last_error;
   issuer.from_snapshot = old.from_snapshot;

@@ -208,15 +208,17 @@ void SnapshotBook::Write(int64_t now_ms) {
   });
   schedule_.last_write_ms = now_ms;
   const SnapshotKeeper::Written written = keeper_->Write(entries, forget);
-  schedule_.failed = written != SnapshotKeeper::Written::kWritten;
-  if (!schedule_.failed) schedule_.changed = schedule_.aged = false;
+  const bool failed = written != SnapshotKeeper::Written::kWritten;
+  // Without a file, those who follow have no keys: the next try comes soon.
+  schedule_.failed = failed && !(keeper_->shared() && written == SnapshotKeeper::Written::kForgotten);
+  if (!failed) schedule_.changed = schedule_.aged = false;
   if (written == SnapshotKeeper::Written::kFailed) return;
   outdated_.clear();
-  issuers_.ForEach([this](Issuer& issuer) {
+  issuers_.ForEach([failed](Issuer& issuer) {
     if (issuer.recorded == nullptr) return;
     Recorded& recorded = *issuer.recorded;
     recorded.removal_unwritten = false;
-    recorded.file_is_subset = schedule_.failed || !recorded.text_has_more;
+    recorded.file_is_subset = failed || !recorded.text_has_more;
   });
 }
 

@@ -59,11 +59,16 @@ SnapshotKeeper::Fate SnapshotFollower::TakeOne(const SnapshotEntry& entry, const
   const std::optional<int64_t> age_ms = SnapshotAgeMs(entry.last_good_wall_s, now.wall_s);
   if (!age_ms) return Fate::kFutureDated;
   if (*age_ms > timing_.staleness_bound_ms) return Fate::kTooOld;
-  const int64_t last_good_ms = saturating::Minus(now.mono_ms, *age_ms);
+  int64_t last_good_ms = saturating::Minus(now.mono_ms, *age_ms);
+  // The same answer is no younger than it was, whatever has become of the wall clock.
+  if (entry.last_good_wall_s == issuer.followed_wall_s)
+    last_good_ms = std::min(last_good_ms, issuer.followed_ms);
   {
     // Somebody has put an older file back.
     const std::lock_guard lock(issuer.mutex);
-    if (issuer.schedule.last_good_ms > saturating::Plus(last_good_ms, kRoundingMs)) return Fate::kTooOld;
+    if (std::max(issuer.schedule.last_good_ms, issuer.followed_ms) >
+        saturating::Plus(last_good_ms, kRoundingMs))
+      return Fate::kTooOld;
   }
   if (!issuer.source->Resume(entry.discovered, entry.jwks_uri)) return Fate::kSourceChanged;
   auto parsed = jose::ParseJwkSet(entry.jwks);
@@ -82,6 +87,8 @@ SnapshotKeeper::Fate SnapshotFollower::TakeOne(const SnapshotEntry& entry, const
   held->has_more = skipped != unusable;
   issuer.source->set_etag(IsEtag(entry.etag) && !held->has_more ? std::string(entry.etag) : "");
   issuer.max_age_s = entry.max_age_s;
+  issuer.followed_wall_s = entry.last_good_wall_s;
+  issuer.followed_ms = last_good_ms;
   const auto num_keys = static_cast<uint32_t>(keys->size());
   const bool changed = !SameKeys(KeysOf(old_set), *keys);
   if (changed) Publish(issuer, *std::move(keys));
@@ -126,6 +133,7 @@ void SnapshotFollower::Withdraw(Issuer& issuer) {
   {
     const std::lock_guard lock(issuer.mutex);
     if (issuer.schedule.last_good_ms == ScheduleState::kNever) return;
+    issuer.followed_ms = issuer.schedule.last_good_ms;
     // Before anybody could find the empty set, and take it for the issuer's word.
     issuer.schedule = ScheduleState{};
     issuer.num_keys = issuer.num_keys_skipped = 0;

@@ -99,8 +99,9 @@ bool SnapshotKeeper::TryLead() {
     lock_ = *std::move(lock);
     health_.leads = true;
     health_.write_error.clear();
-  } else if (!absl::IsAlreadyExists(lock.status())) {
-    health_.write_error = absl::StrCat("the lock: ", lock.status().message());
+  } else {
+    health_.write_error =
+        absl::IsAlreadyExists(lock.status()) ? "" : absl::StrCat("the lock: ", lock.status().message());
   }
   return lock_ != nullptr;
 }

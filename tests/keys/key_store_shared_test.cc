@@ -95,6 +95,14 @@ class KeyStoreSharedTest : public ::testing::Test {
     issuer.jwks_uri = jwks_uri;
     return std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer});
   }
+  static std::vector<IssuerConfig> Two() {
+    std::vector<IssuerConfig> issuers(2);
+    issuers[0].issuer = kIssuer;
+    issuers[0].jwks_uri = "https://idp.example/jwks";
+    issuers[1].issuer = "https://other.example";
+    issuers[1].jwks_uri = "https://other.example/jwks";
+    return issuers;
+  }
   void Pass(int64_t ms) {
     now_ms_ += ms;
     wall_ms_ += ms;
@@ -365,6 +373,218 @@ TEST_F(KeyStoreSharedTest, WithoutALockNobodyFetches) {
   files_.SetFault(nullptr);
   PassALook({one.get()});
   EXPECT_TRUE(one->leads() && one->keeper.Health(now_ms_).write_error.empty());
+}
+
+TEST_F(KeyStoreSharedTest, WhoStepsDownHasTheBackgroundLookAtOnce) {
+  const auto one = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  int num_wakes = 0;
+  one->store->SetWaker([&] { ++num_wakes; });
+  one->store->StepDown();
+  EXPECT_EQ(num_wakes, 1);
+  EXPECT_LE(one->store->NextSnapshotMs(), now_ms_);
+  one->store->StepDown();
+  EXPECT_EQ(num_wakes, 1);
+}
+
+TEST_F(KeyStoreSharedTest, ALateKeyIsAskedForAgainAndAgainByThoseWhoFollow) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({one.get(), two.get()});
+  // Tokens name a key that the issuer does not show yet: each answer in vain leads to another question.
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_NE(two->Find("late"), Reason::kNone);
+    two->wanted.clear();
+    Pass(FollowMs(timing_, true));
+    two->Turn();
+    EXPECT_THAT(two->wanted, ElementsAre(kIssuer)) << i;
+    Pass(timing_.cooldown_ms);
+    ASSERT_TRUE(one->store->Refresh(kIssuer));
+    one->Answer(Ok({Key(0, "a")}));
+    PassALook({one.get(), two.get()});
+    Pass(timing_.cooldown_ms);
+  }
+  EXPECT_EQ(two->Find("late"), Reason::kKeyUnknown);
+}
+
+TEST_F(KeyStoreSharedTest, WhoStepsDownTakesNoEarlierAnswerForTheOneThatItAskedFor) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  Pass(timing_.cooldown_ms);
+  PassALook({one.get(), two.get()});
+  EXPECT_EQ(one->Find("b"), Reason::kKeyPending);
+  one->Turn();
+  ASSERT_TRUE(one->asks());
+  one->store->StepDown();
+  one->Turn();
+  EXPECT_EQ(one->Find("b"), Reason::kKeyPending);
+  PassALook({one.get(), two.get()});
+  EXPECT_EQ(one->Find("b"), Reason::kKeyPending);
+  ASSERT_TRUE(two->leads());
+  ASSERT_TRUE(two->store->Refresh(kIssuer));
+  two->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({two.get(), one.get()});
+  EXPECT_EQ(one->Find("b"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, AChangeOfAFollowersIssuerSettlesNothing) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({two.get()});
+  const uint64_t num_fetches = two->store->Health(now_ms_)[0].fetches;
+  EXPECT_EQ(two->Find("b"), Reason::kKeyPending);
+  Pass(timing_.cooldown_ms);
+  ASSERT_TRUE(one->store->Refresh(kIssuer));
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({one.get(), two.get()});
+  ASSERT_EQ(two->Find("b"), Reason::kKeyPending);
+  IssuerConfig issuer;
+  issuer.issuer = kIssuer;
+  issuer.jwks_uri = "https://idp.example/jwks";
+  ASSERT_TRUE(two->store->ChangeIssuer(issuer).ok());
+  PassALook({two.get()});
+  const sync::ReadScope scope(two->blocks);
+  const IssuerKey* key = nullptr;
+  const auto position = two->store->FindIssuer(scope, kIssuer);
+  ASSERT_TRUE(position);
+  EXPECT_EQ(two->store->Find(scope, *position, true, "a", Algorithm::kEs256, now_ms_, &key), Reason::kNone);
+  EXPECT_EQ(two->store->Find(scope, *position, true, "b", Algorithm::kEs256, now_ms_, &key),
+            Reason::kKeyPending);
+  EXPECT_EQ(two->store->Health(now_ms_)[0].fetches, num_fetches);
+}
+
+TEST_F(KeyStoreSharedTest, AfterARemovalThatCouldNotBeWrittenTheFileComesBackWithTheDisk) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({one.get(), two.get()});
+  Pass(timing_.refresh_max_ms * 2);
+  files_.SetFault([](std::string_view what, const std::string&) {
+    return what == "write" ? absl::ResourceExhaustedError("the disk is full") : absl::OkStatus();
+  });
+  one->Answer(Ok({Key(1, "b")}));
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("b"), Reason::kKeysNeverFetched);
+  files_.SetFault(nullptr);
+  PassALook({one.get(), two.get()});
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+  EXPECT_NE(two->Find("a"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, ANewLeaderThatCannotReadForAMomentLosesNobodysKeys) {
+  const std::vector<IssuerConfig> issuers = Two();
+  auto one = std::make_unique<Process>(*this, issuers);
+  const auto two = std::make_unique<Process>(*this, issuers),
+             three = std::make_unique<Process>(*this, issuers);
+  one->Turn();
+  ASSERT_TRUE(one->network.CompleteOldest(Ok({Key(0, "a")})));
+  ASSERT_TRUE(one->network.CompleteOldest(Ok({Key(1, "b")})));
+  one->Turn();
+  PassALook({one.get(), two.get(), three.get()});
+  ASSERT_EQ(three->Find("a"), Reason::kNone);
+  one.reset();
+  files_.SetFault([](std::string_view what, const std::string& path) {
+    return what == "read" && path == kPath ? absl::UnavailableError("too many open files") : absl::OkStatus();
+  });
+  PassALook({two.get()});
+  files_.SetFault(nullptr);
+  PassALook({two.get()});
+  ASSERT_TRUE(two->leads());
+  // The first issuer does not answer, the second one does.
+  Pass(timing_.refresh_max_ms * 2);
+  two->Turn();
+  ASSERT_EQ(two->network.pending().size(), 2u);
+  for (const FetchRequest& request : two->network.pending()) {
+    const bool first = request.url == "https://idp.example/jwks";
+    two->network.Complete(request.id, first ? Broken(FetchOutcome::kTimedOut) : Ok({Key(1, "b")}));
+  }
+  two->Turn();
+  PassALook({two.get(), three.get()});
+  EXPECT_EQ(two->Find("a"), Reason::kNone);
+  EXPECT_EQ(three->Find("a"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, AFileThatCannotBeReadForGoodStopsNobodyFromLeading) {
+  files_.SetFault([](std::string_view what, const std::string& path) {
+    return what == "read" && path == kPath ? absl::UnavailableError("the disk fails") : absl::OkStatus();
+  });
+  const auto one = Start();
+  for (int i = 0; i < 10; ++i) PassALook({one.get()});
+  EXPECT_TRUE(one->leads() && one->asks());
+}
+
+TEST_F(KeyStoreSharedTest, AClockThatIsSetBackMakesNoKeysYounger) {
+  auto one = Start();
+  const auto two = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({one.get(), two.get()});
+  Pass(timing_.staleness_bound_ms / 2);
+  const int64_t age_ms = two->Standing().age_ms;
+  // The same answer once more, since somebody takes over.
+  wall_ms_ -= timing_.staleness_bound_ms / 2;
+  one.reset();
+  PassALook({two.get()});
+  ASSERT_TRUE(two->leads());
+  EXPECT_GE(two->Standing().age_ms, age_ms);
+  Pass(timing_.staleness_bound_ms / 2);
+  EXPECT_EQ(two->Find("a"), Reason::kKeysTooStale);
+}
+
+TEST_F(KeyStoreSharedTest, AnOlderFileIsNotTakenAfterNoneEither) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({one.get(), two.get()});
+  const FakeFiles::File old = files_.Get(kPath);
+  Pass(timing_.refresh_max_ms * 2);
+  one->Answer(Ok({Key(1, "b")}));
+  PassALook({two.get()});
+  const FakeFiles::File last = files_.Get(kPath);
+  ASSERT_TRUE(files_.Remove(kPath).ok());
+  PassALook({two.get()});
+  files_.Put(kPath, old);
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
+  files_.Put(kPath, last);
+  PassALook({two.get()});
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+  EXPECT_NE(two->Find("a"), Reason::kNone);
+}
+
+TEST_F(KeyStoreSharedTest, ALockThatFailedOnceIsNoFaultOfWhoFollows) {
+  const auto one = Start();
+  files_.SetFault([](std::string_view what, const std::string&) {
+    return what == "lock" ? absl::UnavailableError("the disk fails") : absl::OkStatus();
+  });
+  const auto two = Start();
+  EXPECT_FALSE(two->keeper.Health(now_ms_).write_error.empty());
+  files_.SetFault(nullptr);
+  PassALook({two.get()});
+  EXPECT_EQ(two->keeper.Health(now_ms_).write_error, "");
+}
+
+TEST_F(KeyStoreSharedTest, KidsOfManyIssuersDoNotHaveTheFileReadOnceForEach) {
+  std::vector<IssuerConfig> issuers;
+  for (int i = 0; i < 50; ++i) {
+    IssuerConfig issuer;
+    issuer.issuer = "https://idp" + std::to_string(i) + ".example";
+    issuer.jwks_uri = issuer.issuer + "/jwks";
+    issuers.push_back(issuer);
+  }
+  Process one(*this, issuers), two(*this, issuers);
+  for (const IssuerConfig& issuer : issuers) one.network.SetAnswer(issuer.jwks_uri, Ok({Key(0, "a")}));
+  for (int i = 0; i < 10; ++i) PassALook({&one, &two});
+  ASSERT_EQ(two.Find("a"), Reason::kNone);
+  two.Turn();
+  const uint64_t num_reads = files_.num_reads();
+  for (uint32_t i = 0; i < 50; ++i) {
+    const sync::ReadScope scope(two.blocks);
+    const IssuerKey* key = nullptr;
+    EXPECT_EQ(two.store->Find(scope, i, true, "forged", Algorithm::kEs256, now_ms_, &key),
+              Reason::kKeyPending);
+    two.store->NextSnapshotMs();
+    two.Turn();
+    if (i % 10 == 9) Pass(1);
+  }
+  EXPECT_LE(files_.num_reads() - num_reads, 2u);
 }
 
 }  // namespace
