@@ -53,7 +53,7 @@ need_packages() {
     die "missing ${missing[*]}, and this is not Debian 12: install them, then cmake --preset release"
   command -v apt-get >/dev/null || die "missing ${missing[*]}, and there is no apt-get"
   if [[ $(id -u) -ne 0 ]]; then
-    command -v sudo >/dev/null || die "neither root nor sudo: ask for apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || die "neither root nor sudo: ask for apt-get install --no-install-recommends ${missing[*]}"
     as_root=(sudo)
   fi
   echo "$me: installing ${missing[*]}" >&2
