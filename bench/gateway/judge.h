@@ -22,6 +22,7 @@ inline constexpr GatewayDemand kGatewayDemands[] = {
     {"requests_to_haproxy", "tollgated", "haproxy_jwt", false, true, 2},
     {"p99_to_nginx", "tollgated", "nginx", true, false, 2},
     {"requests_of_module", "nginx_module", "nginx_proxy", false, true, 0.92},
+    {"requests_of_module_alone", "nginx_bare_module", "nginx_bare", false, true, 0.92},
 };
 
 struct GatewayJudgement {
