@@ -119,6 +119,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         for name, value in {"Content-Length": str(len(body)), **dict(more)}.items():
             self.send_header(name, value)
+        if self.close_connection:  # Else nginx keeps it, and may ask again before it is closed.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

@@ -100,7 +100,7 @@ bool Life::Look(Async* async) {
   ++unseen_;
   // Its signature has been verified, if not before.
   if (answer.token_is_good && !answer.opaque && !MayHit(question))
-    verified_[question.number()] = {now_ms_, answer.key};
+    NoteVerified(question, answer, MayBeGone(question));
   async->answer = answer;
   async->what = WhatFor(question, answer);
   return false;
@@ -161,13 +161,14 @@ void Life::Judge(const Question& question, const Answer& answer, const Decision&
 // JudgeCache: what was verified is verified again after a while, or when its key has left meanwhile, and not
 // before. An engine without a cache has the same probes, so that its life is the same.
 void Life::JudgeCache(const Question& question, const Answer& answer, const Decision& decision) {
-  const bool may_hit = MayHit(question);
-  if (decision.from_cache && !may_hit) Complain(Describe(question) + ": from the cache for too long");
-  if (!decision.from_cache && may_hit && decision.allowed() && options_.cached)
+  const bool may_hit = MayHit(question), may_be_gone = MayBeGone(question);
+  if (decision.from_cache && !may_hit && !may_be_gone)
+    Complain(Describe(question) + ": from the cache for too long");
+  if (!decision.from_cache && may_hit && !may_be_gone && decision.allowed() && options_.cached)
     Complain(Describe(question) + ": verified again");
   if (!answer.token_is_good || may_hit) return;
   if (options_.cached && !decision.was_cached) Complain(Describe(question) + ": not cached");
-  verified_[question.number()] = {now_ms_, answer.key};
+  NoteVerified(question, answer, may_be_gone && decision.from_cache);
   if (random_.OneIn(8))
     probes_.emplace(now_ms_ + timing_.verdict_age_max_ms + random_.Between(0, 1), Probe{0, question});
 }
@@ -176,6 +177,15 @@ bool Life::MayHit(const Question& question) {
   const auto found = verified_.find(question.number());
   return found != verified_.end() && now_ms_ - found->second.at_ms <= timing_.verdict_age_max_ms &&
          watch(question.token.issuer).KeySince(found->second.key) <= found->second.at_ms;
+}
+
+bool Life::MayBeGone(const Question& question) const {
+  const auto found = verified_.find(question.number());
+  return found != verified_.end() && found->second.may_be_gone;
+}
+
+void Life::NoteVerified(const Question& question, const Answer& answer, bool may_be_gone) {
+  verified_[question.number()] = {now_ms_, answer.key, oracle_.ValidUntil(question.token), may_be_gone};
 }
 
 // JudgeIntrospected holds an allow that rests on an answer of the issuer against what that says by the script

@@ -494,6 +494,8 @@ void Life::StepWall() {
   }
   wall_s = std::clamp(wall_s + random_.Between(-1, 1), kWallStart - 7'200, kWallStart + 100'000);
   ++result_.counts.wall_steps;
+  for (auto& [number, verified] : verified_)
+    if (clock_.wall_s() >= verified.valid_until_s) verified.may_be_gone = true;
   clock_.SetWall(wall_s * 1000 + random_.Between(0, 999));
   Log([&] {
     return "the wall clock is set to " + std::to_string(wall_s - kWallStart) + " s after its begin";

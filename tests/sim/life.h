@@ -51,6 +51,10 @@ class Life : public Observer {
   struct Verified {
     int64_t at_ms;
     int key;
+    int64_t valid_until_s;
+    // Its time was over before the wall clock was set back: another may have taken its place in the cache, and
+    // when it was verified last is not known.
+    bool may_be_gone = false;
   };
   // Whoever waits for the end of a fetch, or of the question about a token: the number of the last one.
   struct WaitsFor {
@@ -125,6 +129,8 @@ class Life : public Observer {
   void JudgeIntrospected(const Question& question, const Answer& answer);
   void JudgeRetryAfter(const Question& question, const Answer& answer, const Decision& decision);
   bool MayHit(const Question& question);
+  bool MayBeGone(const Question& question) const;
+  void NoteVerified(const Question& question, const Answer& answer, bool may_be_gone);
   void MayAskAgain(Question question, const Answer& answer);
   void MayWait(const Question& question, const Answer& answer, const Decision& decision);
   WaitsFor WhatFor(const Question& question, const Answer& answer) const;

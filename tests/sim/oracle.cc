@@ -107,6 +107,12 @@ Reason Oracle::FindKey(int issuer, bool has_kid, const std::string& kid, Algorit
   return watch.AskAbsent(has_kid ? "kid " + kid : "alg " + std::string(AlgorithmName(algorithm)), now_ms);
 }
 
+int64_t Oracle::ValidUntil(const TokenSpec& token) const {
+  const IssuerConfig& config = script_.config.issuers[token.issuer];
+  const TokenTimes times = TimesOf(token.times);
+  return std::min(times.expires_at, times.issued_at + config.token_age_max_s + 1) + config.leeway_s;
+}
+
 Reason Oracle::CheckTimes(const Question& question, int64_t wall_s, Answer* answer) const {
   const IssuerConfig& config = script_.config.issuers[question.token.issuer];
   const TokenTimes times = TimesOf(question.token.times);
@@ -114,10 +120,9 @@ Reason Oracle::CheckTimes(const Question& question, int64_t wall_s, Answer* answ
   if (wall_s >= times.expires_at + leeway_s) return Reason::kExpired;
   if (times.not_before != INT64_MIN && wall_s < times.not_before - leeway_s) return Reason::kNotYetValid;
   if (wall_s < times.issued_at - leeway_s) return Reason::kNotYetValid;
-  const int64_t age_max_s = config.token_age_max_s + leeway_s;
-  if (wall_s - times.issued_at > age_max_s) return Reason::kTooOld;
+  if (wall_s - times.issued_at > config.token_age_max_s + leeway_s) return Reason::kTooOld;
   if (times.expires_at - times.issued_at > config.token_lifetime_max_s) return Reason::kLifetimeTooLong;
-  answer->valid_until_s = std::min(times.expires_at + leeway_s, times.issued_at + age_max_s + 1);
+  answer->valid_until_s = ValidUntil(question.token);
   return Reason::kNone;
 }
 

@@ -75,6 +75,8 @@ class Oracle {
   Answer Ask(const Question& question, int64_t now_ms, int64_t wall_s);
   // AskByItsKey answers as if the token's key, which must be in the set, were beyond doubt.
   Answer AskByItsKey(const Question& question, int64_t now_ms, int64_t wall_s);
+  // ValidUntil is when the token's time is over, in seconds of the wall clock; leeway and age counted.
+  int64_t ValidUntil(const TokenSpec& token) const;
   // AskUnknownKid is a check of UnknownKidAuthorization.
   Answer AskUnknownKid(int issuer, const std::string& kid, int64_t now_ms);
 
