@@ -296,6 +296,13 @@ static void ngx_http_tollgate_body_handler(ngx_http_request_t* r) {
   ngx_http_core_run_phases(r);
 }
 
+// ngx_http_tollgate_is_lost says whether the request has left a location in which it was to be decided, and
+// was not, for one that would have a server answer: error_page may lead there.
+static ngx_int_t ngx_http_tollgate_is_lost(ngx_http_request_t* r) {
+  const ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_get_ctx(r);
+  return ctx != NULL && !ctx->decided && r->content_handler != NULL;
+}
+
 // ngx_http_tollgate_handler is called again when the body has been read, and when the answer has come.
 static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   const ngx_http_tollgate_loc_conf_t* conf = ngx_http_get_module_loc_conf(r, ngx_http_tollgate_module);
@@ -303,8 +310,15 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   ngx_http_tollgate_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_tollgate_module);
   const tollgate_answer* answer;
   size_t server, body_max;
+  ngx_uint_t begins;
   ngx_int_t rc;
-  if (conf->server == NGX_HTTP_TOLLGATE_OFF) return NGX_DECLINED;
+  if (conf->server == NGX_HTTP_TOLLGATE_OFF) {
+    if (!ngx_http_tollgate_is_lost(r)) return NGX_DECLINED;
+    return r->err_status != 0 ? (ngx_int_t)r->err_status : NGX_HTTP_FORBIDDEN;
+  }
+  begins = ctx == NULL;
+  if (begins) ctx = ngx_http_tollgate_create_ctx(r);
+  if (ctx == NULL) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   if (ngx_http_tollgate_worker == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE;
   server = (size_t)conf->server;
   body_max = tollgate_site_body_max(main_conf->site, server);
@@ -313,16 +327,12 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
     if (ngx_http_tollgate_has_body(r)) return NGX_HTTP_BAD_REQUEST;
     body_max = 0;
   }
-  if (ctx == NULL) {
-    ctx = ngx_http_tollgate_create_ctx(r);
-    if (ctx == NULL) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (body_max > 0 && r->headers_in.content_length_n <= (off_t)body_max &&
-        !ngx_http_tollgate_body_is_here(r)) {
-      rc = ngx_http_read_client_request_body(r, ngx_http_tollgate_body_handler);
-      if (rc >= NGX_HTTP_SPECIAL_RESPONSE) return rc;
-      ngx_http_finalize_request(r, NGX_DONE);
-      return NGX_DONE;
-    }
+  if (begins && body_max > 0 && r->headers_in.content_length_n <= (off_t)body_max &&
+      !ngx_http_tollgate_body_is_here(r)) {
+    rc = ngx_http_read_client_request_body(r, ngx_http_tollgate_body_handler);
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) return rc;
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
   }
   if (ctx->decided) return NGX_OK;
   if (!ctx->asked && ngx_http_tollgate_ask_about(r, ctx, server, body_max) != NGX_OK)
