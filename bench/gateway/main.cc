@@ -180,7 +180,8 @@ class Measurement {
     for (size_t i = 0; i < kTokens; ++i)
       requests_.push_back(RequestFor(pool.Of("RS256")[i], ToolName(i % kNumTools)));
     std::vector<ServerKind> kinds = {kTollgated, kNginx, kHaproxyJwt};
-    if (!options_.programs.nginx_module.empty()) kinds.insert(kinds.end(), {kNginxProxy, kNginxModule});
+    if (!options_.programs.nginx_module.empty())
+      kinds.insert(kinds.end(), {kNginxProxy, kNginxModule, kNginxBare, kNginxBareModule});
     for (const ServerKind& kind : kinds) {
       absl::StatusOr<std::unique_ptr<Server>> server =
           StartServer(kind, options_.programs, directory_, pool, idp::TestKey("RS256").PublicPem());
@@ -328,10 +329,10 @@ class Measurement {
 };
 
 void Print(const nlohmann::json& result) {
-  std::printf("%-14s %12s %10s %12s %10s %10s %10s %10s\n", "", "requests/s", "client ns", "half of it",
+  std::printf("%-17s %12s %10s %12s %10s %10s %10s %10s\n", "", "requests/s", "client ns", "half of it",
               "p50 ns", "p99 ns", "p99.9 ns", "max ns");
   for (const nlohmann::json& server : result["servers"]) {
-    std::printf("%-14s %12.0f %10.0f", server["name"].get<std::string>().c_str(),
+    std::printf("%-17s %12.0f %10.0f", server["name"].get<std::string>().c_str(),
                 server["requests_hz"].get<double>(), server["client_ns"].get<double>());
     if (server.contains("half_load")) {
       const nlohmann::json& half = server["half_load"];
@@ -342,10 +343,12 @@ void Print(const nlohmann::json& result) {
     std::printf("\n");
   }
   for (const nlohmann::json& demand : result["demands"]) {
-    std::printf("%-14s %-22s %.3f, at %s %.2f; the reference to itself %.3f\n",
-                demand["outcome"].get<std::string>().c_str(), demand["name"].get<std::string>().c_str(),
-                demand["ratio"].get<double>(), demand["at_least"].get<bool>() ? "least" : "most",
-                demand["limit"].get<double>(), demand["spread"].get<double>());
+    std::printf("%-14s %-24s %.3f", demand["outcome"].get<std::string>().c_str(),
+                demand["name"].get<std::string>().c_str(), demand["ratio"].get<double>());
+    if (demand["limit"] != 0)
+      std::printf(", at %s %.2f", demand["at_least"].get<bool>() ? "least" : "most",
+                  demand["limit"].get<double>());
+    std::printf("; the reference to itself %.3f\n", demand["spread"].get<double>());
   }
 }
 

@@ -54,6 +54,9 @@ constexpr char kNginxProxies[] = R"(
 constexpr char kProxyLocation[] =
     R"(proxy_pass http://mcp; proxy_http_version 1.1; proxy_set_header Connection "";)";
 
+// The least that nginx can do behind the phase in which it decides on access: `return` comes before.
+constexpr char kBareLocation[] = "try_files /none =204;";
+
 constexpr char kNginxConfig[] = R"(worker_processes 1;
 daemon off;
 pid DIRECTORY/nginx.pid;
@@ -217,11 +220,13 @@ absl::StatusOr<std::unique_ptr<Server>> StartServer(const ServerKind& kind, cons
     text = kNginxConfig;
     command = {programs.nginx, "-e", "stderr", "-c", config};
     std::string module, http, location = "return 200;";
-    if (name != kNginx.name) {
+    if (name == kNginxBare.name || name == kNginxBareModule.name) {
+      location = kBareLocation;
+    } else if (name != kNginx.name) {
       http = absl::StrReplaceAll(kNginxProxies, {{"BACKEND", std::to_string(FreePort())}});
       location = kProxyLocation;
     }
-    if (name == kNginxModule.name) {
+    if (name == kNginxModule.name || name == kNginxBareModule.name) {
       module = "load_module " + programs.nginx_module + ";";
       absl::StrAppend(&http, "\n  tollgate_config ", directory, "/module.yaml;");
       absl::StrAppend(&location, " tollgate mcp;");

@@ -51,6 +51,9 @@ inline constexpr ServerKind kNginxProxy = {"nginx_proxy", "nginx: proxy_pass to 
                                            false, false};
 inline constexpr ServerKind kNginxModule = {
     "nginx_module", "the same with tollgated's module, which decides as tollgated does", true, true};
+inline constexpr ServerKind kNginxBare = {"nginx_bare", "nginx: try_files =204, which asks no server", false,
+                                          false};
+inline constexpr ServerKind kNginxBareModule = {"nginx_bare_module", "the same with the module", true, true};
 
 // Programs says where they are.
 struct Programs {

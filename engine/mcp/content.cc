@@ -34,6 +34,7 @@ bool Skip(char c, std::string_view* rest) {
 
 bool IsPlainJson(std::string_view content_type) {
   constexpr std::string_view kJson = "application/json", kCharset = "charset";
+  if (content_type == kJson) return true;
   std::string_view rest = content_type;
   if (!ascii::EqualIgnoringCase(rest.substr(0, kJson.size()), kJson)) return false;
   rest.remove_prefix(kJson.size());

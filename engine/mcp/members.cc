@@ -8,12 +8,13 @@ bool PickMembers(json::LargeDocument::Value object, std::span<const std::string_
   for (json::LargeDocument::Value& value : found) value = {};
   return object.ForEachMember([&](std::string_view name, json::LargeDocument::Value value) {
     for (size_t i = 0; i < names.size(); ++i) {
-      if (name != names[i]) {
-        if (json::SameButForCase(name, names[i])) return false;
-        continue;
+      if (!json::MayFoldTo(name, names[i])) continue;
+      if (name == names[i]) {
+        const bool is_first = !found[i].present();
+        found[i] = value;
+        return is_first;
       }
-      if (found[i].present()) return false;
-      found[i] = value;
+      if (json::FoldsTo(name, names[i])) return false;
     }
     return true;
   });

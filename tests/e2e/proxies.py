@@ -4,11 +4,13 @@ it says to MCP servers of both lines."""
 import http.client
 import json
 import os
+import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from listeners import await_listener, free_port
 
 LATEST, LEGACY = "2026-07-28", "2025-11-25"
 JSON = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
@@ -39,22 +41,6 @@ def need(proxy):
     if shutil.which(proxy, path=os.environ["PATH"] + ":/usr/sbin") is None:
         print(f"SKIPPED: {proxy} is missing (apt-get install {proxy})")
         sys.exit(77)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def await_listener(port, process):
-    for _ in range(500):
-        assert process.poll() is None, "the proxy has ended"
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)  # A real server's start.
-    sys.exit("the proxy does not listen")
 
 
 def start_proxy(proxy, examples, directory, addresses, log):

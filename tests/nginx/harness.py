@@ -8,11 +8,14 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from listeners import await_listener, free_ports, is_listening
 
 LATEST = "2026-07-28"
 URI = "https://mcp.example/crm"
@@ -28,12 +31,6 @@ servers:
     delete: files:delete
 """
 TOOLS = {"tools": [{"name": "search", "description": "looks"}, {"name": "delete", "description": "spoils"}]}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(what, holds, seconds=20):
@@ -55,13 +52,13 @@ class Idp:
     """tollgate-idp, and tokens of its own making."""
 
     def __init__(self, program, directory):
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.admin_port = free_ports(2)
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
             [program, "serve", "--keys", str(directory / "keys.json"), "--alg", "ES256", "--port", str(self.port),
              "--admin-port", str(self.admin_port), "--cache-control", "max-age=1", "--ttl", "600"],
             stdout=subprocess.DEVNULL)
-        wait_for("the identity provider", lambda: is_listening(self.admin_port))
+        await_listener(self.admin_port, self.process)
 
     def admin(self, path, body=None, method="POST"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}", method=method,
@@ -176,11 +173,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.events([b": hello\n\n"] + [event[i:i + 7] for i in range(0, len(event), 7)] * 1)
 
 
-def is_listening(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
 def end(process):
     if process.poll() is None:
         process.terminate()
@@ -197,8 +189,9 @@ def tls_files(directory):
 class Nginx:
     """nginx with the documented configuration, at other ports, with TLS beside it, for another identity provider."""
 
-    def __init__(self, module, examples, directory, idp, server, workers):
-        self.directory, self.port, self.tls_port = directory, free_port(), free_port()
+    def __init__(self, module, examples, directory, idp, server, workers, runtime=None):
+        self.directory, self.environment = directory, environment(runtime)
+        self.port, self.tls_port = free_ports(2)
         self.idp, self.examples, self.module, self.server = idp, examples, module, server
         (directory / "crm.yaml").write_text(POLICY)
         (directory / "state").mkdir(mode=0o700, exist_ok=True)
@@ -231,6 +224,8 @@ class Nginx:
              # protocol.
              " location = /limited { limit_req zone=subjects burst=100; tollgate crm;"
              " proxy_set_header X-User $http_x_tollgate_subject; proxy_pass http://mcp_server; }"
+             # Where what has not been decided would go on.
+             " location = /lost { tollgate crm; error_page 400 503 = @passed; proxy_pass http://mcp_server; }"
              " location = /open { tollgate off; proxy_pass http://mcp_server; }"
              " location = /upgraded { tollgate crm; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;"
              " proxy_set_header Connection upgrade; proxy_pass http://mcp_server; }\n    location /.well-known")])
@@ -253,11 +248,11 @@ class Nginx:
                 f"daemon off; pid {self.directory}/nginx.pid;", *more]
 
     def test_configuration(self):
-        tested = subprocess.run(self.command("-t"), capture_output=True, text=True, env=environment())
+        tested = subprocess.run(self.command("-t"), capture_output=True, text=True, env=self.environment)
         return tested.returncode, tested.stderr
 
     def start(self):
-        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log, env=environment())
+        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log, env=self.environment)
         wait_for("nginx", lambda: self.process.poll() is not None or is_listening(self.port))
         assert self.process.poll() is None, self.errors()
 
@@ -289,8 +284,12 @@ class Nginx:
         end(self.process)
 
 
-def environment():
-    return dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin")
+def environment(runtime=None):
+    """With the runtime of AddressSanitizer for a module that needs it: nginx itself is what Debian ships."""
+    found = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin")
+    if runtime is not None:
+        found.update(LD_PRELOAD=runtime, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1")
+    return found
 
 
 class Client:

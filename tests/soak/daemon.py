@@ -6,10 +6,12 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import statistics
+import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world
+from listeners import free_ports
 
 RESOURCE = "https://mcp.example/mcp"
 CONFIG = """version: 1
@@ -56,14 +58,6 @@ servers:
 # Freed memory is kept for a while by AddressSanitizer: a little, or it would hide what grows.
 ASAN_OPTIONS = ":".join(("detect_leaks=1", "quarantine_size_mb=4", "thread_local_quarantine_size_kb=64",
                          "allocator_release_to_os_interval_ms=500"))
-
-
-def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 class Provider:

@@ -56,7 +56,8 @@ Decision Refused(Reason reason) {
 
 TEST(AnswerTest, AllowedWithEveryIdentityField) {
   for (const Proxy proxy : kProxies) {
-    const HttpAnswer answer = AllowAnswer(proxy, Caller("alice", "files:read crm/x", "clerk chief", "a\nb"));
+    const HttpAnswer answer =
+        AllowAnswer(proxy, Identity(Caller("alice", "files:read crm/x", "clerk chief", "a\nb")));
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(FieldOf(answer, "X-Tollgate-Issuer"), "https://idp.example");
     EXPECT_EQ(FieldOf(answer, "X-Tollgate-Subject"), "alice");
@@ -74,7 +75,7 @@ TEST(AnswerTest, EmptyIdentityFieldsAreThereToo) {
   Principal nobody;
   nobody.Clear();
   for (const Proxy proxy : kProxies) {
-    const HttpAnswer answer = AllowAnswer(proxy, nobody);
+    const HttpAnswer answer = AllowAnswer(proxy, Identity(nobody));
     for (const std::string_view name : kIdentityFields)
       EXPECT_TRUE(FieldOf(answer, std::string(name)).has_value()) << name;
     EXPECT_EQ(FieldOf(answer, "X-Tollgate-Subject"), "");
@@ -82,9 +83,9 @@ TEST(AnswerTest, EmptyIdentityFieldsAreThereToo) {
 }
 
 TEST(AnswerTest, NothingInAnIdentityCanBeMisread) {
-  const HttpAnswer answer =
-      AllowAnswer(Proxy::kNginx, Caller(std::string_view("a\r\nX-Tollgate-Roles: admin\0%\xc3\xa4,;\"\\", 34),
-                                        "a,b c%20d", "r\tx", "one two\nthree"));
+  const HttpAnswer answer = AllowAnswer(
+      Proxy::kNginx, Identity(Caller(std::string_view("a\r\nX-Tollgate-Roles: admin\0%\xc3\xa4,;\"\\", 34),
+                                     "a,b c%20d", "r\tx", "one two\nthree")));
   EXPECT_EQ(FieldOf(answer, "X-Tollgate-Subject"),
             "a%0D%0AX-Tollgate-Roles:%20admin%00%25%C3%A4%2C%3B%22%5C");
   EXPECT_EQ(FieldOf(answer, "X-Tollgate-Roles"), "r%09x");

@@ -8,23 +8,15 @@ import http.client
 import json
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from listeners import free_ports
+
 TOLLGATED, IDP = sys.argv[1:]
 ISSUER, RESOURCE = "https://idp.example", "https://mcp.example/mcp"
-
-
-def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 PORT, ADMIN_PORT = free_ports(2)
 CONFIG = f"""version: 1
 listen: 127.0.0.1:{PORT}

@@ -6,8 +6,8 @@
 
 #include "tools/nginx/worker.h"
 
-// What the two halves of the module share: ngx_http_tollgate_module.c decides about requests,
-// ngx_http_tollgate_filter.c filters lists in answers.
+// What the parts of the module share: ngx_http_tollgate_module.c decides about requests, whose fields and
+// body are ngx_http_tollgate_request.c's, and ngx_http_tollgate_filter.c filters lists in answers.
 
 typedef struct {
   ngx_http_request_t* request;
@@ -36,6 +36,28 @@ ngx_http_tollgate_ctx_t* ngx_http_tollgate_get_ctx(ngx_http_request_t* r);
 
 // ngx_http_tollgate_lists_new returns a filter for what the caller may use; NULL for want of memory.
 tollgate_lists* ngx_http_tollgate_lists_new(const ngx_http_tollgate_ctx_t* ctx);
+
+// ngx_http_tollgate_read_fields and _read_body fill the question. The body is shown in one piece, which it
+// may lie in already; of one that is longer than `size_max`, it is said so.
+ngx_int_t ngx_http_tollgate_read_fields(ngx_http_request_t* r, tollgate_question* question);
+ngx_int_t ngx_http_tollgate_read_body(ngx_http_request_t* r, size_t size_max, tollgate_question* question);
+
+// ngx_http_tollgate_body_is_here says whether all of the body has come with the header and is still there,
+// as that of nearly every call: nginx reads it for the server, or throws it away, once it has been decided.
+ngx_int_t ngx_http_tollgate_body_is_here(const ngx_http_request_t* r);
+
+// ngx_http_tollgate_take_out takes the client's own identity fields out of the request and, with `whole`,
+// what would have the answer compressed or cut.
+ngx_int_t ngx_http_tollgate_take_out(ngx_http_request_t* r, ngx_uint_t whole);
+
+// ngx_http_tollgate_identity returns the identity fields, without values, for set_identity; NULL for want of
+// memory.
+ngx_table_elt_t* ngx_http_tollgate_identity(ngx_pool_t* pool);
+
+// ngx_http_tollgate_set_identity gives the server the fields of an answer that allows, and none of the
+// client's that are called so.
+ngx_int_t ngx_http_tollgate_set_identity(ngx_http_request_t* r, const ngx_table_elt_t* identity,
+                                         const tollgate_answer* answer);
 
 // ngx_http_tollgate_filter_init puts the filters into nginx's chains.
 void ngx_http_tollgate_filter_init(void);

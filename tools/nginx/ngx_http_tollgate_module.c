@@ -10,6 +10,7 @@
 typedef struct {
   tollgate_site* site;
   ngx_shm_zone_t* zone;  // Its data: uint64_t*, for tollgate_worker_new.
+  ngx_table_elt_t* identity;
 } ngx_http_tollgate_main_conf_t;
 
 typedef struct {
@@ -99,6 +100,8 @@ static char* ngx_http_tollgate_set_config(ngx_conf_t* cf, ngx_command_t* command
   }
   cleanup->handler = ngx_http_tollgate_free_site;
   cleanup->data = main_conf->site;
+  main_conf->identity = ngx_http_tollgate_identity(cf->pool);
+  if (main_conf->identity == NULL) return NGX_CONF_ERROR;
   main_conf->zone = ngx_shared_memory_add(cf, &name, 8 * ngx_pagesize, &ngx_http_tollgate_module);
   if (main_conf->zone == NULL) return NGX_CONF_ERROR;
   main_conf->zone->init = ngx_http_tollgate_init_zone;
@@ -187,134 +190,15 @@ static ngx_int_t ngx_http_tollgate_send(ngx_http_request_t* r, const tollgate_an
   return ngx_http_output_filter(r, &out);
 }
 
-static ngx_int_t ngx_http_tollgate_is_one_of(const ngx_table_elt_t* header, const ngx_str_t* names,
-                                             size_t num_names) {
-  for (size_t i = 0; i < num_names; ++i) {
-    if (header->key.len == names[i].len &&
-        ngx_strncasecmp(header->key.data, names[i].data, names[i].len) == 0)
-      return 1;
-  }
-  return 0;
-}
-
-// ngx_http_tollgate_take_out takes the client's identity fields out of the request, and for an answer that is
-// to be filtered what would have it compressed or cut.
-static ngx_int_t ngx_http_tollgate_take_out(ngx_http_request_t* r, ngx_uint_t brings_lists) {
-  static const ngx_str_t whole[] = {ngx_string("Accept-Encoding"), ngx_string("Range"),
-                                    ngx_string("If-Range")};
-  // Its first part is in the list itself; elements stay where they are, since headers_in points to them.
-  ngx_list_part_t first = r->headers_in.headers.part;
-  if (ngx_list_init(&r->headers_in.headers, r->pool, 32, sizeof(ngx_table_elt_t)) != NGX_OK) return NGX_ERROR;
-  for (ngx_list_part_t* part = &first; part != NULL; part = part->next) {
-    ngx_table_elt_t* headers = part->elts;
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      ngx_table_elt_t* header;
-      if (tollgate_is_identity(ngx_http_tollgate_string(headers[i].key))) continue;
-      if (brings_lists && ngx_http_tollgate_is_one_of(&headers[i], whole, sizeof whole / sizeof *whole))
-        continue;
-      header = ngx_list_push(&r->headers_in.headers);
-      if (header == NULL) return NGX_ERROR;
-      *header = headers[i];
-    }
-  }
-  return NGX_OK;
-}
-
-// ngx_http_tollgate_set_identity gives the server the fields of the answer, and none of the client's that are
-// called so.
-static ngx_int_t ngx_http_tollgate_set_identity(ngx_http_request_t* r, const tollgate_answer* answer) {
-  static const ngx_str_t prefix = ngx_string("http_x_tollgate_");
-  const ngx_http_core_main_conf_t* core = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-  const ngx_http_variable_t* variables = core->variables.elts;
-  if (ngx_http_tollgate_take_out(r, answer->brings_lists) != NGX_OK) return NGX_ERROR;
-  for (size_t i = 0; i < answer->num_fields; ++i) {
-    ngx_table_elt_t* header;
-    if (!tollgate_is_identity(answer->fields[i].name)) continue;
-    header = ngx_http_tollgate_push(&r->headers_in.headers, &answer->fields[i]);
-    if (header == NULL) return NGX_ERROR;
-    header->lowcase_key = ngx_pnalloc(r->pool, header->key.len);
-    if (header->lowcase_key == NULL) return NGX_ERROR;
-    header->hash = ngx_hash_strlow(header->lowcase_key, header->key.data, header->key.len);
-  }
-  // Variables that have been looked at before say what was there then.
-  for (ngx_uint_t i = 0; i < core->variables.nelts; ++i) {
-    if (variables[i].name.len > prefix.len &&
-        ngx_strncmp(variables[i].name.data, prefix.data, prefix.len) == 0)
-      r->variables[i].valid = r->variables[i].not_found = 0;
-  }
-  return NGX_OK;
-}
-
 // ngx_http_tollgate_post_read_handler comes before anything that looks at a field: variables of it, other
 // modules' subrequests, and locations without a decision, too, may get to the server.
 static ngx_int_t ngx_http_tollgate_post_read_handler(ngx_http_request_t* r) {
   const ngx_http_tollgate_srv_conf_t* conf = ngx_http_get_module_srv_conf(r, ngx_http_tollgate_module);
   if (!conf->decides) return NGX_DECLINED;
-  for (ngx_list_part_t* part = &r->headers_in.headers.part; part != NULL; part = part->next) {
-    ngx_table_elt_t* headers = part->elts;
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (!tollgate_is_identity(ngx_http_tollgate_string(headers[i].key))) continue;
-      return ngx_http_tollgate_take_out(r, 0) == NGX_OK ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-  }
-  return NGX_DECLINED;
+  return ngx_http_tollgate_take_out(r, 0) == NGX_OK ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 // ---- Questions
-
-static ngx_int_t ngx_http_tollgate_read_fields(ngx_http_request_t* r, tollgate_question* question) {
-  tollgate_field* fields;
-  size_t num = 0;
-  for (ngx_list_part_t* part = &r->headers_in.headers.part; part != NULL; part = part->next)
-    num += part->nelts;
-  fields = ngx_palloc(r->pool, (num + 1) * sizeof *fields);
-  if (fields == NULL) return NGX_ERROR;
-  question->fields = fields;
-  question->num_fields = num;
-  for (ngx_list_part_t* part = &r->headers_in.headers.part; part != NULL; part = part->next) {
-    ngx_table_elt_t* headers = part->elts;
-    for (ngx_uint_t i = 0; i < part->nelts; ++i, ++fields) {
-      fields->name = ngx_http_tollgate_string(headers[i].key);
-      fields->value = ngx_http_tollgate_string(headers[i].value);
-    }
-  }
-  return NGX_OK;
-}
-
-// ngx_http_tollgate_read_body shows the body in one piece, which it may lie in already.
-static ngx_int_t ngx_http_tollgate_read_body(ngx_http_request_t* r, size_t size_max,
-                                             tollgate_question* question) {
-  ngx_chain_t* bufs = r->request_body == NULL ? NULL : r->request_body->bufs;
-  off_t size = 0;
-  u_char *all, *end;
-  for (ngx_chain_t* link = bufs; link != NULL; link = link->next) size += ngx_buf_size(link->buf);
-  if (size > (off_t)size_max) {
-    question->body_is_partial = 1;
-    return NGX_OK;
-  }
-  if (bufs == NULL || (bufs->next == NULL && ngx_buf_in_memory(bufs->buf))) {
-    if (bufs != NULL) question->body.data = (const char*)bufs->buf->pos;
-    question->body.size = (size_t)size;
-    return NGX_OK;
-  }
-  all = end = ngx_palloc(r->pool, (size_t)size + 1);
-  if (all == NULL) return NGX_ERROR;
-  for (ngx_chain_t* link = bufs; link != NULL; link = link->next) {
-    const ngx_buf_t* buf = link->buf;
-    const size_t len = (size_t)ngx_buf_size(buf);
-    if (len == 0) continue;  // It marks the end.
-    if (ngx_buf_in_memory(buf)) {
-      end = ngx_cpymem(end, buf->pos, len);
-    } else if (ngx_read_file(buf->file, end, len, buf->file_pos) == (ssize_t)len) {
-      end += len;
-    } else {
-      return NGX_ERROR;
-    }
-  }
-  question->body.data = (const char*)all;
-  question->body.size = (size_t)size;
-  return NGX_OK;
-}
 
 static void ngx_http_tollgate_forget(ngx_http_tollgate_ctx_t* ctx) {
   if (ctx->timer.timer_set) ngx_del_timer(&ctx->timer);
@@ -412,6 +296,13 @@ static void ngx_http_tollgate_body_handler(ngx_http_request_t* r) {
   ngx_http_core_run_phases(r);
 }
 
+// ngx_http_tollgate_is_lost says whether the request has left a location in which it was to be decided, and
+// was not, for one that would have a server answer: error_page may lead there.
+static ngx_int_t ngx_http_tollgate_is_lost(ngx_http_request_t* r) {
+  const ngx_http_tollgate_ctx_t* ctx = ngx_http_tollgate_get_ctx(r);
+  return ctx != NULL && !ctx->decided && r->content_handler != NULL;
+}
+
 // ngx_http_tollgate_handler is called again when the body has been read, and when the answer has come.
 static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   const ngx_http_tollgate_loc_conf_t* conf = ngx_http_get_module_loc_conf(r, ngx_http_tollgate_module);
@@ -419,8 +310,15 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   ngx_http_tollgate_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_tollgate_module);
   const tollgate_answer* answer;
   size_t server, body_max;
+  ngx_uint_t begins;
   ngx_int_t rc;
-  if (conf->server == NGX_HTTP_TOLLGATE_OFF) return NGX_DECLINED;
+  if (conf->server == NGX_HTTP_TOLLGATE_OFF) {
+    if (!ngx_http_tollgate_is_lost(r)) return NGX_DECLINED;
+    return r->err_status != 0 ? (ngx_int_t)r->err_status : NGX_HTTP_FORBIDDEN;
+  }
+  begins = ctx == NULL;
+  if (begins) ctx = ngx_http_tollgate_create_ctx(r);
+  if (ctx == NULL) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   if (ngx_http_tollgate_worker == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE;
   server = (size_t)conf->server;
   body_max = tollgate_site_body_max(main_conf->site, server);
@@ -429,15 +327,12 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
     if (ngx_http_tollgate_has_body(r)) return NGX_HTTP_BAD_REQUEST;
     body_max = 0;
   }
-  if (ctx == NULL) {
-    ctx = ngx_http_tollgate_create_ctx(r);
-    if (ctx == NULL) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (body_max > 0 && r->headers_in.content_length_n <= (off_t)body_max) {
-      rc = ngx_http_read_client_request_body(r, ngx_http_tollgate_body_handler);
-      if (rc >= NGX_HTTP_SPECIAL_RESPONSE) return rc;
-      ngx_http_finalize_request(r, NGX_DONE);
-      return NGX_DONE;
-    }
+  if (begins && body_max > 0 && r->headers_in.content_length_n <= (off_t)body_max &&
+      !ngx_http_tollgate_body_is_here(r)) {
+    rc = ngx_http_read_client_request_body(r, ngx_http_tollgate_body_handler);
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) return rc;
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
   }
   if (ctx->decided) return NGX_OK;
   if (!ctx->asked && ngx_http_tollgate_ask_about(r, ctx, server, body_max) != NGX_OK)
@@ -452,7 +347,8 @@ static ngx_int_t ngx_http_tollgate_handler(ngx_http_request_t* r) {
   ctx->decided = 1;
   ctx->sees_body = tollgate_site_body_max(main_conf->site, server) > 0;
   ctx->filtering = answer->brings_lists;
-  return ngx_http_tollgate_set_identity(r, answer) == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+  rc = ngx_http_tollgate_set_identity(r, main_conf->identity, answer);
+  return rc == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static ngx_int_t ngx_http_tollgate_metadata_handler(ngx_http_request_t* r) {

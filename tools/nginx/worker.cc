@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/ascii.h"
 #include "keys/issuer_family.h"
 #include "tollgate/mcp_filter.h"
 #include "tools/tollgated/answer.h"
@@ -22,7 +23,9 @@
 #include "tools/tollgated/settings_file.h"
 
 using namespace tollgate;
+using tollgated::Gate;
 using tollgated::HttpAnswer;
+using tollgated::Identity;
 
 namespace {
 
@@ -31,11 +34,19 @@ constexpr size_t kListBytesMax = size_t{16} << 20;  // McpListFilter's default.
 std::string_view View(tollgate_string text) {
   return text.data == nullptr ? std::string_view() : std::string_view(text.data, text.size);
 }
-tollgate_string CString(std::string_view text) { return {text.data(), text.size()}; }
+constexpr tollgate_string CString(std::string_view text) { return {text.data(), text.size()}; }
 
 void Tell(std::string_view error, char* buffer, size_t capacity) {
   std::snprintf(buffer, capacity, "%.*s", static_cast<int>(error.size()), error.data());
 }
+
+constexpr std::array<tollgate_string, Identity::kNumFields> IdentityNames() {
+  std::array<tollgate_string, Identity::kNumFields> names{};
+  std::transform(std::begin(tollgated::kIdentityFields), std::end(tollgated::kIdentityFields), names.begin(),
+                 CString);
+  return names;
+}
+constexpr std::array kIdentityNames = IdentityNames();
 
 // BitOf: several issuers may have the same.
 uint64_t BitOf(std::string_view issuer) {
@@ -51,11 +62,14 @@ struct tollgate_site {
 
 // An ask is nginx's and, as long as its answer is to come, the engine's.
 struct tollgate_ask {
-  void Take(HttpAnswer from);
+  void Take(Gate::Outcome from);
+  void Show(HttpAnswer from);
 
   void* user = nullptr;
   std::shared_ptr<tollgate_ask> held;  // By nginx; owner thread only, like all but what Take is given.
+  Identity identity;
   HttpAnswer text;
+  std::array<tollgate_field, Identity::kNumFields> identity_fields;
   std::vector<tollgate_field> fields;
   tollgate_answer answer{};
   bool answered = false;
@@ -64,17 +78,18 @@ struct tollgate_ask {
 struct tollgate_worker {
   ~tollgate_worker();
   // Later is called on the engine's thread, and puts the answer where take looks.
-  void Later(std::shared_ptr<tollgate_ask> ask, HttpAnswer answer);
+  void Later(std::shared_ptr<tollgate_ask> ask, Gate::Outcome outcome);
 
   const tollgate_site* site = nullptr;
   uint64_t* wants = nullptr;         // A bit for each issuer whose keys some worker waits for: BitOf.
   std::vector<std::string> issuers;  // By names that Engine::Refresh knows.
   int fd = -1;
   std::mutex mutex;
-  std::vector<std::pair<std::shared_ptr<tollgate_ask>, HttpAnswer>> come;  // Under mutex.
+  std::vector<std::pair<std::shared_ptr<tollgate_ask>, Gate::Outcome>> come;  // Under mutex.
   std::unique_ptr<tollgated::RefusalBook> refusals;
-  std::unique_ptr<tollgated::Gate> gate;
-  std::unique_ptr<tollgated::HttpHandler> handler;
+  std::unique_ptr<Gate> gate;
+  std::unique_ptr<Gate::Asker> asker;
+  tollgated::HttpRequest request;  // That is asked about: its vector is used again.
   std::unique_ptr<Engine> engine;  // Ends first, and calls Later for what is under way.
 };
 
@@ -96,34 +111,39 @@ struct tollgate_lists {
   std::string out{};
 };
 
-// Take makes fields of an answer's lines.
-void tollgate_ask::Take(HttpAnswer from) {
+void tollgate_ask::Take(Gate::Outcome from) {
+  if (!from.allowed) return Show(std::move(from.refusal));
+  identity = std::move(from.identity);
+  for (size_t i = 0; i < identity_fields.size(); ++i)
+    identity_fields[i] = {kIdentityNames[i], CString(identity.value(i))};
+  answer.status = 200;
+  answer.brings_lists = from.brings_lists ? 1 : 0;
+  answer.fields = identity_fields.data();
+  answer.num_fields = identity_fields.size();
+  answered = true;
+}
+
+// Show makes fields of an answer's lines.
+void tollgate_ask::Show(HttpAnswer from) {
   text = std::move(from);
-  answer.status = static_cast<uint32_t>(text.status);
-  std::string_view rest = text.fields;
-  fields.reserve(16);
-  while (!rest.empty()) {
+  for (std::string_view rest = text.fields; !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find("\r\n"));
     rest.remove_prefix(std::min(rest.size(), line.size() + 2));
     const size_t colon = line.find(": ");
     if (colon == line.npos) continue;
-    const std::string_view name = line.substr(0, colon);
-    if (name == tollgated::kListsField) {
-      answer.brings_lists = 1;
-    } else {
-      fields.push_back({CString(name), CString(line.substr(colon + 2))});
-    }
+    fields.push_back({CString(line.substr(0, colon)), CString(line.substr(colon + 2))});
   }
+  answer.status = static_cast<uint32_t>(text.status);
   answer.fields = fields.data();
   answer.num_fields = fields.size();
   answer.body = CString(text.body);
   answered = true;
 }
 
-void tollgate_worker::Later(std::shared_ptr<tollgate_ask> ask, HttpAnswer answer) {
+void tollgate_worker::Later(std::shared_ptr<tollgate_ask> ask, Gate::Outcome outcome) {
   {
     const std::lock_guard lock(mutex);
-    come.emplace_back(std::move(ask), std::move(answer));
+    come.emplace_back(std::move(ask), std::move(outcome));
   }
   const uint64_t one = 1;
   // A counter that is full can be read, too.
@@ -193,9 +213,9 @@ tollgate_worker* tollgate_worker_new(const tollgate_site* site, uint64_t* wants,
   }
   worker->engine = *std::move(engine);
   worker->refusals = std::make_unique<tollgated::RefusalBook>(SystemClock());
-  worker->gate = std::make_unique<tollgated::Gate>(worker->engine.get(), site->settings, site->policy,
-                                                   worker->refusals.get());
-  worker->handler = worker->gate->MakeHandler();
+  worker->gate =
+      std::make_unique<Gate>(worker->engine.get(), site->settings, site->policy, worker->refusals.get());
+  worker->asker = std::make_unique<Gate::Asker>(*worker->gate);
   return worker.release();
 } catch (...) {
   Tell("out of memory", error, capacity);
@@ -209,14 +229,14 @@ int tollgate_worker_fd(const tollgate_worker* worker) noexcept { return worker->
 void tollgate_worker_take(tollgate_worker* worker, void (*answered)(void* user)) noexcept {
   uint64_t count;
   if (read(worker->fd, &count, sizeof count) < 0) return;
-  std::vector<std::pair<std::shared_ptr<tollgate_ask>, HttpAnswer>> come;
+  std::vector<std::pair<std::shared_ptr<tollgate_ask>, Gate::Outcome>> come;
   {
     const std::lock_guard lock(worker->mutex);
     come.swap(worker->come);
   }
-  for (auto& [ask, answer] : come) {
+  for (auto& [ask, outcome] : come) {
     if (ask->held == nullptr) continue;
-    ask->Take(std::move(answer));
+    ask->Take(std::move(outcome));
     answered(ask->user);
   }
 }
@@ -238,24 +258,24 @@ tollgate_ask* tollgate_worker_ask(tollgate_worker* worker, const tollgate_questi
                                   void* user) noexcept try {
   auto ask = std::make_shared<tollgate_ask>();
   ask->user = user;
-  std::string target;
-  if (question->server != SIZE_MAX)
-    target.append("/check/").append(worker->site->settings.servers[question->server].name);
-  // Who asks for metadata by a target that is none of it asks for nothing, and decides nothing either.
-  if (question->server != SIZE_MAX || !View(question->target).starts_with("/check/"))
-    target.append(View(question->target));
-  tollgated::HttpRequest request{
-      .method = View(question->method), .target = target, .body = View(question->body)};
-  request.fields.reserve(question->num_fields + 1);
+  tollgated::HttpRequest& request = worker->request;
+  request.method = View(question->method);
+  request.target = View(question->target);
+  request.body = View(question->body);
+  request.fields.clear();
   for (size_t i = 0; i < question->num_fields; ++i)
     request.fields.push_back({View(question->fields[i].name), View(question->fields[i].value)});
-  // As Envoy says it.
-  if (question->body_is_partial != 0) request.fields.push_back({"x-envoy-auth-partial-body", "true"});
-  HttpAnswer answer;
-  if (worker->handler->Answer(request, &answer, [&]() -> tollgated::HttpHandler::Later {
-        return [worker, ask](HttpAnswer later) { worker->Later(ask, std::move(later)); };
-      })) {
-    ask->Take(std::move(answer));
+  if (question->server == SIZE_MAX) {
+    ask->Show(worker->gate->Metadata(request));
+  } else {
+    // As Envoy says it.
+    if (question->body_is_partial != 0) request.fields.push_back({"x-envoy-auth-partial-body", "true"});
+    Gate::Outcome outcome;
+    if (worker->asker->Ask(question->server, request, request.target, &outcome, [&]() -> Gate::Asker::Later {
+          return [worker, ask](Gate::Outcome later) { worker->Later(ask, std::move(later)); };
+        })) {
+      ask->Take(std::move(outcome));
+    }
   }
   ask->held = ask;
   return ask.get();
@@ -272,9 +292,9 @@ void tollgate_ask_free(tollgate_ask* ask) noexcept {
   const std::shared_ptr<tollgate_ask> last = std::move(ask->held);
 }
 
-uint32_t tollgate_is_identity(tollgate_string name) noexcept {
-  constexpr std::string_view kPrefix = "x-tollgate-";
-  return ascii::EqualIgnoringCase(View(name).substr(0, kPrefix.size()), kPrefix) ? 1 : 0;
+const tollgate_string* tollgate_identity_names(size_t* num) noexcept {
+  *num = kIdentityNames.size();
+  return kIdentityNames.data();
 }
 
 tollgate_lists* tollgate_lists_new(tollgate_worker* worker, size_t server,

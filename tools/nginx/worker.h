@@ -72,8 +72,12 @@ typedef struct tollgate_question {
   uint32_t body_is_partial;  // A flag: it is longer than that.
 } tollgate_question;
 
-// With status 200 the request is allowed, and of `fields` the server is to have those of
-// tollgate_is_identity, and of no other origin. Anything else is the client's answer, as it is.
+// tollgate_identity_names returns the names of the fields that say who is calling.
+const tollgate_string* tollgate_identity_names(size_t* num) TOLLGATE_WORKER_NOEXCEPT;
+
+// With status 200 the request is allowed, and `fields` are those of tollgate_identity_names, in their order,
+// for the server, which is to have none called so of another origin. Anything else, and what answers for
+// metadata, is the client's answer, as it is.
 typedef struct tollgate_answer {
   uint32_t status;
   uint32_t brings_lists;  // A flag: the server's answer has to go through a list filter.
@@ -91,10 +95,6 @@ tollgate_ask* tollgate_worker_ask(tollgate_worker* worker, const tollgate_questi
 // tollgate_ask_answer returns the answer, NULL as long as there is none. Valid until tollgate_ask_free.
 const tollgate_answer* tollgate_ask_answer(const tollgate_ask* ask) TOLLGATE_WORKER_NOEXCEPT;
 void tollgate_ask_free(tollgate_ask* ask) TOLLGATE_WORKER_NOEXCEPT;
-
-// tollgate_is_identity says whether a field of this name says who is calling, so that no client's own may
-// reach the server: 1 or 0.
-uint32_t tollgate_is_identity(tollgate_string name) TOLLGATE_WORKER_NOEXCEPT;
 
 // A filter for the lists in one answer of a server: McpListFilter, with Engine::MayUse.
 typedef struct tollgate_lists tollgate_lists;

@@ -69,24 +69,30 @@ void AddForBrowsers(HttpAnswer* answer) {
 
 }  // namespace
 
-HttpAnswer AllowAnswer(Proxy proxy, const Principal& principal) {
+Identity::Identity(const Principal& principal) {
+  const std::string_view values[kNumFields] = {
+      principal.issuer(), principal.subject(),      principal.client_id(), principal.scope(),
+      principal.roles(),  NameOf(principal.kind()), principal.actors()};
+  constexpr char kSeparators[kNumFields] = {0, 0, 0, ' ', ' ', 0, '\n'};
+  size_t size = 0;
+  for (std::string_view value : values) size += value.size();
+  text_.reserve(size);
+  for (size_t i = 0; i < kNumFields; ++i) {
+    if (kSeparators[i] == 0) {
+      AppendEncoded(values[i], &text_);
+    } else {
+      AppendEncodedList(values[i], kSeparators[i], &text_);
+    }
+    ends_[i] = static_cast<uint32_t>(text_.size());
+  }
+}
+
+HttpAnswer AllowAnswer(Proxy proxy, const Identity& identity) {
   HttpAnswer answer{.status = 200};
   answer.fields.reserve(512);
-  size_t field = 0;
   // What is encoded ends no line.
-  const auto add = [&](std::string_view value, char separator) {
-    answer.fields.append(kIdentityFields[field++]).append(": ");
-    separator == 0 ? AppendEncoded(value, &answer.fields)
-                   : AppendEncodedList(value, separator, &answer.fields);
-    answer.fields.append("\r\n");
-  };
-  add(principal.issuer(), 0);
-  add(principal.subject(), 0);
-  add(principal.client_id(), 0);
-  add(principal.scope(), ' ');
-  add(principal.roles(), ' ');
-  add(NameOf(principal.kind()), 0);
-  add(principal.actors(), '\n');
+  for (size_t i = 0; i < Identity::kNumFields; ++i)
+    answer.fields.append(kIdentityFields[i]).append(": ").append(identity.value(i)).append("\r\n");
   if (proxy == Proxy::kNginx) answer.Add("X-Tollgate-Status", "200");
   answer.Add("Cache-Control", "no-store");
   return answer;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -18,12 +21,29 @@ inline constexpr std::string_view kIdentityFields[] = {
     "X-Tollgate-Issuer", "X-Tollgate-Subject", "X-Tollgate-Client", "X-Tollgate-Scopes",
     "X-Tollgate-Roles",  "X-Tollgate-Kind",    "X-Tollgate-Actors"};
 
-// With kNginxModule, the answer that allows has this field, too, where the server's answer may have lists
-// with things in them that the caller may not use.
-inline constexpr std::string_view kListsField = "X-Tollgate-Lists";
+// Identity is the values of the identity fields for one caller. Thread-compatible.
+class Identity {
+ public:
+  static constexpr size_t kNumFields = std::size(kIdentityFields);
+
+  Identity() = default;
+  // Allocates once, as a rule.
+  explicit Identity(const Principal& principal);
+
+  // value returns that of kIdentityFields[field]: visible ASCII and spaces. Valid until the Identity is
+  // assigned to, moved or destroyed.
+  std::string_view value(size_t field) const {
+    const size_t begin = field == 0 ? 0 : ends_[field - 1];
+    return std::string_view(text_).substr(begin, ends_[field] - begin);
+  }
+
+ private:
+  std::string text_;
+  std::array<uint32_t, kNumFields> ends_{};
+};
 
 // AllowAnswer is 200 with the identity fields.
-HttpAnswer AllowAnswer(Proxy proxy, const Principal& principal);
+HttpAnswer AllowAnswer(Proxy proxy, const Identity& identity);
 
 // RefusalContext is what a refusal says beside the decision's own.
 struct RefusalContext {

@@ -8,8 +8,6 @@
 
 #include "absl/container/inlined_vector.h"
 #include "tollgate/challenge.h"
-#include "tools/tollgated/answer.h"
-#include "tools/tollgated/question.h"
 
 namespace tollgate::tollgated {
 namespace {
@@ -60,35 +58,39 @@ HttpAnswer MetadataAnswer(std::string_view method, std::string document) {
 
 }  // namespace
 
-// Ask is one question whose checks are under way. The engine may end them on its own thread.
-class Gate::Ask {
+// Question is one whose checks are under way. The engine may end them on its own thread.
+class Gate::Question {
  public:
-  Ask(Gate& gate, size_t server, const std::vector<Use>& uses)
+  Question(Gate& gate, size_t server, const std::vector<Use>& uses)
       : gate_(gate), server_(server), num_open_(uses.size()), decisions_(uses.size()) {
     for (const Use& use : uses) uses_.emplace_back(use.object, use.name);
   }
 
-  // Begin checks all uses; true if they have been answered already, and then *answer is the answer. Otherwise
-  // what `later` returns gets it.
-  static bool Begin(const std::shared_ptr<Ask>& ask, const OriginalRequest& original, HttpAnswer* answer,
-                    absl::FunctionRef<HttpHandler::Later()> later) {
-    for (size_t i = 0; i < ask->uses_.size(); ++i) {
-      Request request = ask->RequestFor(i);
+  // Begin checks all uses; true if they have been answered already, and then *outcome is what came of it.
+  // Otherwise what `later` returns gets it.
+  static bool Begin(const std::shared_ptr<Question>& question, const OriginalRequest& original,
+                    Outcome* outcome, absl::FunctionRef<Asker::Later()> later) {
+    // What the engine keeps is small enough to be kept without an allocation.
+    question->until_answered_ = question;
+    for (size_t i = 0; i < question->uses_.size(); ++i) {
+      Request request = question->RequestFor(i);
       request.authorization = original.authorization;
       request.num_credentials = original.num_credentials;
       request.traceparent = original.traceparent;
-      ask->gate_.engine_.CheckAsync(
-          ask->gate_.settings_.bounds.wait_max, request,
-          [ask, i](const Decision& decision, const Principal& caller) { ask->Take(i, decision, caller); });
+      question->gate_.engine_.CheckAsync(
+          question->gate_.settings_.bounds.wait_max, request,
+          [asked = question.get(), i](const Decision& decision, const Principal& caller) {
+            asked->Take(i, decision, caller);
+          });
     }
     {
-      const std::lock_guard lock(ask->mutex_);
-      if (ask->num_open_ != 0) {
-        ask->later_ = later();
+      const std::lock_guard lock(question->mutex_);
+      if (question->num_open_ != 0) {
+        question->later_ = later();
         return false;
       }
     }
-    *answer = ask->Answer();
+    *outcome = question->End();
     return true;
   }
 
@@ -98,15 +100,19 @@ class Gate::Ask {
   }
 
   void Take(size_t i, const Decision& decision, const Principal& caller) {
-    HttpHandler::Later later;
+    Asker::Later later;
+    std::shared_ptr<Question> last;
     {
       const std::lock_guard lock(mutex_);
       decisions_[i] = decision;
       // It is one token, so that all say the same of the caller.
-      if (i == 0 && decision.allowed()) allow_ = AllowAnswer(proxy(), caller);
-      if (--num_open_ == 0) later.swap(later_);
+      if (i == 0 && decision.allowed()) identity_ = Identity(caller);
+      if (--num_open_ == 0) {
+        later.swap(later_);
+        last.swap(until_answered_);
+      }
     }
-    if (later) later(Answer());
+    if (later) later(End());
   }
 
   // A stream that GET opens may go on with what an earlier answer has left out.
@@ -119,10 +125,8 @@ class Gate::Ask {
     });
   }
 
-  Proxy proxy() const { return gate_.servers_[server_].settings->proxy; }
-
-  // Answer is called once nothing is open, by one thread.
-  HttpAnswer Answer() {
+  // End is called once nothing is open, by one thread.
+  Outcome End() {
     size_t worst = 0;
     bool all_known = true, all_allowed = true;
     for (size_t i = 0; i < decisions_.size(); ++i) {
@@ -130,10 +134,8 @@ class Gate::Ask {
       all_allowed &= decisions_[i].allowed();
       if (IsWorse(decisions_[i].category(), decisions_[worst].category())) worst = i;
     }
-    if (all_allowed) {
-      if (proxy() == Proxy::kNginxModule && BringsLists()) allow_.Add(kListsField, "1");
-      return std::move(allow_);
-    }
+    if (all_allowed)
+      return {.allowed = true, .brings_lists = BringsLists(), .identity = std::move(identity_)};
     const Decision& decision = decisions_[worst];
     gate_.refusals_.Add(server_, decision.reason);
     RefusalContext context{.metadata_url = gate_.servers_[server_].metadata_url};
@@ -146,7 +148,7 @@ class Gate::Ask {
       context.scopes = scopes;
       context.acr_values = acr_values;
     }
-    return RefusalAnswer(proxy(), decision, context);
+    return {.refusal = RefusalAnswer(gate_.servers_[server_].settings->proxy, decision, context)};
   }
 
   Gate& gate_;
@@ -155,84 +157,72 @@ class Gate::Ask {
   std::mutex mutex_;
   size_t num_open_;                             // Under mutex_,
   absl::InlinedVector<Decision, 1> decisions_;  // like these, until nothing is open.
-  HttpAnswer allow_;
-  HttpHandler::Later later_;
+  Identity identity_;
+  Asker::Later later_;
+  std::shared_ptr<Question> until_answered_;
 };
+
+Gate::Asker::Asker(Gate& gate)
+    : gate_(gate), reader_({.body_bytes_max = gate.settings_.bounds.body_bytes_max}) {}
+
+bool Gate::Asker::Ask(size_t server, const HttpRequest& request, std::string_view rest, Outcome* outcome,
+                      absl::FunctionRef<Later()> later) {
+  const ServerSettings& settings = *gate_.servers_[server].settings;
+  OriginalRequest original;
+  if (!ReadQuestion(request, rest, settings.proxy, &original)) {
+    gate_.refusals_.Add(server, Reason::kUndecided);
+    *outcome = {.refusal = ErrorAnswer(500, "server_error",
+                                       "the proxy does not say once what request it asks about")};
+    return true;
+  }
+  const Reason reason = ReadUses(original, settings, &reader_, &uses_, &error_);
+  if (reason != Reason::kNone) {
+    gate_.refusals_.Add(server, reason);
+    Decision decision;
+    decision.reason = reason;
+    *outcome = {.refusal = RefusalAnswer(settings.proxy, decision, {.json_rpc_error = error_})};
+    return true;
+  }
+  return Question::Begin(std::make_shared<Question>(gate_, server, uses_), original, outcome, later);
+}
 
 class Gate::Handler final : public HttpHandler {
  public:
-  explicit Handler(Gate& gate)
-      : gate_(gate), reader_({.body_bytes_max = gate.settings_.bounds.body_bytes_max}) {}
+  explicit Handler(Gate& gate) : gate_(gate), asker_(gate) {}
 
   bool Answer(const HttpRequest& request, HttpAnswer* answer, absl::FunctionRef<Later()> later) override {
     if (request.target.starts_with(kCheck)) return Check(request, answer, later);
-    *answer = Metadata(request);
+    *answer = gate_.Metadata(request);
     return true;
   }
 
  private:
-  size_t ServerOf(std::string_view name) const {
-    const auto found = std::find_if(gate_.servers_.begin(), gate_.servers_.end(),
-                                    [&](const Server& server) { return server.settings->name == name; });
-    return static_cast<size_t>(found - gate_.servers_.begin());
+  static HttpAnswer AnswerOf(Proxy proxy, Outcome outcome) {
+    return outcome.allowed ? AllowAnswer(proxy, outcome.identity) : std::move(outcome.refusal);
   }
 
   bool Check(const HttpRequest& request, HttpAnswer* answer, absl::FunctionRef<Later()> later) {
     std::string_view rest = request.target.substr(kCheck.size());
     const std::string_view name = rest.substr(0, rest.find_first_of("/?"));
     rest.remove_prefix(name.size());
-    const size_t server = ServerOf(name);
+    const size_t server = gate_.ServerOf(name);
     if (server == gate_.servers_.size()) {
       *answer = NotFound();
       return true;
     }
-    const ServerSettings& settings = *gate_.servers_[server].settings;
-    OriginalRequest original;
-    if (!ReadQuestion(request, rest, settings.proxy, &original)) {
-      gate_.refusals_.Add(server, Reason::kUndecided);
-      *answer = ErrorAnswer(500, "server_error", "the proxy does not say once what request it asks about");
-      return true;
+    const Proxy proxy = gate_.servers_[server].settings->proxy;
+    Outcome outcome;
+    if (!asker_.Ask(server, request, rest, &outcome, [&]() -> Asker::Later {
+          return [proxy, take = later()](Outcome come) { take(AnswerOf(proxy, std::move(come))); };
+        })) {
+      return false;
     }
-    const Reason reason = ReadUses(original, settings, &reader_, &uses_, &error_);
-    if (reason != Reason::kNone) {
-      gate_.refusals_.Add(server, reason);
-      Decision decision;
-      decision.reason = reason;
-      *answer = RefusalAnswer(settings.proxy, decision, {.json_rpc_error = error_});
-      return true;
-    }
-    return Ask::Begin(std::make_shared<Ask>(gate_, server, uses_), original, answer, later);
-  }
-
-  HttpAnswer Metadata(const HttpRequest& request) const {
-    const size_t server = MetadataServer(request);
-    if (server == gate_.servers_.size()) return NotFound();
-    return MetadataAnswer(request.method, gate_.MetadataOf(server));
-  }
-
-  // MetadataServer returns whose metadata is asked for, or the number of servers.
-  size_t MetadataServer(const HttpRequest& request) const {
-    const std::vector<Server>& servers = gate_.servers_;
-    if (request.target.starts_with(kMetadata)) return ServerOf(request.target.substr(kMetadata.size()));
-    if (!request.target.starts_with(kWellKnown)) return servers.size();
-    std::string_view host;
-    for (const HttpField& field : request.fields) {
-      if (field.Is("host")) host = field.value;
-    }
-    size_t found = servers.size(), num_found = 0;
-    for (size_t i = 0; i < servers.size(); ++i) {
-      if (servers[i].metadata_target != request.target) continue;
-      if (ascii::EqualIgnoringCase(servers[i].host, host)) return i;
-      found = i;
-      ++num_found;
-    }
-    return num_found == 1 ? found : servers.size();
+    *answer = AnswerOf(proxy, std::move(outcome));
+    return true;
   }
 
   Gate& gate_;
-  McpReader reader_;
-  std::vector<Use> uses_;
-  std::string error_;
+  Asker asker_;
 };
 
 Gate::Gate(Engine* engine, const Settings& settings, const Policy& policy, RefusalBook* refusals)
@@ -268,9 +258,38 @@ void Gate::SetPolicy(const Policy& policy) {
   metadata_ = std::move(documents);
 }
 
-std::string Gate::MetadataOf(size_t server) const {
-  const std::lock_guard lock(mutex_);
-  return metadata_[server];
+size_t Gate::ServerOf(std::string_view name) const {
+  const auto found = std::find_if(servers_.begin(), servers_.end(),
+                                  [&](const Server& server) { return server.settings->name == name; });
+  return static_cast<size_t>(found - servers_.begin());
+}
+
+size_t Gate::MetadataServer(const HttpRequest& request) const {
+  if (request.target.starts_with(kMetadata)) return ServerOf(request.target.substr(kMetadata.size()));
+  if (!request.target.starts_with(kWellKnown)) return servers_.size();
+  std::string_view host;
+  for (const HttpField& field : request.fields) {
+    if (field.Is("host")) host = field.value;
+  }
+  size_t found = servers_.size(), num_found = 0;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].metadata_target != request.target) continue;
+    if (ascii::EqualIgnoringCase(servers_[i].host, host)) return i;
+    found = i;
+    ++num_found;
+  }
+  return num_found == 1 ? found : servers_.size();
+}
+
+HttpAnswer Gate::Metadata(const HttpRequest& request) const {
+  const size_t server = MetadataServer(request);
+  if (server == servers_.size()) return NotFound();
+  std::string document;
+  {
+    const std::lock_guard lock(mutex_);
+    document = metadata_[server];
+  }
+  return MetadataAnswer(request.method, std::move(document));
 }
 
 std::unique_ptr<HttpHandler> Gate::MakeHandler() { return std::make_unique<Handler>(*this); }

@@ -1,12 +1,17 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "tollgate/engine.h"
+#include "tools/tollgated/answer.h"
 #include "tools/tollgated/http.h"
+#include "tools/tollgated/question.h"
 #include "tools/tollgated/refusals.h"
 #include "tools/tollgated/settings.h"
 
@@ -39,9 +44,39 @@ class Gate {
   // on the engine's background thread, or in the engine's destructor.
   std::unique_ptr<HttpHandler> MakeHandler();
 
+  // Metadata answers who asks for metadata: 404 if it is for anything else. Any thread.
+  HttpAnswer Metadata(const HttpRequest& request) const;
+
+  // Outcome is what becomes of a question.
+  struct Outcome {
+    bool allowed = false;
+    bool brings_lists = false;  // The server's answer may have in it what the caller may not use.
+    Identity identity{};        // If it is allowed,
+    HttpAnswer refusal{};       // else what the client is to be told.
+  };
+
+  // Asker asks from the gate's own process, where nothing needs to be made text of. Owner thread only.
+  class Asker {
+   public:
+    using Later = std::function<void(Outcome)>;
+
+    explicit Asker(Gate& gate);
+
+    // Ask is /check/NAME of the server at this position, `rest` being what follows that in the target. As
+    // with HttpHandler::Answer, false: what `later` has returned takes the outcome.
+    bool Ask(size_t server, const HttpRequest& request, std::string_view rest, Outcome* outcome,
+             absl::FunctionRef<Later()> later);
+
+   private:
+    Gate& gate_;
+    McpReader reader_;
+    std::vector<Use> uses_;
+    std::string error_;
+  };
+
  private:
   class Handler;
-  class Ask;
+  class Question;
 
   // Server is what does not change of one protected server.
   struct Server {
@@ -51,7 +86,9 @@ class Gate {
     std::string host{};             // host and port.
   };
 
-  std::string MetadataOf(size_t server) const;
+  size_t ServerOf(std::string_view name) const;  // The number of servers: of none.
+  // MetadataServer returns whose metadata is asked for, or the number of servers.
+  size_t MetadataServer(const HttpRequest& request) const;
 
   Engine& engine_;
   const Settings& settings_;

@@ -1,27 +1,70 @@
 #include "tools/tollgated/question.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <optional>
 
 #include "mcp/field_value.h"
 #include "mcp/uri.h"
+#include "tools/tollgated/character_set.h"
 
 namespace tollgate::tollgated {
 namespace {
 
 constexpr std::string_view kIdentityPrefix = "x-tollgate-";
+constexpr CharacterSet kPlain("-"), kLettersAndDigits("");
 
-// The fields that mirror a message or say how it is to be read.
-struct McpField {
-  std::string_view name;
-  std::optional<std::string_view> McpHeaders::*value;
+// Field is one that counts here.
+enum class Field : uint8_t {
+  kNone,
+  kAuthorization,
+  kOriginalMethod,
+  kOriginalUri,
+  kForwardedMethod,
+  kForwardedUri,
+  kTraceparent,
+  kPartialBody,
+  // Those that mirror a message or say how it is to be read.
+  kMcpVersion,
+  kMcpMethod,
+  kMcpName,
+  kContentType,
+  kContentEncoding,
 };
-constexpr McpField kMcpFields[] = {{"mcp-protocol-version", &McpHeaders::protocol_version},
-                                   {"mcp-method", &McpHeaders::method},
-                                   {"mcp-name", &McpHeaders::name},
-                                   {"content-type", &McpHeaders::content_type},
-                                   {"content-encoding", &McpHeaders::content_encoding}};
+
+struct NamedField {
+  std::string_view name{};
+  Field field = Field::kNone;
+};
+
+// KnownFields has the one field of each length of a name.
+consteval std::array<NamedField, 32> KnownFields() {
+  std::array<NamedField, 32> fields;
+  for (const NamedField& known : {NamedField{"authorization", Field::kAuthorization},
+                                  {"x-original-method", Field::kOriginalMethod},
+                                  {"x-original-uri", Field::kOriginalUri},
+                                  {"x-forwarded-method", Field::kForwardedMethod},
+                                  {"x-forwarded-uri", Field::kForwardedUri},
+                                  {"traceparent", Field::kTraceparent},
+                                  {"x-envoy-auth-partial-body", Field::kPartialBody},
+                                  {"mcp-protocol-version", Field::kMcpVersion},
+                                  {"mcp-method", Field::kMcpMethod},
+                                  {"mcp-name", Field::kMcpName},
+                                  {"content-type", Field::kContentType},
+                                  {"content-encoding", Field::kContentEncoding}}) {
+    if (!fields[known.name.size()].name.empty()) throw "two of one length";
+    fields[known.name.size()] = known;
+  }
+  return fields;
+}
+constexpr std::array<NamedField, 32> kFieldOfLength = KnownFields();
+
+Field FieldOf(std::string_view name) {
+  if (name.size() >= kFieldOfLength.size()) return Field::kNone;
+  const NamedField& known = kFieldOfLength[name.size()];
+  return ascii::EqualIgnoringCase(name, known.name) ? known.field : Field::kNone;
+}
 
 // Single is the value of a field that counts only if it is there once.
 class Single {
@@ -37,21 +80,13 @@ class Single {
   int num_ = 0;
 };
 
-bool IsLetterOrDigit(char c) {
-  const char lower = ascii::Lower(c);
-  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
-}
-
 // IsLookalike: some servers make an underscore of a dot, too, or of whatever is neither letter nor digit.
 bool IsLookalike(std::string_view name) {
-  if (std::all_of(name.begin(), name.end(), [](char c) { return c == '-' || IsLetterOrDigit(c); }))
-    return false;
+  if (kPlain.Span(name) == name.size()) return false;
   std::string dashed(name);
   std::transform(dashed.begin(), dashed.end(), dashed.begin(),
-                 [](char c) { return IsLetterOrDigit(c) ? ascii::Lower(c) : '-'; });
-  return dashed.starts_with(kIdentityPrefix) ||
-         std::any_of(std::begin(kMcpFields), std::end(kMcpFields),
-                     [&](const McpField& f) { return f.name == dashed; });
+                 [](char c) { return kLettersAndDigits.Has(c) ? ascii::Lower(c) : '-'; });
+  return dashed.starts_with(kIdentityPrefix) || FieldOf(dashed) >= Field::kMcpVersion;
 }
 
 int HexDigit(char c) {
@@ -156,24 +191,51 @@ bool ReadQuestion(const HttpRequest& request, std::string_view rest, Proxy proxy
   const bool is_nginx = proxy == Proxy::kNginx;
   Single method, target, traceparent;
   uint32_t num_authorizations = 0;
+  const auto take_mcp = [original](std::optional<std::string_view>* mcp, std::string_view value) {
+    original->mcp.repeated |= mcp->has_value();
+    *mcp = value;
+  };
   for (const HttpField& field : request.fields) {
-    if (field.Is("authorization")) {
-      if (num_authorizations++ == 0) original->authorization = field.value;
-    } else if (field.Is(is_nginx ? "x-original-method" : "x-forwarded-method")) {
-      method.Take(field.value);
-    } else if (field.Is(is_nginx ? "x-original-uri" : "x-forwarded-uri")) {
-      target.Take(field.value);
-    } else if (field.Is("traceparent")) {
-      traceparent.Take(field.value);
-    } else if (field.Is("x-envoy-auth-partial-body")) {
-      original->body_is_partial |= field.value != "false";
-    } else if (IsLookalike(field.name)) {
-      original->has_lookalike = true;
-    }
-    for (const McpField& mcp : kMcpFields) {
-      if (!field.Is(mcp.name)) continue;
-      original->mcp.repeated |= (original->mcp.*mcp.value).has_value();
-      original->mcp.*mcp.value = field.value;
+    switch (FieldOf(field.name)) {
+      case Field::kAuthorization:
+        if (num_authorizations++ == 0) original->authorization = field.value;
+        break;
+      case Field::kOriginalMethod:
+        if (is_nginx) method.Take(field.value);
+        break;
+      case Field::kForwardedMethod:
+        if (!is_nginx) method.Take(field.value);
+        break;
+      case Field::kOriginalUri:
+        if (is_nginx) target.Take(field.value);
+        break;
+      case Field::kForwardedUri:
+        if (!is_nginx) target.Take(field.value);
+        break;
+      case Field::kTraceparent:
+        traceparent.Take(field.value);
+        break;
+      case Field::kPartialBody:
+        original->body_is_partial |= field.value != "false";
+        break;
+      case Field::kMcpVersion:
+        take_mcp(&original->mcp.protocol_version, field.value);
+        break;
+      case Field::kMcpMethod:
+        take_mcp(&original->mcp.method, field.value);
+        break;
+      case Field::kMcpName:
+        take_mcp(&original->mcp.name, field.value);
+        break;
+      case Field::kContentType:
+        take_mcp(&original->mcp.content_type, field.value);
+        break;
+      case Field::kContentEncoding:
+        take_mcp(&original->mcp.content_encoding, field.value);
+        break;
+      case Field::kNone:
+        original->has_lookalike |= IsLookalike(field.name);
+        break;
     }
   }
   original->method = in_target ? request.method : method.value();
