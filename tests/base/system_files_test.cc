@@ -168,7 +168,8 @@ TEST_F(SystemFilesTest, ALockHoldsAsLongAsItsFileHasTheName) {
   EXPECT_TRUE(held->StillHolds());
 }
 
-// Who has the lock removes its file when done with it, so that others have opened what they then lock in vain.
+// Who has the lock removes its file when done with it, so that others have opened what they then lock in
+// vain.
 TEST_F(SystemFilesTest, NobodyHasTheLockOfAFileThatWasRemovedBeforeTheyHadIt) {
   std::atomic<int> num_inside{0}, num_taken{0}, num_clashes{0};
   const auto run = [&] {
