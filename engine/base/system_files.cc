@@ -52,13 +52,25 @@ class Descriptor {
   int fd_;
 };
 
-// The kernel ends the lock when the descriptor is closed, by whatever end of the process.
+// The kernel ends the lock with the last of its descriptors, by whatever end of the process. A forked child
+// has one too: so the process that took the lock ends it itself, and no other one does.
 class RealLock final : public FileLock {
  public:
-  explicit RealLock(int fd) : file_(fd) {}
+  RealLock(int fd, std::string path) : file_(fd), path_(std::move(path)) {}
+  ~RealLock() override {
+    if (getpid() == locker_) flock(file_.get(), LOCK_UN);
+  }
+
+  bool StillHolds() const override {
+    struct stat locked, named;
+    return getpid() == locker_ && fstat(file_.get(), &locked) == 0 && lstat(path_.c_str(), &named) == 0 &&
+           locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+  }
 
  private:
   const Descriptor file_;
+  const std::string path_;
+  const pid_t locker_ = getpid();
 };
 
 class RealFiles final : public FileSystem {
@@ -104,15 +116,22 @@ class RealFiles final : public FileSystem {
   }
 
   absl::StatusOr<std::unique_ptr<FileLock>> TryLock(const std::string& path) override {
-    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return Failed("open", errno);
-    auto lock = std::make_unique<RealLock>(fd);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
-    if (errno == EWOULDBLOCK) return absl::AlreadyExistsError("somebody else has it");
-    return Failed("lock", errno);
+    for (int tries = 0; tries < kLockTriesMax; ++tries) {
+      const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+      if (fd < 0) return Failed("open", errno);
+      auto lock = std::make_unique<RealLock>(fd, path);
+      if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? absl::AlreadyExistsError("somebody else has it")
+                                    : Failed("lock", errno);
+      // The file that was opened may have been removed before it was locked.
+      if (lock->StillHolds()) return lock;
+    }
+    return absl::UnavailableError("its file is removed again and again");
   }
 
  private:
+  static constexpr int kLockTriesMax = 100;
+
   static absl::StatusOr<FileContent> ReadAs(const std::string& path, size_t bytes_max, int flags) {
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags));
     if (file.get() < 0) return Failed("open", errno);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/tenants.h"
+#include "crypto/digest.h"
 #include "keys/absent_kids.h"
 #include "keys/key_set.h"
 #include "keys/key_source.h"
@@ -99,6 +100,10 @@ struct alignas(64) Issuer {
   // of one that has been withdrawn.
   int64_t followed_wall_s = INT64_MIN;
   int64_t followed_ms = ScheduleState::kNever;
+  std::optional<crypto::Sha256Digest> followed_text;  // Of the set that is published, if it is all of a text.
+  int64_t held_ms = ScheduleState::kNever;            // Since when `held`.
+  // Nothing has been heard of another process for long: this one fetches, for itself.
+  bool alone = false;
   std::unique_ptr<Recorded> recorded;  // Null: there is no snapshot, or the keys are configured.
   std::vector<Issuer*> tenants;        // Of a template.
   std::string key_issuer;              // Of a template and its tenants, see KeyIssuer; empty: the name.

@@ -58,6 +58,15 @@ std::optional<std::vector<IssuerKey>> AdoptKeys(uint32_t issuer, const KeySet* o
   return keys;
 }
 
+std::vector<KeyRef> NamesGone(const std::vector<IssuerKey>& old_keys, const std::vector<IssuerKey>& keys) {
+  std::vector<KeyRef> gone;
+  for (const IssuerKey& old : old_keys) {
+    if (std::none_of(keys.begin(), keys.end(), [&](const IssuerKey& key) { return key.ref == old.ref; }))
+      gone.push_back(old.ref);
+  }
+  return gone;
+}
+
 bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
                     [](const IssuerKey& a, const IssuerKey& b) { return a.jwk == b.jwk; });

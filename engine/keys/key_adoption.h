@@ -20,6 +20,9 @@ const std::vector<IssuerKey>& KeysOf(const KeySet* set);
 std::optional<std::vector<IssuerKey>> AdoptKeys(uint32_t issuer, const KeySet* old_set, jose::JwkSet parsed,
                                                 KeyGenerations& generations, uint32_t* skipped);
 
+// NamesGone returns the names of those of `old_keys` that `keys` lack.
+std::vector<KeyRef> NamesGone(const std::vector<IssuerKey>& old_keys, const std::vector<IssuerKey>& keys);
+
 // SameKeys: they are the same, in the same order.
 bool SameKeys(const std::vector<IssuerKey>& some, const std::vector<IssuerKey>& others);
 

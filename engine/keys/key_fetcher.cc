@@ -68,26 +68,38 @@ void KeyFetcher::Forget(const Issuer& issuer) {
 // Plan takes over when the issuer's schedule says that it is due.
 void KeyFetcher::Plan(Issuer& issuer) {
   const std::lock_guard lock(issuer.mutex);
+  int64_t due_ms = NextFetchMs(issuer.schedule, *issuer.planned_by);
   if (held_ && issuer.InSnapshot()) {
-    issuer.held = true;
+    if (!std::exchange(issuer.held, true)) issuer.held_ms = clock_.Read().mono_ms;
     awaited_ |= issuer.schedule.forced;
-    return;
+    if (!issuer.alone) {
+      due_ms = AloneMs(issuer.schedule, timing_, std::max(issuer.schedule.last_good_ms, issuer.followed_ms),
+                       issuer.held_ms);
+    }
   }
-  gate_.Plan(issuer.position, NextFetchMs(issuer.schedule, *issuer.planned_by));
+  gate_.Plan(issuer.position, due_ms);
 }
 
 void KeyFetcher::Hold() {
   held_ = true;
   issuers_.ForEach([this](Issuer& issuer) {
-    if (!issuer.InSnapshot()) return;
-    gate_.Forget(issuer.position);
+    if (issuer.InSnapshot()) Follow(issuer);
+  });
+}
+
+void KeyFetcher::Follow(Issuer& issuer) {
+  gate_.Forget(issuer.position);
+  issuer.alone = false;
+  {
     const std::lock_guard lock(issuer.mutex);
-    issuer.held = true;
     issuer.request = 0;  // An answer that is on its way comes to nothing.
     issuer.schedule.in_flight = false;
     issuer.turn_ms = ScheduleState::kNever;
-    issuer.Mirror(*issuer.planned_by);
-  });
+    issuer.planned_by = &timing_;
+    issuer.Mirror(timing_);
+  }
+  issuer.MirrorToTenants();
+  Plan(issuer);
 }
 
 void KeyFetcher::Release(bool has_followed) {
@@ -99,13 +111,15 @@ void KeyFetcher::Release(bool has_followed) {
       ScheduleState& schedule = issuer.schedule;
       const int64_t last_good_ms = schedule.last_good_ms;
       const bool forced = schedule.forced;
-      if (last_good_ms != ScheduleState::kNever) {
-        // A restart asks at once; who goes on for another, when that one would have.
-        schedule = has_followed ? OnGood(schedule, timing_, last_good_ms, issuer.max_age_s, NextJitter())
-                                : OnRestored(last_good_ms);
+      if (last_good_ms != ScheduleState::kNever && !schedule.in_flight) {
+        // A restart asks at once, and so does who has not found in the file what it knows; who goes on for
+        // another, when that one would have.
+        const bool goes_on = has_followed && issuer.recorded != nullptr && !issuer.recorded->jwks.empty();
+        schedule = goes_on ? OnGood(schedule, timing_, last_good_ms, issuer.max_age_s, NextJitter())
+                           : OnRestored(last_good_ms);
       }
       schedule.forced = forced;
-      issuer.held = false;
+      issuer.held = issuer.alone = false;
       issuer.planned_by = &timing_;
       issuer.Mirror(timing_);
     }
@@ -142,6 +156,7 @@ void KeyFetcher::Share(Issuer& issuer, int64_t time_ms) {
 void KeyFetcher::BeginFetch(Issuer& issuer, int64_t now_ms) {
   if (issuer.schedule.in_flight) return;
   issuer.schedule = OnBegin(issuer.schedule, now_ms);
+  if (issuer.held) issuer.looked_ms = now_ms;  // What was asked for before is settled by this fetch, or none.
   ++issuer.fetches;
   issuer.over_network = false;
   issuer.why.clear();
@@ -153,6 +168,7 @@ void KeyFetcher::BeginFetch(Issuer& issuer, int64_t now_ms) {
 void KeyFetcher::LineUp(Issuer& issuer, bool goes_on, int64_t now_ms) {
   KeySource& source = *issuer.source;
   if (!goes_on) source.Begin(now_ms);
+  issuer.alone = held_ && issuer.InSnapshot();
   if (!source.file().empty()) {
     ReadFile(issuer, now_ms);
     return;
@@ -221,7 +237,6 @@ absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, in
   const size_t listed = parsed->keys.size();
   if (absl::Status dropped = issuer.source->DropEnded(&*parsed); !dropped.ok()) return dropped;
   const bool is_whole = parsed->keys.size() == listed;
-  std::vector<KeyRef> gone;
   const KeySet* old_set = nullptr;
   {
     // Only this thread replaces the set, so the old one outlives the scope, up to Replace below.
@@ -234,22 +249,24 @@ absl::Status KeyFetcher::TakeInSet(Issuer& issuer, const FetchResult& result, in
   if (!keys) return absl::InvalidArgumentError(absl::StrCat("no usable key, ", skipped, " skipped"));
   const auto num_keys = static_cast<uint32_t>(keys->size());
   *changed = !SameKeys(KeysOf(old_set), *keys);
-  for (const IssuerKey& old : KeysOf(old_set)) {
-    const bool kept =
-        std::any_of(keys->begin(), keys->end(), [&](const IssuerKey& k) { return k.ref == old.ref; });
-    if (!kept) gone.push_back(old.ref);
-  }
+  const std::vector<KeyRef> gone = NamesGone(KeysOf(old_set), *keys);
   // Keys that found no free slot must come again: no "not modified" for those.
   issuer.source->OnSet(*set, IsEtag(result.etag) && skipped == unusable ? result.etag : "", KeysOf(old_set),
                        *keys);
   issuer.max_age_s = result.max_age_s;
   // A restart would take the text without knowing what has ended.
-  book_.OnSet(issuer,
-              {.jwks = is_whole ? std::string_view(set->jwks) : std::string_view(),
-               .changed = *changed,
-               .removes = !gone.empty(),
-               .has_more = skipped != unusable},
-              now_ms);
+  if (!book_.OnSet(issuer,
+                   {.jwks = is_whole ? std::string_view(set->jwks) : std::string_view(),
+                    .changed = *changed,
+                    .removes = !gone.empty(),
+                    .has_more = skipped != unusable},
+                   now_ms)) {
+    for (const KeyRef ref : NamesGone(*keys, KeysOf(old_set))) generations_.Retire(ref);
+    issuer.source->set_etag("");  // Nobody has that set.
+    *changed = false;
+    return absl::AbortedError("another engine has the shared snapshot by now");
+  }
+  issuer.followed_text.reset();
   if (*changed) {
     issuer.set.Replace(std::make_unique<KeySet>(*std::move(keys)), blocks_);
     for (const KeyRef ref : gone) generations_.Retire(ref);
@@ -295,7 +312,8 @@ void KeyFetcher::TakeIn(FetchResult result, int64_t now_ms) {
   absl::Status outcome;
   bool changed = false;
   if (issuer.source->asks_for_keys()) {
-    outcome = TakeInKeys(issuer, result, now_ms, &changed);
+    // It was there in time, though a process that was stopped may look at it long afterwards.
+    outcome = TakeInKeys(issuer, result, std::min(now_ms, issuer.deadline_ms), &changed);
   } else {
     outcome = issuer.source->OnMetadata(result, now_ms);
     if (outcome.ok()) TellMetadata(issuer);
@@ -323,6 +341,7 @@ void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t m
       return;
     }
   }
+  const int64_t good_ms = std::min(now_ms, issuer.deadline_ms);
   // Before anybody counts the keys' age from this answer.
   if (issuer.is_template && outcome.ok() && (changed || issuer.num_keys_lacking != 0))
     ShareOut(issuer, generations_, blocks_);
@@ -334,12 +353,12 @@ void KeyFetcher::EndPlace(Issuer& issuer, const absl::Status& outcome, int64_t m
       issuer.schedule = OnFailure(issuer.schedule, timing, now_ms, NextJitter());
       ++issuer.fetch_failures;
     } else if (source.place() > 0) {
-      issuer.schedule = OnFallback(issuer.schedule, timing, now_ms, NextJitter());
+      issuer.schedule = OnFallback(issuer.schedule, timing, good_ms, NextJitter());
     } else {
       if (max_age_s < 0) max_age_s = issuer.max_age_s;
       const int64_t ends_in_s = source.SetEndsInS(clock_.Read().wall_s);
       if (ends_in_s != INT64_MAX) max_age_s = max_age_s < 0 ? ends_in_s : std::min(max_age_s, ends_in_s);
-      issuer.schedule = OnGood(issuer.schedule, timing, now_ms, max_age_s, NextJitter());
+      issuer.schedule = OnGood(issuer.schedule, timing, good_ms, max_age_s, NextJitter());
       if (issuer.absent != nullptr) issuer.absent->OnGood(issuer.fetches, changed);
     }
     if (outcome.ok()) {

@@ -48,10 +48,12 @@ class KeyFetcher {
   // Hasten: the schedule of the issuer at this position has moved its next fetch forward.
   void Hasten(uint32_t position);
 
-  // Hold: what the snapshot has is not fetched, whatever is due, until Release, which plans it anew:
-  // `has_followed`, by the answers that another process has had meanwhile. TakeAwaited: whether somebody has
-  // asked for a fetch since it was called last.
+  // Hold: what the snapshot has is another process's to fetch until Release, which plans it anew:
+  // `has_followed`, by the answers that the other has had meanwhile. This one asks at AloneMs only, and then
+  // goes on, until Follow, which is told that the issuer's keys are the other's again. TakeAwaited: whether
+  // somebody has asked for a fetch since it was called last.
   void Hold();
+  void Follow(Issuer& issuer);
   void Release(bool has_followed);
   bool TakeAwaited() { return std::exchange(awaited_, false); }
 

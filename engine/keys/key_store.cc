@@ -237,7 +237,12 @@ bool KeyStore::Look(int64_t now_ms) {
   const bool is_new = is_known && !(is_absent && was_absent_);
   was_absent_ = is_absent;
   std::vector<SnapshotFollower::Held> held;
-  if (is_new) held = follower_.Take(entries, *shared_);
+  if (is_new) {
+    held = follower_.Take(entries, *shared_);
+    issuers_.ForEach([this](Issuer& issuer) {
+      if (issuer.InSnapshot() && !issuer.alone) fetcher_.Follow(issuer);
+    });
+  }
   if (leads) {
     follows_ = false;
     book_.Lead(*shared_, held, is_known);
@@ -254,6 +259,20 @@ bool KeyStore::Look(int64_t now_ms) {
   return leads;
 }
 
+// StopLeading writes nothing, and has the file looked at as somebody else's.
+void KeyStore::StopLeading(int64_t now_ms) {
+  book_.Leave();
+  fetcher_.Hold();
+  shared_->StepDown();
+  follows_ = true;
+  was_absent_ = false;
+  look_ms_ = now_ms;
+  issuers_.ForEach([now_ms](Issuer& issuer) {
+    const std::lock_guard lock(issuer.mutex);
+    issuer.looked_ms = now_ms;  // Whoever waits for a fetch that has ended so waits for a later one.
+  });
+}
+
 void KeyStore::StepDown() {
   {
     const std::lock_guard lock(mutex_);
@@ -261,15 +280,8 @@ void KeyStore::StepDown() {
     stepped_down_ = true;
     if (follows_) return;
     const int64_t now_ms = shared_->clock().Read().mono_ms;
-    book_.StepDown(now_ms);
-    fetcher_.Hold();
-    shared_->StepDown();
-    follows_ = true;
-    look_ms_ = now_ms;
-    issuers_.ForEach([now_ms](Issuer& issuer) {
-      const std::lock_guard issuer_lock(issuer.mutex);
-      issuer.looked_ms = now_ms;  // Whoever waits for a fetch that has ended so waits for a later one.
-    });
+    book_.WriteRest(now_ms);
+    StopLeading(now_ms);
   }
   if (waker_) waker_();
 }
@@ -279,20 +291,33 @@ bool KeyStore::Refresh(std::string_view name) {
   const std::optional<uint32_t> position = issuers_.Find(scope, name);
   if (!position) return false;
   Issuer& issuer = *issuers_.At(scope, *position);
-  if (issuer.fetched) Forced(issuer.Head(), std::unique_lock(issuer.Head().mutex));
+  if (!issuer.fetched) return true;
+  Issuer& head = issuer.Head();
+  std::unique_lock lock(head.mutex);
+  // Whoever follows would only have others told, who may have told it.
+  if (!head.held) Forced(head, std::move(lock));
   return true;
 }
 
 int64_t KeyStore::RunSnapshot(int64_t now_ms) {
   const std::lock_guard lock(mutex_);
+  if (shared_ != nullptr && !follows_ && (now_ms >= look_ms_ || book_.lost())) {
+    look_ms_ = saturating::Plus(now_ms, std::max(FollowMs(timing_, false), shared_->look_pause_ms()));
+    if (!book_.Watch()) StopLeading(now_ms);
+  }
   if (follows_) Follow(now_ms);
-  if (!follows_) book_.Run(now_ms);
-  return follows_ ? look_ms_ : book_.NextMs();
+  if (follows_) return look_ms_;
+  book_.Run(now_ms);
+  return NextWriteOrLookMs();
+}
+
+int64_t KeyStore::NextWriteOrLookMs() const {
+  return shared_ == nullptr ? book_.NextMs() : std::min(book_.NextMs(), look_ms_);
 }
 
 int64_t KeyStore::NextSnapshotMs() {
   const std::lock_guard lock(mutex_);
-  if (!follows_) return book_.NextMs();
+  if (!follows_) return NextWriteOrLookMs();
   awaited_ |= fetcher_.TakeAwaited();
   return awaited_ ? ScheduleState::kNever : look_ms_;
 }
@@ -304,6 +329,8 @@ int64_t KeyStore::RunDue(int64_t now_ms, Transport& transport) {
 
 void KeyStore::TakeIn(FetchResult result, int64_t now_ms) {
   const std::lock_guard lock(mutex_);
+  // Whoever leads by now may have heard more: then the answer comes to nothing.
+  if (shared_ != nullptr && !follows_ && !shared_->HoldsLock()) StopLeading(now_ms);
   fetcher_.TakeIn(std::move(result), now_ms);
 }
 

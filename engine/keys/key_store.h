@@ -107,8 +107,8 @@ class KeyStore {
   Reason Find(const sync::ReadScope& scope, uint32_t issuer, bool has_key_id, std::string_view key_id,
               Algorithm algorithm, int64_t now_ms, const IssuerKey** key);
 
-  // Refresh has a fetch of this issuer requested, as an absent kid does. False if there is none of this name.
-  // A lock, for a moment.
+  // Refresh has a fetch of this issuer requested, as an absent kid does; nothing, where another process
+  // fetches. False if there is none of this name. A lock, for a moment.
   bool Refresh(std::string_view issuer);
 
   // CurrentIssuer and IsCurrent: see KeyGenerations.
@@ -219,6 +219,8 @@ class KeyStore {
   void Count(const Issuer& issuer, int by);
   void Forced(Issuer& issuer, std::unique_lock<std::mutex> lock);
   void Follow(int64_t now_ms);
+  void StopLeading(int64_t now_ms);
+  int64_t NextWriteOrLookMs() const;
   bool Look(int64_t now_ms);
   void LookAgain();
 
@@ -247,7 +249,7 @@ class KeyStore {
   bool awaited_ = false;    // Somebody has begun to wait for a key, and the host is to be told.
   uint32_t num_tries_ = 0;  // To lead, while the file could not be read.
   int64_t looked_ms_ = ScheduleState::kNever;
-  int64_t look_ms_ = ScheduleState::kNever;  // At the shared one, next.
+  int64_t look_ms_ = ScheduleState::kNever;  // At the shared one, next; by whoever leads, too.
   std::function<void(std::string_view issuer)> on_wanted_;
   KeyFetcher fetcher_;  // But for its Hasten.
 };

@@ -104,6 +104,12 @@ ScheduleState OnFollowed(const Timing& timing, int64_t last_good_ms, int64_t max
   return state;
 }
 
+int64_t AloneMs(const ScheduleState& state, const Timing& timing, int64_t last_good_ms, int64_t since_ms) {
+  const int64_t quarter_ms = timing.staleness_bound_ms / 4;
+  if (last_good_ms == ScheduleState::kNever) return Plus(since_ms, quarter_ms);
+  return std::max(state.due_ms, Plus(last_good_ms, timing.staleness_bound_ms - quarter_ms));
+}
+
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms) {
   if (state.last_good_ms == ScheduleState::kNever) return Freshness::kUnavailable;
   if (Minus(now_ms, state.last_good_ms) > timing.staleness_bound_ms) return Freshness::kUnavailable;

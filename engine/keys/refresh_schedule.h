@@ -54,6 +54,11 @@ ScheduleState OnRestored(int64_t last_good_ms);
 // must have fetched them again, and written that down, if all is well.
 ScheduleState OnFollowed(const Timing& timing, int64_t last_good_ms, int64_t max_age_s);
 
+// AloneMs returns when whoever follows asks by itself, since nobody else seems to: a quarter of the staleness
+// bound before keys of `last_good_ms` serve nobody any more, but not before `state`, of OnFollowed, is due;
+// without any keys, such a quarter after `since_ms`, when it began to follow.
+int64_t AloneMs(const ScheduleState& state, const Timing& timing, int64_t last_good_ms, int64_t since_ms);
+
 // FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures >
 // 0 or fell_back; else kStale if the plan is overdue or a fetch is in flight; else kFresh.
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms);

@@ -15,6 +15,7 @@
 #include "keys/key_adoption.h"
 
 namespace tollgate::keys {
+
 SnapshotBook::SnapshotBook(const Timing& timing, sync::ThreadBlocks& blocks, KeyGenerations& generations,
                            IssuerTable& issuers)
     : timing_(timing), blocks_(blocks), generations_(generations), issuers_(issuers) {}
@@ -56,13 +57,37 @@ void SnapshotBook::Lead(SnapshotKeeper& keeper, std::span<const SnapshotFollower
   }
 }
 
-void SnapshotBook::StepDown(int64_t now_ms) {
+void SnapshotBook::WriteRest(int64_t now_ms) {
   if (schedule_.changed || schedule_.aged) Write(now_ms);
+}
+
+void SnapshotBook::Leave() {
   keeper_ = nullptr;
   schedule_ = {};
+  lost_ = false;
   outdated_.clear();
   recorded_bytes_ = 0;
   issuers_.ForEach([](Issuer& issuer) { issuer.recorded.reset(); });
+}
+
+bool SnapshotBook::Watch() {
+  if (lost_ || !keeper_->HoldsLock()) return false;
+  std::string bytes;
+  std::vector<SnapshotEntry> entries;
+  const SnapshotKeeper::Seen seen = keeper_->Look(&bytes, &entries);
+  if (seen == SnapshotKeeper::Seen::kAbsent) schedule_.changed |= recorded_bytes_ != 0;
+  if (seen != SnapshotKeeper::Seen::kAccepted) return true;
+  // Whoever was about to write when the lock came to us has written after us.
+  const Now now = keeper_->clock().Read();
+  for (const SnapshotEntry& entry : entries) {
+    const Issuer* const issuer = issuers_.Own(entry.issuer);
+    if (issuer == nullptr || issuer->recorded == nullptr || issuer->recorded->jwks.empty()) continue;
+    const int64_t ours_s = WallS(*issuer->recorded, now);
+    if (entry.last_good_wall_s > ours_s + kSnapshotRoundingMs / 1000) return false;
+    schedule_.changed = true;
+    issuer->recorded->file_is_subset = false;
+  }
+  return true;
 }
 
 // Restore publishes one issuer's part of a snapshot.
@@ -106,16 +131,17 @@ SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now
   return Fate::kRestored;
 }
 
-void SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
-  if (issuer.recorded == nullptr) return;
+bool SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
+  if (issuer.recorded == nullptr) return true;
   issuer.recorded->text_has_more = answer.has_more;
   Record(issuer, answer.jwks, now_ms);
   (answer.changed || keeper_->shared() ? schedule_.changed : schedule_.aged) = true;
   // A removal is on the disk before anybody sees it, unless the disk fails: then it is still seen at once.
-  if (!answer.removes && issuer.recorded->file_is_subset) return;
+  if (!answer.removes && issuer.recorded->file_is_subset) return true;
   issuer.recorded->file_is_subset = false;
   issuer.recorded->removal_unwritten = true;
   Write(now_ms);
+  return !lost_;
 }
 
 void SnapshotBook::OnSame(Issuer& issuer, int64_t now_ms) {
@@ -130,6 +156,7 @@ void SnapshotBook::Run(int64_t now_ms) {
 }
 
 int64_t SnapshotBook::NextMs() const {
+  if (lost_) return SnapshotSchedule::kNever;
   return keeper_ == nullptr ? INT64_MAX : NextWriteMs(schedule_, timing_);
 }
 
@@ -188,7 +215,14 @@ void SnapshotBook::OnRemove(Issuer& issuer) {
   issuer.recorded.reset();
 }
 
+// WallS is when the issuer's last good answer was, as it is to be written now.
+int64_t SnapshotBook::WallS(const Recorded& recorded, const Now& now) {
+  return SnapshotWallS(saturating::Between(recorded.last_good_ms, now.mono_ms), now.wall_s);
+}
+
 void SnapshotBook::Write(int64_t now_ms) {
+  lost_ |= keeper_->shared() && !Watch();
+  if (lost_) return;
   const Now now = keeper_->clock().Read();
   std::vector<SnapshotEntry> entries;
   bool forget = false;
@@ -203,16 +237,16 @@ void SnapshotBook::Write(int64_t now_ms) {
                        .etag = recorded.etag,
                        .jwks = recorded.jwks,
                        .max_age_s = std::max<int64_t>(issuer.max_age_s, -1),
-                       .last_good_wall_s = SnapshotWallS(
-                           saturating::Between(recorded.last_good_ms, now.mono_ms), now.wall_s)});
+                       .last_good_wall_s = WallS(recorded, now)});
   });
   schedule_.last_write_ms = now_ms;
   const SnapshotKeeper::Written written = keeper_->Write(entries, forget);
+  lost_ = written == SnapshotKeeper::Written::kLost;
   const bool failed = written != SnapshotKeeper::Written::kWritten;
   // Without a file, those who follow have no keys: the next try comes soon.
   schedule_.failed = failed && !(keeper_->shared() && written == SnapshotKeeper::Written::kForgotten);
   if (!failed) schedule_.changed = schedule_.aged = false;
-  if (written == SnapshotKeeper::Written::kFailed) return;
+  if (lost_ || written == SnapshotKeeper::Written::kFailed) return;
   outdated_.clear();
   issuers_.ForEach([failed](Issuer& issuer) {
     if (issuer.recorded == nullptr) return;

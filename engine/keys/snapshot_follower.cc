@@ -9,18 +9,13 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "base/saturating.h"
+#include "crypto/digest.h"
 #include "jose/jwk.h"
 #include "keys/issuer_family.h"
 #include "keys/key_adoption.h"
 #include "keys/refresh_schedule.h"
 
 namespace tollgate::keys {
-namespace {
-
-// One answer's age, written down and read again, differs by less: each step rounds to seconds.
-constexpr int64_t kRoundingMs = 3000;
-
-}  // namespace
 
 int64_t FollowMs(const Timing& timing, bool is_awaited) {
   return std::max<int64_t>(timing.file_interval_ms / (is_awaited ? 50 : 5), 1);
@@ -56,46 +51,36 @@ std::vector<SnapshotFollower::Held> SnapshotFollower::Take(std::span<const Snaps
 SnapshotKeeper::Fate SnapshotFollower::TakeOne(const SnapshotEntry& entry, const Now& now, Held* held) {
   using Fate = SnapshotKeeper::Fate;
   Issuer& issuer = *held->issuer;
-  const std::optional<int64_t> age_ms = SnapshotAgeMs(entry.last_good_wall_s, now.wall_s);
-  if (!age_ms) return Fate::kFutureDated;
-  if (*age_ms > timing_.staleness_bound_ms) return Fate::kTooOld;
-  int64_t last_good_ms = saturating::Minus(now.mono_ms, *age_ms);
   // The same answer is no younger than it was, whatever has become of the wall clock.
-  if (entry.last_good_wall_s == issuer.followed_wall_s)
-    last_good_ms = std::min(last_good_ms, issuer.followed_ms);
+  const bool is_known = entry.last_good_wall_s == issuer.followed_wall_s;
+  const std::optional<int64_t> age_ms = SnapshotAgeMs(entry.last_good_wall_s, now.wall_s);
+  if (!age_ms && !is_known) return Fate::kFutureDated;
+  int64_t last_good_ms = saturating::Minus(now.mono_ms, age_ms.value_or(0));
+  if (is_known) last_good_ms = std::min(last_good_ms, issuer.followed_ms);
+  if (saturating::Between(last_good_ms, now.mono_ms) > timing_.staleness_bound_ms) return Fate::kTooOld;
   {
-    // Somebody has put an older file back.
+    // Somebody has put an older file back, or this engine has asked by itself since.
     const std::lock_guard lock(issuer.mutex);
     if (std::max(issuer.schedule.last_good_ms, issuer.followed_ms) >
-        saturating::Plus(last_good_ms, kRoundingMs))
+        saturating::Plus(last_good_ms, kSnapshotRoundingMs))
       return Fate::kTooOld;
   }
   if (!issuer.source->Resume(entry.discovered, entry.jwks_uri)) return Fate::kSourceChanged;
-  auto parsed = jose::ParseJwkSet(entry.jwks);
-  if (!parsed.ok()) return Fate::kUnusable;
-  if (issuer.is_template) SkipForeign(issuer.KeyIssuer(), &*parsed);
-  const KeySet* old_set = nullptr;
-  {
-    // Only this side replaces the set.
-    const sync::ReadScope scope(blocks_);
-    old_set = issuer.set.Load(scope);
+  bool changed = false;
+  const crypto::Sha256Digest text = crypto::Sha256(entry.jwks);
+  if (issuer.followed_text != text) {
+    if (!TakeKeys(issuer, *held, &changed)) return Fate::kUnusable;
+    if (!held->has_more) issuer.followed_text = text;
   }
-  uint32_t skipped = 0;
-  const size_t unusable = parsed->skipped.size();
-  auto keys = AdoptKeys(issuer.position, old_set, *std::move(parsed), generations_, &skipped);
-  if (!keys) return Fate::kUnusable;
-  held->has_more = skipped != unusable;
+  if (issuer.alone && is_known) return Fate::kRestored;  // Nothing new: the fetch by itself goes on.
   issuer.source->set_etag(IsEtag(entry.etag) && !held->has_more ? std::string(entry.etag) : "");
   issuer.max_age_s = entry.max_age_s;
   issuer.followed_wall_s = entry.last_good_wall_s;
   issuer.followed_ms = last_good_ms;
-  const auto num_keys = static_cast<uint32_t>(keys->size());
-  const bool changed = !SameKeys(KeysOf(old_set), *keys);
-  if (changed) Publish(issuer, *std::move(keys));
+  issuer.alone = false;
   {
     const std::lock_guard lock(issuer.mutex);
-    issuer.num_keys = num_keys;
-    issuer.num_keys_skipped = skipped;
+    issuer.last_error.clear();
     issuer.from_snapshot = true;
     issuer.key_place = issuer.source->place_of_set();
     issuer.schedule = OnFollowed(timing_, last_good_ms, entry.max_age_s);
@@ -114,15 +99,39 @@ SnapshotKeeper::Fate SnapshotFollower::TakeOne(const SnapshotEntry& entry, const
   return Fate::kRestored;
 }
 
+// TakeKeys puts the keys of a text in the place of the issuer's. False, and nothing has changed: none of them
+// can be used.
+bool SnapshotFollower::TakeKeys(Issuer& issuer, Held& held, bool* changed) {
+  auto parsed = jose::ParseJwkSet(held.jwks);
+  if (!parsed.ok()) return false;
+  if (issuer.is_template) SkipForeign(issuer.KeyIssuer(), &*parsed);
+  const KeySet* old_set = nullptr;
+  {
+    // Only this side replaces the set.
+    const sync::ReadScope scope(blocks_);
+    old_set = issuer.set.Load(scope);
+  }
+  uint32_t skipped = 0;
+  const size_t unusable = parsed->skipped.size();
+  auto keys = AdoptKeys(issuer.position, old_set, *std::move(parsed), generations_, &skipped);
+  if (!keys) return false;
+  held.has_more = skipped != unusable;
+  const auto num_keys = static_cast<uint32_t>(keys->size());
+  *changed = !SameKeys(KeysOf(old_set), *keys);
+  issuer.followed_text.reset();
+  if (*changed) Publish(issuer, *std::move(keys));
+  const std::lock_guard lock(issuer.mutex);
+  issuer.num_keys = num_keys;
+  issuer.num_keys_skipped = skipped;
+  return true;
+}
+
 // Publish replaces the issuer's set, and retires what that lacks.
 void SnapshotFollower::Publish(Issuer& issuer, std::vector<IssuerKey> keys) {
   std::vector<KeyRef> gone;
   {
     const sync::ReadScope scope(blocks_);
-    for (const IssuerKey& old : KeysOf(issuer.set.Load(scope))) {
-      if (std::none_of(keys.begin(), keys.end(), [&](const IssuerKey& key) { return key.ref == old.ref; }))
-        gone.push_back(old.ref);
-    }
+    gone = NamesGone(KeysOf(issuer.set.Load(scope)), keys);
   }
   issuer.set.Replace(std::make_unique<KeySet>(std::move(keys)), blocks_);
   for (const KeyRef ref : gone) generations_.Retire(ref);
@@ -140,6 +149,8 @@ void SnapshotFollower::Withdraw(Issuer& issuer) {
     issuer.Mirror(timing_);
   }
   issuer.MirrorToTenants();
+  issuer.followed_text.reset();
+  issuer.alone = false;
   Publish(issuer, {});
 }
 

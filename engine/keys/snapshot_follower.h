@@ -44,6 +44,7 @@ class SnapshotFollower {
 
  private:
   SnapshotKeeper::Fate TakeOne(const SnapshotEntry& entry, const Now& now, Held* held);
+  bool TakeKeys(Issuer& issuer, Held& held, bool* changed);
   void Publish(Issuer& issuer, std::vector<IssuerKey> keys);
   void Withdraw(Issuer& issuer);
 

@@ -129,6 +129,13 @@ SnapshotKeeper::Seen SnapshotKeeper::Look(std::string* bytes, std::vector<Snapsh
   return absent ? Seen::kAbsent : Seen::kRefused;
 }
 
+// Accept remembers what the file is now.
+void SnapshotKeeper::Accept(std::string_view bytes) {
+  constexpr size_t kMacBytes = 65;  // In hex, with its line break.
+  accepted_ = bytes.substr(bytes.size() - kMacBytes);
+  num_bytes_ = bytes.size();
+}
+
 // Read sets `*same`, and returns false, if the file ends in the MAC that was accepted last.
 bool SnapshotKeeper::Read(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent, bool* same) {
   entries->clear();
@@ -160,9 +167,7 @@ bool SnapshotKeeper::Read(std::string* bytes, std::vector<SnapshotEntry>* entrie
   if (*same) return false;
   const SnapshotFault fault = Decode(*bytes, key_, entries);
   if (fault == SnapshotFault::kNone) {
-    constexpr size_t kMacBytes = 65;  // In hex, with its line break.
-    accepted_ = bytes->substr(bytes->size() - kMacBytes);
-    num_bytes_ = bytes->size();
+    Accept(*bytes);
     if (config_.shared) {
       const std::lock_guard lock(mutex_);
       health_.issuers_restored = health_.issuers_too_old = health_.issuers_future_dated = 0;
@@ -175,6 +180,7 @@ bool SnapshotKeeper::Read(std::string* bytes, std::vector<SnapshotEntry>* entrie
 
 SnapshotKeeper::Written SnapshotKeeper::Write(std::span<const SnapshotEntry> entries, bool forget) {
   const absl::Status written = WriteFile(entries);
+  if (!written.ok() && !HoldsLock()) return Written::kLost;
   const bool forgotten = !written.ok() && forget && RemoveFile().ok();
   const int64_t now_ms = clock_.Read().mono_ms;
   const std::lock_guard lock(mutex_);
@@ -269,10 +275,12 @@ absl::Status SnapshotKeeper::WriteFile(std::span<const SnapshotEntry> entries) {
   if (!bytes) return absl::ResourceExhaustedError("the snapshot: is too large");
   const std::string unfinished = config_.path + suffix_;
   absl::Status status = files_.Create(unfinished, *bytes);
+  if (status.ok() && !HoldsLock()) status = absl::AbortedError("another engine may write it");
   if (status.ok()) status = files_.Replace(unfinished, config_.path);
   if (!status.ok()) {
     (void)files_.Remove(unfinished);  // What stays is in the way of the next try, which removes it.
   } else {
+    Accept(*bytes);
     status = files_.SyncDirectory(DirectoryOf(config_.path));
   }
   if (status.ok()) return status;
@@ -282,6 +290,7 @@ absl::Status SnapshotKeeper::WriteFile(std::span<const SnapshotEntry> entries) {
 absl::Status SnapshotKeeper::RemoveFile() {
   absl::Status removed = files_.Remove(config_.path);
   if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  Forget();
   return files_.SyncDirectory(DirectoryOf(config_.path));
 }
 

@@ -24,6 +24,9 @@ std::optional<int64_t> SnapshotAgeMs(int64_t last_good_wall_s, int64_t wall_s);
 // SnapshotWallS returns the wall time to write down for an answer that is `age_ms` old, never a later one.
 int64_t SnapshotWallS(int64_t age_ms, int64_t wall_s);
 
+// One answer's age, written down and read again, differs by less: each step rounds to seconds.
+inline constexpr int64_t kSnapshotRoundingMs = 3000;
+
 // SnapshotSchedule is all that decides when the snapshot is written without a removal to write. Pure.
 struct SnapshotSchedule {
   static constexpr int64_t kNever = INT64_MIN;
@@ -52,11 +55,12 @@ class SnapshotKeeper {
   bool Load(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent);
 
   // With SnapshotConfig::shared. TryLead takes the lock, if nobody has it, for as long as the keeper lives or
-  // until StepDown.
+  // until StepDown. HoldsLock says whether it is still worth something; without `shared` it always is.
   bool shared() const { return config_.shared; }
   bool TryLead();
   void StepDown();
-  // Look is Load, unless the file is what the last Load has accepted.
+  bool HoldsLock() const { return !config_.shared || (lock_ != nullptr && lock_->StillHolds()); }
+  // Look is Load, unless the file is what was accepted or written last.
   enum class Seen : uint8_t { kSame, kAccepted, kAbsent, kRefused };
   Seen Look(std::string* bytes, std::vector<SnapshotEntry>* entries);
   // Forget has the next Look take the file for a new one.
@@ -65,12 +69,14 @@ class SnapshotKeeper {
   int64_t look_pause_ms() const { return static_cast<int64_t>(num_bytes_ / kLookBytesPerMs); }
 
   enum class Written : uint8_t {
-    kFailed,    // The file is the old one or the new one.
-    kWritten,   // It is the new one, on the disk.
-    kForgotten  // There is none, on the disk.
+    kFailed,     // The file is the old one or the new one.
+    kWritten,    // It is the new one, on the disk.
+    kForgotten,  // There is none, on the disk.
+    kLost        // The file is somebody else's to write: HoldsLock is false.
   };
   // Write replaces the file: a crash at any moment leaves the old one or the new one. If that fails and
-  // `forget` is set, the old one is removed, which needs neither room nor key.
+  // `forget` is set, the old one is removed, which needs neither room nor key. The lock is looked at last
+  // before the file gets its name.
   Written Write(std::span<const SnapshotEntry> entries, bool forget);
 
   // What became of the entries that Load has returned.
@@ -82,6 +88,7 @@ class SnapshotKeeper {
  private:
   static constexpr size_t kLookBytesPerMs = 16'384;
 
+  void Accept(std::string_view bytes);
   bool Read(std::string* bytes, std::vector<SnapshotEntry>* entries, bool* absent, bool* same);
   absl::Status NeedKey();
   absl::Status MakeKeyFile();
@@ -94,7 +101,7 @@ class SnapshotKeeper {
   const std::string suffix_;  // Of files that are being made: another engine's have another one.
   std::vector<uint8_t> key_;  // Empty: not read yet.
   std::unique_ptr<FileLock> lock_;
-  std::string accepted_;  // The MAC of what Load has accepted last; empty: nothing.
+  std::string accepted_;  // The MAC of what was accepted or written last; empty: nothing.
   size_t num_bytes_ = 0;  // Of it.
   int64_t written_ms_ = INT64_MIN;
   mutable std::mutex mutex_;

@@ -1,13 +1,18 @@
 // The real file system, in a directory of its own.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "tollgate/file_system.h"
 
@@ -130,6 +135,98 @@ TEST_F(SystemFilesTest, OneHasALockAtATime) {
   ASSERT_EQ(symlink(At("lock").c_str(), At("link").c_str()), 0);
   EXPECT_FALSE(files_.TryLock(At("link")).ok());
   EXPECT_TRUE(absl::IsNotFound(files_.TryLock(At("none/lock")).status()));
+}
+
+TEST_F(SystemFilesTest, ALockHoldsAsLongAsItsFileHasTheName) {
+  const auto lock = [&] {
+    absl::StatusOr<std::unique_ptr<FileLock>> taken = files_.TryLock(At("lock"));
+    EXPECT_TRUE(taken.ok()) << taken.status();
+    return taken.ok() ? *std::move(taken) : nullptr;
+  };
+  std::unique_ptr<FileLock> held = lock();
+  EXPECT_TRUE(held->StillHolds());
+  ASSERT_TRUE(files_.Remove(At("lock")).ok());
+  EXPECT_FALSE(held->StillHolds());
+  // Whoever comes then has it, and the end of the one before takes nothing from them.
+  std::unique_ptr<FileLock> next = lock();
+  EXPECT_TRUE(next->StillHolds());
+  EXPECT_FALSE(held->StillHolds());
+  held.reset();
+  EXPECT_TRUE(next->StillHolds());
+  EXPECT_TRUE(absl::IsAlreadyExists(files_.TryLock(At("lock")).status()));
+
+  ASSERT_TRUE(files_.Create(At("other"), "").ok());
+  ASSERT_TRUE(files_.Replace(At("other"), At("lock")).ok());
+  EXPECT_FALSE(next->StillHolds());
+  held = lock();
+  ASSERT_TRUE(files_.Replace(At("lock"), At("moved")).ok());
+  EXPECT_FALSE(held->StillHolds());
+  // A link to the file is another thing of that name.
+  ASSERT_EQ(symlink(At("moved").c_str(), At("lock").c_str()), 0);
+  EXPECT_FALSE(held->StillHolds());
+  ASSERT_TRUE(files_.Replace(At("moved"), At("lock")).ok());
+  EXPECT_TRUE(held->StillHolds());
+}
+
+// Who has the lock removes its file when done with it, so that others have opened what they then lock in
+// vain.
+TEST_F(SystemFilesTest, NobodyHasTheLockOfAFileThatWasRemovedBeforeTheyHadIt) {
+  std::atomic<int> num_inside{0}, num_taken{0}, num_clashes{0};
+  const auto run = [&] {
+    while (num_taken.load() < 2000) {
+      const absl::StatusOr<std::unique_ptr<FileLock>> lock = files_.TryLock(At("lock"));
+      if (!lock.ok()) continue;
+      if (num_inside.fetch_add(1) != 0) num_clashes.fetch_add(1);
+      num_taken.fetch_add(1);
+      num_inside.fetch_sub(1);
+      if (!files_.Remove(At("lock")).ok()) num_clashes.fetch_add(1);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(run);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(num_clashes.load(), 0);
+}
+
+TEST_F(SystemFilesTest, AForkedChildNeitherKeepsNorEndsItsParentsLock) {
+  std::unique_ptr<FileLock> held = *files_.TryLock(At("lock"));
+  int to_child[2], to_parent[2];
+  ASSERT_EQ(pipe2(to_child, O_CLOEXEC), 0);
+  ASSERT_EQ(pipe2(to_parent, O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    close(to_child[1]);
+    char word = held->StillHolds() ? 'h' : '-';
+    held.release();  // As a child has whatever it does not know of.
+    if (write(to_parent[1], &word, 1) != 1 || read(to_child[0], &word, 1) != 0) _exit(1);
+    _exit(0);
+  }
+  ASSERT_GT(child, 0);
+  const pid_t other = fork();
+  if (other == 0) {
+    held.reset();  // A destructor that runs in a child.
+    _exit(0);
+  }
+  ASSERT_GT(other, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(other, &status, 0), other);
+  EXPECT_TRUE(held->StillHolds());
+  EXPECT_TRUE(absl::IsAlreadyExists(files_.TryLock(At("lock")).status()));
+  char word = 0;
+  ASSERT_EQ(read(to_parent[0], &word, 1), 1);
+  EXPECT_EQ(word, '-');
+  held.reset();
+  EXPECT_TRUE(files_.TryLock(At("lock")).ok());  // While the child has the descriptor.
+  close(to_child[1]);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  for (const int fd : {to_child[0], to_parent[0], to_parent[1]}) close(fd);
+}
+
+TEST_F(SystemFilesTest, AProgramThatIsStartedDoesNotInheritALock) {
+  std::unique_ptr<FileLock> held = *files_.TryLock(At("lock"));
+  const std::string lists = "ls -l /proc/self/fd | grep -q '" + At("lock") + "'";
+  EXPECT_NE(system(lists.c_str()), 0);
 }
 
 }  // namespace

@@ -133,6 +133,13 @@ class FakeFiles : public FileSystem {
     fault_ = std::move(fault);
   }
 
+  // LoseLocks is as if somebody had removed the locks' files: others can have them now.
+  void LoseLocks() {
+    const std::lock_guard lock(mutex_);
+    locked_.clear();
+    ++lock_generation_;
+  }
+
   void Put(const std::string& path, File file) {
     const std::lock_guard lock(mutex_);
     names_[path] = std::make_shared<File>(std::move(file));
@@ -173,12 +180,17 @@ class FakeFiles : public FileSystem {
     Lock(FakeFiles& files, std::string path) : files_(files), path_(std::move(path)) {}
     ~Lock() override {
       const std::lock_guard lock(files_.mutex_);
-      files_.locked_.erase(path_);
+      if (generation_ == files_.lock_generation_) files_.locked_.erase(path_);
+    }
+    bool StillHolds() const override {
+      const std::lock_guard lock(files_.mutex_);
+      return generation_ == files_.lock_generation_;
     }
 
    private:
     FakeFiles& files_;
     const std::string path_;
+    const uint64_t generation_ = files_.lock_generation_;
   };
 
   bool Step() {
@@ -207,6 +219,7 @@ class FakeFiles : public FileSystem {
   mutable std::recursive_mutex mutex_;
   Names names_, on_disk_;
   std::set<std::string> locked_;
+  uint64_t lock_generation_ = 0;
   std::function<absl::Status(std::string_view, const std::string&)> fault_;
   std::function<void()> on_stop_;
   uint64_t num_steps_ = 0;

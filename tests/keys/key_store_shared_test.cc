@@ -9,116 +9,13 @@
 #include <string_view>
 #include <vector>
 
-#include "keys/key_store.h"
-#include "keys/snapshot_keeper.h"
-#include "tests/keys/fake_files.h"
-#include "tests/keys/store_fixture.h"
+#include "tests/keys/shared_fixture.h"
 
 namespace tollgate::keys {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::FakeFiles;
 using ::testing::IsEmpty;
-
-constexpr char kPath[] = "/keys/snapshot";
-constexpr char kIssuer[] = "https://idp.example";
-
-class KeyStoreSharedTest : public ::testing::Test {
- protected:
-  class TestClock final : public Clock {
-   public:
-    explicit TestClock(const KeyStoreSharedTest& test) : test_(test) {}
-    Now Read() const override { return {.wall_s = test_.wall_ms_ / 1000, .mono_ms = test_.now_ms_}; }
-
-   private:
-    const KeyStoreSharedTest& test_;
-  };
-
-  // Process is one worker: its store, its network, and what it has asked others for.
-  struct Process {
-    Process(KeyStoreSharedTest& test_in, std::vector<IssuerConfig> issuers)
-        : test(test_in),
-          keeper({.path = kPath, .key = std::string(32, 'k'), .shared = true}, test.files_, test.clock_) {
-      Config config;
-      config.issuers = std::move(issuers);
-      config.timing = test.timing_;
-      auto made = KeyStore::Create(config, 1, blocks, [this](uint32_t) { ++num_settled; },
-                                   {.files = &test.files_, .clock = &test.clock_});
-      EXPECT_TRUE(made.ok()) << made.status();
-      store = *std::move(made);
-      store->SetOnWanted([this](std::string_view issuer) { wanted.emplace_back(issuer); });
-      store->UseSnapshot(keeper);
-    }
-
-    // Turn is one turn of the background loop.
-    void Turn() {
-      store->RunDue(test.now_ms_, network);
-      std::vector<FetchResult> done;
-      network.Poll(0, &done);
-      for (FetchResult& result : done) store->TakeIn(std::move(result), test.now_ms_);
-      store->RunDue(test.now_ms_, network);
-      store->RunSnapshot(test.now_ms_);
-    }
-    void Answer(const FakeAnswer& answer) {
-      Turn();
-      ASSERT_TRUE(network.CompleteOldest(answer));
-      Turn();
-    }
-    bool leads() const { return keeper.Health(test.now_ms_).leads; }
-    bool asks() const { return !network.pending().empty(); }
-    Reason Find(std::string_view kid) {
-      const sync::ReadScope scope(blocks);
-      const IssuerKey* key = nullptr;
-      return store->Find(scope, 0, true, kid, Algorithm::kEs256, test.now_ms_, &key);
-    }
-    KeyRef RefOf(std::string_view kid) {
-      const sync::ReadScope scope(blocks);
-      const IssuerKey* key = nullptr;
-      EXPECT_EQ(store->Find(scope, 0, true, kid, Algorithm::kEs256, test.now_ms_, &key), Reason::kNone);
-      return key == nullptr ? KeyRef{} : key->ref;
-    }
-    KeyStore::Standing Standing() { return store->StandingAt(0, test.now_ms_); }
-
-    KeyStoreSharedTest& test;
-    sync::ThreadBlocks blocks;
-    FakeTransport network;
-    SnapshotKeeper keeper;
-    int num_settled = 0;
-    std::vector<std::string> wanted;
-    std::unique_ptr<KeyStore> store;
-  };
-
-  std::unique_ptr<Process> Start(std::string_view jwks_uri = "https://idp.example/jwks") {
-    IssuerConfig issuer;
-    issuer.issuer = kIssuer;
-    issuer.jwks_uri = jwks_uri;
-    return std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer});
-  }
-  static std::vector<IssuerConfig> Two() {
-    std::vector<IssuerConfig> issuers(2);
-    issuers[0].issuer = kIssuer;
-    issuers[0].jwks_uri = "https://idp.example/jwks";
-    issuers[1].issuer = "https://other.example";
-    issuers[1].jwks_uri = "https://other.example/jwks";
-    return issuers;
-  }
-  void Pass(int64_t ms) {
-    now_ms_ += ms;
-    wall_ms_ += ms;
-  }
-  // Longer than any pause between two looks, and than changes are gathered.
-  void PassALook(std::initializer_list<Process*> processes) {
-    Pass(timing_.file_interval_ms);
-    for (Process* const process : processes) process->Turn();
-  }
-
-  int64_t now_ms_ = 5'000'000;
-  int64_t wall_ms_ = 1'800'000'000'000;
-  Timing timing_;
-  TestClock clock_{*this};
-  FakeFiles files_;
-};
 
 TEST_F(KeyStoreSharedTest, OneFetchesAndTheOthersFollow) {
   const auto one = Start(), two = Start(), three = Start();
@@ -182,13 +79,13 @@ TEST_F(KeyStoreSharedTest, WithoutAFileThereAreNoKeys) {
   PassALook({two.get()});
   const KeyRef ref = two->RefOf("a");
   // As whoever cannot write a removal does.
-  ASSERT_TRUE(files_.Remove(kPath).ok());
+  ASSERT_TRUE(files_.Remove(kSharedPath).ok());
   PassALook({two.get()});
   EXPECT_FALSE(two->store->IsCurrent(ref));
   EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
   EXPECT_EQ(two->Standing().freshness, Freshness::kUnavailable);
   // What is there in its place, and is not authentic, counts for nothing.
-  files_.Put(kPath, {.bytes = "tollgate key snapshot 1 0\nhmac \n"});
+  files_.Put(kSharedPath, {.bytes = "tollgate key snapshot 1 0\nhmac \n"});
   PassALook({two.get()});
   EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
   Pass(timing_.refresh_max_ms * 2);
@@ -216,11 +113,11 @@ TEST_F(KeyStoreSharedTest, AnOlderFileIsNotTaken) {
   const auto one = Start(), two = Start();
   one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
   PassALook({two.get()});
-  const FakeFiles::File old = files_.Get(kPath);
+  const FakeFiles::File old = files_.Get(kSharedPath);
   Pass(timing_.refresh_max_ms * 2);
   one->Answer(Ok({Key(1, "b")}));
   PassALook({two.get()});
-  files_.Put(kPath, old);
+  files_.Put(kSharedPath, old);
   PassALook({two.get()});
   EXPECT_NE(two->Find("a"), Reason::kNone);
   EXPECT_EQ(two->Find("b"), Reason::kNone);
@@ -337,11 +234,11 @@ TEST_F(KeyStoreSharedTest, WhoStepsDownNeitherFetchesNorWritesAnyMore) {
   ASSERT_TRUE(one->asks());
   one->store->StepDown();
   EXPECT_FALSE(one->leads());
-  const std::string before = files_.Get(kPath).bytes;
+  const std::string before = files_.Get(kSharedPath).bytes;
   // The answer to what it has asked before comes to nothing.
   ASSERT_TRUE(one->network.CompleteOldest(Ok({Key(0, "a"), Key(2, "late")})));
   one->Turn();
-  EXPECT_EQ(files_.Get(kPath).bytes, before);
+  EXPECT_EQ(files_.Get(kSharedPath).bytes, before);
   EXPECT_NE(one->Find("late"), Reason::kNone);
   PassALook({one.get(), two.get()});
   EXPECT_FALSE(one->leads());
@@ -483,7 +380,8 @@ TEST_F(KeyStoreSharedTest, ANewLeaderThatCannotReadForAMomentLosesNobodysKeys) {
   ASSERT_EQ(three->Find("a"), Reason::kNone);
   one.reset();
   files_.SetFault([](std::string_view what, const std::string& path) {
-    return what == "read" && path == kPath ? absl::UnavailableError("too many open files") : absl::OkStatus();
+    return what == "read" && path == kSharedPath ? absl::UnavailableError("too many open files")
+                                                 : absl::OkStatus();
   });
   PassALook({two.get()});
   files_.SetFault(nullptr);
@@ -505,7 +403,8 @@ TEST_F(KeyStoreSharedTest, ANewLeaderThatCannotReadForAMomentLosesNobodysKeys) {
 
 TEST_F(KeyStoreSharedTest, AFileThatCannotBeReadForGoodStopsNobodyFromLeading) {
   files_.SetFault([](std::string_view what, const std::string& path) {
-    return what == "read" && path == kPath ? absl::UnavailableError("the disk fails") : absl::OkStatus();
+    return what == "read" && path == kSharedPath ? absl::UnavailableError("the disk fails")
+                                                 : absl::OkStatus();
   });
   const auto one = Start();
   for (int i = 0; i < 10; ++i) PassALook({one.get()});
@@ -533,17 +432,17 @@ TEST_F(KeyStoreSharedTest, AnOlderFileIsNotTakenAfterNoneEither) {
   const auto one = Start(), two = Start();
   one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
   PassALook({one.get(), two.get()});
-  const FakeFiles::File old = files_.Get(kPath);
+  const FakeFiles::File old = files_.Get(kSharedPath);
   Pass(timing_.refresh_max_ms * 2);
   one->Answer(Ok({Key(1, "b")}));
   PassALook({two.get()});
-  const FakeFiles::File last = files_.Get(kPath);
-  ASSERT_TRUE(files_.Remove(kPath).ok());
+  const FakeFiles::File last = files_.Get(kSharedPath);
+  ASSERT_TRUE(files_.Remove(kSharedPath).ok());
   PassALook({two.get()});
-  files_.Put(kPath, old);
+  files_.Put(kSharedPath, old);
   PassALook({two.get()});
   EXPECT_EQ(two->Find("a"), Reason::kKeysNeverFetched);
-  files_.Put(kPath, last);
+  files_.Put(kSharedPath, last);
   PassALook({two.get()});
   EXPECT_EQ(two->Find("b"), Reason::kNone);
   EXPECT_NE(two->Find("a"), Reason::kNone);

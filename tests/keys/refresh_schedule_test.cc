@@ -330,5 +330,17 @@ TEST(RefreshSchedule, FilesAreLookedAtInShortIntervalsButForTheirNumber) {
   EXPECT_EQ(FileTiming(rare, 1).cooldown_ms, timing.cooldown_ms);
 }
 
+TEST(AloneMs, IsAQuarterOfTheBoundBeforeTheKeysAreTooOld) {
+  Timing timing;
+  timing.staleness_bound_ms = 4000;
+  ScheduleState state;
+  EXPECT_EQ(AloneMs(state, timing, 10'000, 1), 13'000);
+  // A leader that seldom asks is waited for.
+  state.due_ms = 13'500;
+  EXPECT_EQ(AloneMs(state, timing, 10'000, 1), 13'500);
+  EXPECT_EQ(AloneMs(ScheduleState{}, timing, ScheduleState::kNever, 500), 1500);
+  EXPECT_EQ(AloneMs(ScheduleState{}, timing, INT64_MAX, 0), INT64_MAX);
+}
+
 }  // namespace
 }  // namespace tollgate::keys

@@ -215,7 +215,7 @@ struct TOLLGATE_API SnapshotConfig {
   // of them leads: it has the lock of `path`.lock, fetches, and writes each good answer. The others follow:
   // they fetch nothing but key files, write nothing, and take over what the file says as soon as it says
   // something new, with its age; what it says nothing of any more they forget at once. When the one that
-  // leads ends, however it does, another one does from then on. Also see Environment::on_wanted and
+  // leads ends, another one does; if it hangs, each fetches for itself. Also see Environment::on_wanted and
   // Engine::StepDown. Not with introspection.discovery, since the file has no metadata.
   bool shared = false;
 };

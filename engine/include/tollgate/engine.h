@@ -145,8 +145,8 @@ class TOLLGATE_API Engine {
 
   // Refresh has an issuer's keys fetched anew as if a token had named a key that the set lacks: through the
   // gate, so that whoever asks for it, and however often, gets one fetch per Timing::cooldown_ms, and none
-  // ahead of the backoff. InvalidArgument for one that is not configured. Never waits for the network or the
-  // disk.
+  // ahead of the backoff; nothing where another engine leads. InvalidArgument for one that is not configured.
+  // Never waits for the network or the disk.
   absl::Status Refresh(std::string_view issuer);
 
   // StepDown ends, with SnapshotConfig::shared, that this engine fetches and writes: it follows from now on,

@@ -21,10 +21,15 @@ struct FileContent {
   std::string bytes{};  // Empty if `size` passes what was asked for.
 };
 
-// FileLock is a lock that is held for as long as the object lives.
+// FileLock is a lock that is held for as long as the object lives, by the process that took it: a child that
+// was forked since has none, and what it does with the object takes nothing from its parent.
 class TOLLGATE_API FileLock {
  public:
   virtual ~FileLock() = default;
+
+  // StillHolds says whether nobody else can have the lock of the same path: not if its file has been removed
+  // or replaced. Does not block.
+  virtual bool StillHolds() const = 0;
 };
 
 // FileSystem is the little that the engine does with files, for Config::snapshot and key files: in
@@ -61,8 +66,9 @@ class TOLLGATE_API FileSystem {
   virtual absl::Status SyncDirectory(const std::string& path) = 0;
 
   // TryLock takes the lock that goes with a file, which is made if there is none, and stays. One has it at a
-  // time, of all processes: AlreadyExists. It ends with the object, and with the process. By default there
-  // are no locks: Unimplemented.
+  // time, of all processes: AlreadyExists. It ends with the object, and with the process; but one that ends
+  // without its destructor, and has forked a child that lives, leaves it to that. By default there are no
+  // locks: Unimplemented.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> TryLock(const std::string& /*path*/) {
     return absl::UnimplementedError("has no locks");
   }

@@ -79,8 +79,8 @@ struct SnapshotHealth {
   uint32_t issuers_written = 0;  // In the file, since the last good write.
   int64_t written_ago_ms = -1;   // −1: not since the engine was created.
   std::string write_error;       // One line about the last write; empty if it was good.
-  // This engine fetches and writes. False where another one does, of those that share the snapshot: then
-  // `read` and what follows it are about the last look at the file.
+  // This engine fetches and writes. False where another one does, of those that share the snapshot. With
+  // SnapshotConfig::shared `read` and what follows it are about the last look at the file.
   bool leads = true;
 };
 
