@@ -343,10 +343,12 @@ void Print(const nlohmann::json& result) {
     std::printf("\n");
   }
   for (const nlohmann::json& demand : result["demands"]) {
-    std::printf("%-14s %-22s %.3f, at %s %.2f; the reference to itself %.3f\n",
-                demand["outcome"].get<std::string>().c_str(), demand["name"].get<std::string>().c_str(),
-                demand["ratio"].get<double>(), demand["at_least"].get<bool>() ? "least" : "most",
-                demand["limit"].get<double>(), demand["spread"].get<double>());
+    std::printf("%-14s %-24s %.3f", demand["outcome"].get<std::string>().c_str(),
+                demand["name"].get<std::string>().c_str(), demand["ratio"].get<double>());
+    if (demand["limit"] != 0)
+      std::printf(", at %s %.2f", demand["at_least"].get<bool>() ? "least" : "most",
+                  demand["limit"].get<double>());
+    std::printf("; the reference to itself %.3f\n", demand["spread"].get<double>());
   }
 }
 

@@ -12,11 +12,12 @@ namespace {
 using nlohmann::json;
 
 std::string DemandText(const json& demand) {
-  const bool at_least = demand.at("at_least");
-  return demand.at("server").get<std::string>() +
-         (demand.at("of") == "p99" ? ": p99 at half load" : ": requests a second") + ", " +
-         (at_least ? "at least " : "at most ") + Times(demand.at("limit")) + " that of " +
-         demand.at("reference").get<std::string>();
+  const std::string what = demand.at("server").get<std::string>() +
+                           (demand.at("of") == "p99" ? ": p99 at half load" : ": requests a second"),
+                    reference = demand.at("reference");
+  if (demand.at("limit") == 0) return what + ", beside " + reference;
+  return what + (demand.at("at_least").get<bool>() ? ", at least " : ", at most ") +
+         Times(demand.at("limit")) + " that of " + reference;
 }
 
 std::string RenderGateway(const json& gateway) {
@@ -38,8 +39,9 @@ std::string RenderGateway(const json& gateway) {
   bars[1].caption = "p99 at half load";
   for (const json& server : gateway.at("servers")) {
     const std::string about = server.at("about"), name = server.at("name");
-    const char* const color =
-        name == "tollgated" || name == "nginx_module" ? "var(--series-1)" : "var(--series-2)";
+    const char* const color = name == "tollgated" || name == "nginx_module" || name == "nginx_bare_module"
+                                  ? "var(--series-1)"
+                                  : "var(--series-2)";
     html += "<tr>" + Cell(EscapeXml(about)) + Cell(FormatCount(server.at("requests_hz")), "num") +
             Cell(FormatNs(server.at("client_ns")), "num");
     const bool is_timed = server.contains("half_load");
@@ -59,7 +61,8 @@ std::string RenderGateway(const json& gateway) {
   for (const json& demand : gateway.at("demands")) {
     const std::string outcome = demand.at("outcome");
     html += "<tr>" + Cell(EscapeXml(DemandText(demand))) + Cell(Times(demand.at("ratio")), "num") +
-            Cell(Times(demand.at("spread")), "num") + Cell(Badge(outcome == "met", "met", outcome.c_str())) +
+            Cell(Times(demand.at("spread")), "num") +
+            Cell(outcome == "reported" ? "" : Badge(outcome == "met", "met", outcome.c_str())) +
             "</tr>\n";
   }
   return html +

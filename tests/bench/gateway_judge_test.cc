@@ -18,6 +18,11 @@ TEST(GatewayJudge, FailsOnlyBeyondTheDemandByMoreThanTheReferenceDiffersFromItse
   EXPECT_EQ(JudgeGateway(kAtMost, {}, 1).outcome, "not_measured");
 }
 
+TEST(GatewayJudge, WithoutALimitTheRatioIsReported) {
+  EXPECT_EQ(JudgeGateway({"beside", "a", "b", false, true, 0}, {0.1}, 1).outcome, "reported");
+  EXPECT_EQ(JudgeGateway({"beside", "a", "b", false, true, 0}, {}, 1).outcome, "not_measured");
+}
+
 TEST(GatewayJudge, TheRatioIsTheMedianOfTheRounds) {
   EXPECT_EQ(JudgeGateway(kAtMost, {1, 50, 1.5}, 1).ratio, 1.5);
 }
