@@ -9,11 +9,12 @@ bool PickMembers(json::LargeDocument::Value object, std::span<const std::string_
   return object.ForEachMember([&](std::string_view name, json::LargeDocument::Value value) {
     for (size_t i = 0; i < names.size(); ++i) {
       if (!json::MayFoldTo(name, names[i])) continue;
-      if (name == names[i] && !found[i].present()) {
+      if (name == names[i]) {
+        const bool is_first = !found[i].present();
         found[i] = value;
-      } else if (json::FoldsTo(name, names[i])) {
-        return false;
+        return is_first;
       }
+      if (json::FoldsTo(name, names[i])) return false;
     }
     return true;
   });
