@@ -17,6 +17,8 @@ readonly test_packages=(
   g++-aarch64-linux-gnu qemu-user  # 70 MB: the other processor's part of engine/crypto.
   "${haproxy_packages[@]}" "${nginx_packages[@]}"
 )
+# Of the real identity provider and the MCP clients: 400 packages in Debian, and none if node is there from elsewhere.
+readonly node_packages=(nodejs npm)
 # In front of tollgated, in tests/e2e; all but Caddy are also measured beside it. nginx-dev is for tools/nginx.
 readonly test_programs=(nginx nginx-dev haproxy caddy)
 
@@ -25,15 +27,18 @@ die() {
   exit 2
 }
 
-# The real identity provider of the end-to-end tests needs node 18 or later with npm, from wherever.
+# Node 18 or later with npm, from wherever.
 have_node() {
   command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null
 }
 
 # need_packages PACKAGE…: installs what is missing, through sudo if we are not root. Removes nothing.
 need_packages() {
-  local -a wanted=("$@") missing as_root=()
-  have_node || wanted+=(nodejs npm)
+  local -a wanted=() missing as_root=()
+  local package
+  for package in "$@"; do
+    [[ " ${node_packages[*]} " == *" $package "* ]] && have_node || wanted+=("$package")
+  done
   command -v dpkg-query >/dev/null ||
     die "this is not Debian: install what tools/common.sh lists, then cmake --preset release"
   mapfile -t missing < <(
@@ -48,7 +53,7 @@ need_packages() {
     die "missing ${missing[*]}, and this is not Debian 12: install them, then cmake --preset release"
   command -v apt-get >/dev/null || die "missing ${missing[*]}, and there is no apt-get"
   if [[ $(id -u) -ne 0 ]]; then
-    command -v sudo >/dev/null || die "neither root nor sudo: ask for apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || die "neither root nor sudo: ask for apt-get install --no-install-recommends ${missing[*]}"
     as_root=(sudo)
   fi
   echo "$me: installing ${missing[*]}" >&2

@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -28,6 +27,7 @@
 #include "bench/gateway/servers.h"
 #include "bench/latency/judge.h"
 #include "bench/lib/gates.h"
+#include "bench/lib/measure.h"
 #include "bench/lib/token_pool.h"
 #include "tools/idp/mint.h"
 
@@ -373,19 +373,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   Measurement measurement(options);
-  if (!measurement.Prepare()) {
-    std::fprintf(stderr, "bench_gateway: %s\n", measurement.error().c_str());
-    return 2;
-  }
-  const bool good = measurement.Run();
-  nlohmann::json result = measurement.ToJson();
-  Print(result);
-  if (!good) {
-    std::printf("FAILED %s\n", measurement.error().c_str());
-    result["error"] = measurement.error();
-  }
-  if (!options.out.empty()) std::ofstream(options.out) << result.dump(1) << "\n";
-  return good ? 0 : 1;
+  return Measure("bench_gateway", measurement, Print, options.out);
 }
 
 }  // namespace

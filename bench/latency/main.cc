@@ -3,7 +3,6 @@
 
 #include <charconv>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,6 +17,7 @@
 #include "bench/latency/timer.h"
 #include "bench/lib/gates.h"
 #include "bench/lib/histogram.h"
+#include "bench/lib/measure.h"
 #include "bench/lib/workload.h"
 #include "tollgate/engine.h"
 
@@ -241,19 +241,7 @@ int Main(int argc, char** argv) {
     return asked ? 0 : 2;
   }
   Measurement measurement(options);
-  if (!measurement.Prepare()) {
-    std::fprintf(stderr, "bench_latency: %s\n", measurement.error().c_str());
-    return 2;
-  }
-  const bool good = measurement.Run();
-  nlohmann::json result = measurement.ToJson();
-  Print(result);
-  if (!good) {
-    std::printf("FAILED %s\n", measurement.error().c_str());
-    result["error"] = measurement.error();
-  }
-  if (!options.out.empty()) std::ofstream(options.out) << result.dump(1) << "\n";
-  return good ? 0 : 1;
+  return Measure("bench_latency", measurement, Print, options.out);
 }
 
 }  // namespace

@@ -141,12 +141,13 @@ void JudgeScaling(const json& runs, Verdicts* verdicts) {
     }
   }
   for (const auto& [name, kind] : kinds) {
+    const size_t num = kind.relatives.size();
     const double median = Median(kind.relatives);
-    verdicts->Add(kind.relatives.empty() ? "inconclusive"
-                  : median >= kind.limit ? "met"
-                                         : "missed",
-                  "two threads, " + name + ": " + Number(median) + " of what the machine gives, limit " +
-                      Number(kind.limit) + ", median of " + std::to_string(kind.relatives.size()));
+    const std::string limit = "limit " + Number(kind.limit) + " of what the machine gives";
+    const std::string measured =
+        num == 0 ? limit : Number(median) + ", " + limit + ", median of " + std::to_string(num);
+    const char* const outcome = num == 0 ? "inconclusive" : median >= kind.limit ? "met" : "missed";
+    verdicts->Add(outcome, "two threads, " + name + ": " + measured);
   }
 }
 

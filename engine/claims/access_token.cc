@@ -24,7 +24,7 @@ std::string_view ShortType(std::string_view type) {
 }
 
 bool SameType(std::string_view a, std::string_view b) {
-  return ascii::EqualIgnoringCase(ShortType(a), ShortType(b));
+  return a == b || ascii::EqualIgnoringCase(ShortType(a), ShortType(b));
 }
 
 Reason CheckType(const jose::JoseHeader& header, const Profile& profile) {

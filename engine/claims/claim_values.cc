@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "base/limits.h"
 
@@ -26,21 +28,47 @@ bool IsSpace(uint32_t code_point) {
          code_point == 0x3000;
 }
 
-// IsPlain: eight bytes or more, and nothing but printable ASCII, for which there is nothing to decode. Eight
-// bytes at a time, the last ones overlapping those before: a byte's top bit is set in the sum where the byte
-// is below 0x20, is 0x7F, or has it set itself.
-bool IsPlain(std::string_view text) {
-  constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x80 * kOnes;
-  if (text.size() < 8) return false;
-  uint64_t odd = 0;
-  const auto look = [&](size_t at) {
+// Eight bytes at a time: of each byte one bit says whether it is of a kind.
+constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x80 * kOnes;
+
+// OddBytes has a bit for some byte if one is below 0x20, is 0x7F, or is not ASCII.
+constexpr uint64_t OddBytes(uint64_t word) {
+  return (word | (word - 0x20 * kOnes) | ((word & ~kTops) + kOnes)) & kTops;
+}
+
+// BytesLike has a bit for some byte if one is `c`.
+constexpr uint64_t BytesLike(char c, uint64_t word) {
+  const uint64_t different = word ^ static_cast<uint8_t>(c) * kOnes;
+  return (different - kOnes) & ~different & kTops;
+}
+
+// None tells whether `odd` has no bit for any eight bytes of the text: the last ones overlap those before,
+// and what a short one lacks is made up by letters.
+template <typename Odd>
+bool None(std::string_view text, Odd odd) {
+  if (text.size() < 8) {
+    constexpr bool kLittle = std::endian::native == std::endian::little;
+    const uint64_t lacking = kLittle ? ~uint64_t{0} << 8 * text.size() : ~uint64_t{0} >> 8 * text.size();
+    return odd(json::NameWord(text) | (lacking & 'a' * kOnes)) == 0;
+  }
+  const auto at = [&](size_t i) {
     uint64_t word;
-    std::memcpy(&word, text.data() + at, sizeof word);
-    odd |= word | (word - 0x20 * kOnes) | ((word & ~kTops) + kOnes);
+    std::memcpy(&word, text.data() + i, sizeof word);
+    return odd(word);
   };
-  for (size_t i = 0; i + 8 < text.size(); i += 8) look(i);
-  look(text.size() - 8);
-  return (odd & kTops) == 0;
+  uint64_t found = at(text.size() - 8);
+  for (size_t i = 0; i + 8 < text.size(); i += 8) found |= at(i);
+  return found == 0;
+}
+
+// IsPlain: nothing but printable ASCII, for which there is nothing to decode.
+bool IsPlain(std::string_view text) {
+  return None(text, [](uint64_t word) { return OddBytes(word); });
+}
+
+// IsPlainWord: and no space.
+bool IsPlainWord(std::string_view text) {
+  return None(text, [](uint64_t word) { return OddBytes(word) | BytesLike(' ', word); });
 }
 
 // Has tells whether `text`, which is valid UTF-8, has a code point of the kind.
@@ -64,6 +92,26 @@ bool Has(std::string_view text, Kind kind) {
     if (kind(code_point)) return true;
   }
   return false;
+}
+
+// AtAGlance is of the word's length and both of its ends: where it differs, words do.
+uint64_t AtAGlance(std::string_view word) {
+  if (word.size() < 8) return json::NameWord(word) << 8 | word.size();
+  uint64_t front, back;
+  std::memcpy(&front, word.data(), sizeof front);
+  std::memcpy(&back, word.data() + word.size() - sizeof back, sizeof back);
+  return (front * 3 ^ back) + word.size();
+}
+
+// AllDifferAtAGlance takes up to kPairwiseWordsMax words.
+bool AllDifferAtAGlance(std::span<const std::string_view> words) {
+  std::array<uint64_t, kPairwiseWordsMax> seen;
+  bool differ = true;
+  for (size_t i = 0; i < words.size(); ++i) {
+    seen[i] = AtAGlance(words[i]);
+    for (size_t j = 0; j < i; ++j) differ &= seen[j] != seen[i];
+  }
+  return differ;
 }
 
 Reason Append(std::string_view word, size_t max, std::vector<std::string_view>* words) {
@@ -119,13 +167,15 @@ Reason ReadStrings(json::Value value, size_t max, std::vector<std::string_view>*
 }
 
 bool IsScopeToken(std::string_view word) {
-  return !word.empty() && std::all_of(word.begin(), word.end(),
-                                      [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '\\'; });
+  return !word.empty() && None(word, [](uint64_t bytes) {
+    return OddBytes(bytes) | BytesLike(' ', bytes) | BytesLike('"', bytes) | BytesLike('\\', bytes);
+  });
 }
 
 bool IsRole(std::string_view word) {
-  return !word.empty() &&
-         !Has(word, [](uint32_t code_point) { return IsControl(code_point) || IsSpace(code_point); });
+  return !word.empty() && (IsPlainWord(word) || !Has(word, [](uint32_t code_point) {
+                             return IsControl(code_point) || IsSpace(code_point);
+                           }));
 }
 
 Reason ReadWords(json::Value value, bool (*is_word)(std::string_view), size_t max,
@@ -155,6 +205,7 @@ void RemoveDuplicates(std::vector<std::string_view>* words) {
   static_assert(limits::kScopesPerTokenMax <= limits::kRolesPerTokenMax);
   const size_t size = words->size();
   std::vector<std::string_view>& all = *words;
+  if (size <= kPairwiseWordsMax && AllDifferAtAGlance(all)) return;
   std::array<bool, limits::kRolesPerTokenMax> again;
   std::fill_n(again.begin(), size, false);
   if (size <= kPairwiseWordsMax) {

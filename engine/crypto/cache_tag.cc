@@ -26,11 +26,14 @@ static_assert(sizeof(SHA256_CTX) <= sizeof(TagMaterial::after_prefix));
 
 constexpr size_t kTailBytes = 16;
 
-// DeriveSha256 takes tokens of any length.
-void DeriveSha256(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out) {
+void PlaceSipHash(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out) {
   out->place =
       KeyedHash64(material.siphash_key, token.substr(token.size() - std::min(token.size(), kTailBytes)));
   FetchLines(hint, out->place);
+}
+
+// TagSha256 takes tokens of any length.
+void TagSha256(const TagMaterial& material, std::string_view token, Derived* out) {
   SHA256_CTX context;
   std::memcpy(&context, material.after_prefix.data(), sizeof context);
   SHA256_Update(&context, token.data(), token.size());
@@ -39,19 +42,19 @@ void DeriveSha256(const TagMaterial& material, std::string_view token, const Pla
   std::memcpy(out->tag.words.data(), digest.data(), sizeof digest);
 }
 
-TagFunction FunctionOf(TagVariant variant) {
+TagFunctions FunctionsOf(TagVariant variant) {
   switch (variant) {
 #if defined(__x86_64__)
     case TagVariant::kPclmulAvx2:
-      return DerivePclmulAvx2;
+      return {PlacePclmulAvx2, TagPclmulAvx2};
     case TagVariant::kVpclmulAvx512:
-      return DeriveVpclmulAvx512;
+      return {PlaceVpclmulAvx512, TagVpclmulAvx512};
 #elif defined(__aarch64__)
     case TagVariant::kPmull:
-      return DerivePmull;
+      return {PlacePmull, TagPmull};
 #endif
     default:
-      return DeriveSha256;
+      return {PlaceSipHash, TagSha256};
   }
 }
 
@@ -103,7 +106,7 @@ std::unique_ptr<TagKey> TagKey::WithSecretForTest(TagVariant variant, std::span<
 // `secret` is empty for a random one.
 TagKey::TagKey(TagVariant variant, std::span<const uint8_t> secret)
     : variant_(Supported(variant) ? variant : TagVariant::kSha256) {
-  function_ = internal::FunctionOf(variant_);
+  functions_ = internal::FunctionsOf(variant_);
   // Pages of its own, since madvise knows nothing smaller.
   void* memory =
       mmap(nullptr, sizeof(TagMaterial), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -128,8 +131,8 @@ TagKey::~TagKey() {
   munmap(material_, sizeof(TagMaterial));
 }
 
-TOLLGATE_SLOW void TagKey::DeriveLong(std::string_view token, const PlaceHint& hint, Derived* out) const {
-  internal::DeriveSha256(*material_, token, hint, out);
+TOLLGATE_SLOW void TagKey::DeriveLongTag(std::string_view token, Derived* out) const {
+  internal::TagSha256(*material_, token, out);
 }
 
 }  // namespace tollgate::crypto

@@ -54,8 +54,10 @@ enum class TagVariant : uint8_t {
 
 namespace internal {
 struct TagMaterial;
-using TagFunction = void (*)(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                             Derived* out);
+struct TagFunctions {
+  void (*place)(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out);
+  void (*tag)(const TagMaterial& material, std::string_view token, Derived* out);
+};
 }  // namespace internal
 
 // TagKey is the secret of one table: made at random, never stored, kept out of core dumps, wiped at the end.
@@ -80,11 +82,18 @@ class TagKey {
   // with probability 2^-128 a pair; longer ones are hashed as kSha256 does, slowly. No allocation, no system
   // call, and no memory outside of the token, the key and the stack is read.
   void Derive(std::string_view token, const PlaceHint& hint, Derived* out) const {
-    if (token.size() > limits::kTokenBytesMax) [[unlikely]] {
-      DeriveLong(token, hint, out);
-      return;
-    }
-    function_(*material_, token, hint, out);
+    DerivePlace(token, hint, out);
+    DeriveTag(token, out);
+  }
+
+  // The two halves of Derive, for whoever has something to do while the place becomes known.
+  void DerivePlace(std::string_view token, const PlaceHint& hint, Derived* out) const {
+    functions_.place(*material_, token, hint, out);
+  }
+  void DeriveTag(std::string_view token, Derived* out) const {
+    if (token.size() > limits::kTokenBytesMax) [[unlikely]]
+      return DeriveLongTag(token, out);
+    functions_.tag(*material_, token, out);
   }
 
   // What a key is made of, in this order: k_0 … k_2055, l_0 and l_1 (64-bit little-endian words), eleven AES
@@ -100,9 +109,9 @@ class TagKey {
 
  private:
   TagKey(TagVariant variant, std::span<const uint8_t> secret);
-  void DeriveLong(std::string_view token, const PlaceHint& hint, Derived* out) const;
+  void DeriveLongTag(std::string_view token, Derived* out) const;
 
-  internal::TagFunction function_;
+  internal::TagFunctions functions_;
   internal::TagMaterial* material_;  // Pages of their own.
   TagVariant variant_;
 };

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/limits.h"
 #include "base/marks.h"
@@ -44,14 +45,33 @@ TOLLGATE_INLINE void FetchLines(const PlaceHint& hint, uint64_t place) {
   __builtin_prefetch(second + 64, 0, 3);
 }
 
-// The variants. Tokens have at most limits::kTokenBytesMax bytes.
+// Padded is a token of which sixteen bytes before the end are there to be read; those of no token are zeros.
+struct Padded {
+  const char* start;
+  alignas(16) char room[32];
+
+  TOLLGATE_INLINE explicit Padded(std::string_view token) : start(token.data()) {
+    if (token.size() >= 16) [[likely]]
+      return;
+    std::memset(room, 0, sizeof room);
+    if (!token.empty()) std::memcpy(room + 16, start, token.size());
+    start = room + 16;
+  }
+  Padded(const Padded&) = delete;
+  Padded& operator=(const Padded&) = delete;
+};
+
+// The variants, each in its two halves. Tokens have at most limits::kTokenBytesMax bytes.
 #if defined(__x86_64__)
-void DerivePclmulAvx2(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                      Derived* out);
-void DeriveVpclmulAvx512(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                         Derived* out);
+void PlacePclmulAvx2(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
+                     Derived* out);
+void TagPclmulAvx2(const TagMaterial& material, std::string_view token, Derived* out);
+void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
+                        Derived* out);
+void TagVpclmulAvx512(const TagMaterial& material, std::string_view token, Derived* out);
 #elif defined(__aarch64__)
-void DerivePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out);
+void PlacePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out);
+void TagPmull(const TagMaterial& material, std::string_view token, Derived* out);
 #endif
 
 }  // namespace tollgate::crypto::internal

@@ -5,7 +5,6 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "crypto/cache_tag_internal.h"
 
@@ -51,20 +50,18 @@ struct Sums {
 
 }  // namespace
 
-TOLLGATE_TARGET TOLLGATE_HOT void DerivePclmulAvx2(const TagMaterial& material, std::string_view token,
-                                                   const PlaceHint& hint, Derived* out) {
-  const auto size = static_cast<ptrdiff_t>(token.size());
-  const char* start = token.data();
-  // Sixteen bytes before the end must be there to be read; those of no token become zeros.
-  alignas(16) char room[32];
-  if (size < 16) [[unlikely]] {
-    std::memset(room, 0, sizeof room);
-    if (size > 0) std::memcpy(room + 16, start, token.size());
-    start = room + 16;
-  }
-  out->place = Place(material, start + size - 16);
+TOLLGATE_TARGET TOLLGATE_HOT void PlacePclmulAvx2(const TagMaterial& material, std::string_view token,
+                                                  const PlaceHint& hint, Derived* out) {
+  const Padded padded(token);
+  out->place = Place(material, padded.start + token.size() - 16);
   FetchLines(hint, out->place);
+}
 
+TOLLGATE_TARGET TOLLGATE_HOT void TagPclmulAvx2(const TagMaterial& material, std::string_view token,
+                                                Derived* out) {
+  const auto size = static_cast<ptrdiff_t>(token.size());
+  const Padded padded(token);
+  const char* const start = padded.start;
   const uint64_t* words = material.words.data();
   Sums sums = {_mm_setzero_si128(), _mm_setzero_si128(), Load(words)};
   ptrdiff_t at = 0;

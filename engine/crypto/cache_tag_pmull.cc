@@ -57,20 +57,17 @@ struct Sums {
 
 }  // namespace
 
-TOLLGATE_HOT void DerivePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                              Derived* out) {
-  const auto size = static_cast<ptrdiff_t>(token.size());
-  const char* start = token.data();
-  // Sixteen bytes before the end must be there to be read; those of no token become zeros.
-  alignas(16) char room[32];
-  if (size < 16) [[unlikely]] {
-    std::memset(room, 0, sizeof room);
-    if (size > 0) std::memcpy(room + 16, start, token.size());
-    start = room + 16;
-  }
-  out->place = Place(material, start + size - 16);
+TOLLGATE_HOT void PlacePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
+                             Derived* out) {
+  const Padded padded(token);
+  out->place = Place(material, padded.start + token.size() - 16);
   FetchLines(hint, out->place);
+}
 
+TOLLGATE_HOT void TagPmull(const TagMaterial& material, std::string_view token, Derived* out) {
+  const auto size = static_cast<ptrdiff_t>(token.size());
+  const Padded padded(token);
+  const char* const start = padded.start;
   const uint64_t* words = material.words.data();
   Sums sums = {vdupq_n_u64(0), vdupq_n_u64(0), Load(words)};
   ptrdiff_t at = 0;

@@ -84,13 +84,16 @@ TOLLGATE_TARGET TOLLGATE_INLINE __m128i Fold(__m512i sum) {
 
 }  // namespace
 
-TOLLGATE_TARGET TOLLGATE_HOT void DeriveVpclmulAvx512(const TagMaterial& material, std::string_view token,
-                                                      const PlaceHint& hint, Derived* out) {
+TOLLGATE_TARGET TOLLGATE_HOT void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token,
+                                                     const PlaceHint& hint, Derived* out) {
+  out->place = Place(material, token.data() + token.size(), token.size());
+  FetchLines(hint, out->place);
+}
+
+TOLLGATE_TARGET TOLLGATE_HOT void TagVpclmulAvx512(const TagMaterial& material, std::string_view token,
+                                                   Derived* out) {
   const size_t size = token.size();
   const char* at = token.data();
-  out->place = Place(material, at + size, size);
-  FetchLines(hint, out->place);
-
   Sums sums = {.keys = reinterpret_cast<const __m512i*>(material.words.data()),
                .sum0 = _mm512_setzero_si512(),
                .sum1 = _mm512_setzero_si512()};

@@ -38,11 +38,10 @@ std::optional<size_t> Decode(std::string_view in, std::span<uint8_t> out, [[mayb
   uint32_t seen = 0;
 
 #if defined(__x86_64__)
-  if (wide && size >= avx2::kStored) {
-    // The last step too stores within the output.
-    const size_t num_steps = (size - avx2::kStored) / avx2::kBytes + 1;
-    if (!avx2::Base64UrlDecodeSteps(from, num_steps, to)) return std::nullopt;
-    from += num_steps * avx2::kChars, to += num_steps * avx2::kBytes, left -= num_steps * avx2::kChars;
+  if (wide && left >= avx2::kChars) {
+    const size_t num_chars = left / 4 * 4;
+    if (!avx2::Base64UrlDecodeMost(from, num_chars, to)) return std::nullopt;
+    from += num_chars, to += num_chars / 4 * 3, left -= num_chars;
   }
 #endif
   // Eight characters are six bytes; the eight that are stored end within the output.

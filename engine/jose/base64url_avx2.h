@@ -8,12 +8,11 @@
 // everybody.
 namespace tollgate::jose::avx2 {
 
-inline constexpr size_t kChars = 32;   // What a step reads,
-inline constexpr size_t kBytes = 24;   // what it decodes,
-inline constexpr size_t kStored = 32;  // and what it stores: the rest is overwritten by the next step.
+inline constexpr size_t kChars = 32;  // What a step reads,
+inline constexpr size_t kBytes = 24;  // and what it decodes.
 
-// Base64UrlDecodeSteps decodes `num_steps` steps. False if a character is not of the alphabet; `to` is then
-// unspecified.
-bool Base64UrlDecodeSteps(const uint8_t* from, size_t num_steps, uint8_t* to);
+// Base64UrlDecodeMost decodes `num_chars` characters, at least kChars and a multiple of four, and stores as
+// many bytes as they are. False if a character is not of the alphabet; `to` is then unspecified.
+bool Base64UrlDecodeMost(const uint8_t* from, size_t num_chars, uint8_t* to);
 
 }  // namespace tollgate::jose::avx2

@@ -177,9 +177,12 @@ std::unique_ptr<const ParsedJws::KnownHeader>& ParsedJws::KnownPlace() {
 // A header that is known, byte for byte, needs no decoding.
 Reason ParsedJws::ParseHeader() {
   // Most often it is the one before.
-  if (last_known_ == nullptr || last_known_->text != compact_.header) last_known_ = KnownPlace().get();
-  if (last_known_ != nullptr && last_known_->text == compact_.header) {
-    header_ = last_known_->header;
+  if (known_ == nullptr || known_->text != compact_.header) {
+    known_ = KnownPlace().get();
+    if (known_ != nullptr && known_->text != compact_.header) known_ = nullptr;
+  }
+  if (known_ != nullptr) {
+    header_ = known_->header;
     return Reason::kNone;
   }
   if (const Reason reason = DecodeInto(compact_.header, limits::kHeaderBytesMax, &header_document_);
@@ -190,11 +193,10 @@ Reason ParsedJws::ParseHeader() {
 }
 
 void ParsedJws::RememberHeader() {
-  if (compact_.header.empty() || compact_.header.size() > kKnownHeaderBytesMax) return;
-  if (last_known_ != nullptr && last_known_->text == compact_.header) return;
+  if (known_ != nullptr || compact_.header.empty() || compact_.header.size() > kKnownHeaderBytesMax) return;
   std::unique_ptr<const KnownHeader>& place = KnownPlace();
   place = std::make_unique<const KnownHeader>(compact_.header, header_);
-  last_known_ = place.get();
+  known_ = place.get();
 }
 
 // Nothing of this token, nor of the one before, can be taken for a token that was read.

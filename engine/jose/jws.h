@@ -104,7 +104,7 @@ class ParsedJws {
   json::Document header_document_;
   // By hash: see KnownPlace.
   std::vector<std::unique_ptr<const KnownHeader>> known_headers_;
-  const KnownHeader* last_known_ = nullptr;  // One of them.
+  const KnownHeader* known_ = nullptr;  // That of the last token whose header was looked for; null: none.
   json::Document payload_;
   size_t signature_size_ = 0;
   uint8_t signature_[1024];  // Longer than any signature under limits::kRsaModulusBitsMax.

@@ -33,6 +33,21 @@ uint64_t WordOf(std::string_view name) {
   return name.size() >= 8 ? word : word & ((uint64_t{1} << 8 * name.size()) - 1);
 }
 
+// EightDigits reads as many, unless one of them is none: first pairs of them are put together, then pairs of
+// pairs.
+TOLLGATE_INLINE bool EightDigits(const char* text, int64_t* value) {
+  if constexpr (std::endian::native != std::endian::little) return false;
+  uint64_t word;
+  std::memcpy(&word, text, sizeof word);
+  constexpr uint64_t kHigh = 0xF0F0F0F0F0F0F0F0, kSix = 0x0606060606060606, kZeros = 0x3030303030303030;
+  if ((word & kHigh) != kZeros || ((word + kSix) & kHigh) != kZeros) return false;
+  word -= kZeros;
+  word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FF;
+  word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFF;
+  *value = static_cast<int64_t>((word * 10'000 + (word >> 32)) & 0xFFFFFFFF);
+  return true;
+}
+
 // Nodes is where a walk writes what it finds.
 class Nodes {
  public:
@@ -124,15 +139,18 @@ class PlainWalk {
  private:
   static bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-  bool Value(std::string_view name, uint64_t name_word, size_t depth) {
+  // Value reads one value; what most are, a string, on the spot.
+  TOLLGATE_INLINE bool Value(std::string_view name, uint64_t name_word, size_t depth) {
     const uint32_t start = *next_++;
+    if (text_[start] != '"') return Other(start, name, name_word, depth);
+    std::string_view string;
+    if (!String(start, &string)) return false;
+    nodes_.Add(name, name_word, Type::kString).text = {string.data(), string.size()};
+    return true;
+  }
+
+  [[gnu::noinline]] bool Other(uint32_t start, std::string_view name, uint64_t name_word, size_t depth) {
     switch (text_[start]) {
-      case '"': {
-        std::string_view string;
-        if (!String(start, &string)) return false;
-        nodes_.Add(name, name_word, Type::kString).text = {string.data(), string.size()};
-        return true;
-      }
       case '{':
         return depth < limits::kJsonDepthMax && Object(name, name_word, depth + 1);
       case '[':
@@ -171,6 +189,8 @@ class PlainWalk {
     constexpr uint32_t kDigitsMax = 18;
     int64_t value = 0;
     uint32_t at = start;
+    // Behind the text are bytes enough to read eight. Most integers are seconds, which have ten.
+    if (EightDigits(text_ + at, &value)) at += 8;
     for (; text_[at] >= '0' && text_[at] <= '9'; ++at) {
       if (at - start == kDigitsMax) return false;
       value = value * 10 + (text_[at] - '0');
@@ -356,16 +376,6 @@ Reason Document::ParseBuffer(size_t size) {
   return reason;
 }
 
-std::optional<std::string_view> Value::string() const {
-  if (!present() || node_->type != Type::kString) return std::nullopt;
-  return std::string_view(node_->text.data, node_->text.size);
-}
-
-std::optional<bool> Value::boolean() const {
-  if (!present() || node_->type != Type::kBool) return std::nullopt;
-  return node_->boolean;
-}
-
 std::optional<double> Value::number() const {
   if (!present()) return std::nullopt;
   switch (node_->type) {
@@ -380,29 +390,20 @@ std::optional<double> Value::number() const {
   }
 }
 
-std::optional<int64_t> Value::int64() const {
-  if (!present() || node_->type != Type::kInt64) return std::nullopt;
-  return node_->int64;
+// A name that its word holds whole.
+Value Value::FindShort(size_t size, uint64_t word, uint32_t number) const {
+  const Node* const end = base_ + node_->end;
+  for (const Node* node = FirstOf(number); node != end; node = base_ + node->end) {
+    if (node->name_word == word && node->name.size() == size) return Value(base_, node);
+  }
+  return Value();
 }
 
-Value Value::FirstChild() const {
-  if (!is_object() && !is_array()) return Value();
-  const Node* first = node_ + 1;
-  return first == base_ + node_->end ? Value() : Value(base_, first);
-}
-
-Value Value::NextChild(Value child) const {
-  const Node* next = base_ + child.node_->end;
-  return next == base_ + node_->end ? Value() : Value(base_, next);
-}
-
-Value Value::FindMember(std::string_view name, uint32_t number) const {
+Value Value::FindLong(std::string_view name, uint32_t number) const {
   const uint64_t word = NameWord(name);
   const Node* const end = base_ + node_->end;
-  const Node* node = node_->members.first == nullptr ? node_ + 1 : base_ + node_->members.first[number];
-  for (; node != end; node = base_ + node->end) {
-    if (node->name_word != word || node->name.size() != name.size()) continue;
-    if (name.size() <= 8 || node->name == name) return Value(base_, node);
+  for (const Node* node = FirstOf(number); node != end; node = base_ + node->end) {
+    if (node->name_word == word && node->name == name) return Value(base_, node);
   }
   return Value();
 }

@@ -88,17 +88,28 @@ class Value {
   std::string_view name() const { return node_->name; }
 
   // Exactly this JSON type, else nullopt. There is no conversion.
-  std::optional<std::string_view> string() const;
-  std::optional<bool> boolean() const;
-  std::optional<double> number() const;  // Any JSON number; integers beyond 2^53 are rounded.
-  std::optional<int64_t> int64() const;  // A number written as an integer, in range.
+  std::optional<std::string_view> string() const {
+    if (!present() || node_->type != Type::kString) return std::nullopt;
+    return std::string_view(node_->text.data, node_->text.size);
+  }
+  std::optional<bool> boolean() const {
+    if (!present() || node_->type != Type::kBool) return std::nullopt;
+    return node_->boolean;
+  }
+  std::optional<double> number() const;   // Any JSON number; integers beyond 2^53 are rounded.
+  std::optional<int64_t> int64() const {  // A number written as an integer, in range.
+    if (!present() || node_->type != Type::kInt64) return std::nullopt;
+    return node_->int64;
+  }
 
   // Member returns the member of this name of an object. Linear in the number of direct members, but for a
   // usual root; most names that are not there need no look at the members.
   Value Member(std::string_view name) const {
     if (!is_object()) return Value();
     const uint32_t number = NameNumber(name);
-    return (node_->members.name_bits >> number & 1) == 0 ? Value() : FindMember(name, number);
+    if ((node_->members.name_bits >> number & 1) == 0) return Value();
+    return name.size() <= sizeof(uint64_t) ? FindShort(name.size(), NameWord(name), number)
+                                           : FindLong(name, number);
   }
   // Pointer resolves an RFC 6901 JSON pointer through objects ("/a/b"); "" is this value itself. A string
   // that does not begin with "/" is taken as the name of a direct member.
@@ -106,13 +117,24 @@ class Value {
 
   // Children of an array or object, in order: for (Value v = c.FirstChild(); v.present(); v =
   // c.NextChild(v)).
-  Value FirstChild() const;
-  Value NextChild(Value child) const;
+  Value FirstChild() const {
+    if (!is_object() && !is_array()) return Value();
+    return ChildAt(node_ + 1);
+  }
+  Value NextChild(Value child) const { return ChildAt(base_ + child.node_->end); }
 
  private:
   friend class Document;
   Value(const Node* base, const Node* node) : base_(base), node_(node) {}
-  Value FindMember(std::string_view name, uint32_t number) const;
+  Value ChildAt(const Node* node) const { return node == base_ + node_->end ? Value() : Value(base_, node); }
+  // The first direct member that may have a name of this number. Such a one there is, unless this is not the
+  // root.
+  const Node* FirstOf(uint32_t number) const {
+    const uint32_t* const first = node_->members.first;
+    return first == nullptr ? node_ + 1 : base_ + first[number];
+  }
+  Value FindShort(size_t size, uint64_t word, uint32_t number) const;
+  Value FindLong(std::string_view name, uint32_t number) const;
   const Node* base_ = nullptr;
   const Node* node_ = nullptr;
 };

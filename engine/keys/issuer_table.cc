@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "absl/hash/hash.h"
-
 namespace tollgate::keys {
 namespace {
 
@@ -28,15 +26,15 @@ IssuerTable::~IssuerTable() {
   ForEach([](Issuer& issuer) { delete &issuer; });
 }
 
-// By bits of the hash that a shard does not look at.
 size_t IssuerTable::ShardOf(std::string_view name) const {
-  return absl::Hash<absl::string_view>{}(ToAbsl(name)) >> 40 & (num_shards_ - 1);
+  return ShardOfHash(Shard::hasher()(ToAbsl(name)));
 }
 
 std::optional<uint32_t> IssuerTable::Find(const sync::ReadScope& scope, std::string_view name) const {
-  const Shard* const shard = shards_[ShardOf(name)].Load(scope);
+  const size_t hash = Shard::hasher()(ToAbsl(name));
+  const Shard* const shard = shards_[ShardOfHash(hash)].Load(scope);
   if (shard == nullptr) return std::nullopt;
-  const auto found = shard->find(ToAbsl(name));
+  const auto found = shard->find(ToAbsl(name), hash);
   if (found == shard->end()) return std::nullopt;
   return found->second;
 }

@@ -87,6 +87,8 @@ class IssuerTable {
   // Keys are the issuers' own names.
   using Shard = absl::flat_hash_map<absl::string_view, uint32_t>;
   size_t ShardOf(std::string_view name) const;
+  // By bits of the hash that a shard does not look at.
+  size_t ShardOfHash(size_t hash) const { return hash >> 40 & (num_shards_ - 1); }
 
   sync::ThreadBlocks& blocks_;
   const size_t capacity_;

@@ -26,7 +26,7 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
 }
 
 // Answer decides whatever AllowHit does not allow.
-TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, Presented* presented,
+TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, InHand* presented,
                           const Request& request, Now now, Decision* decision, Principal* principal) {
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();
@@ -64,13 +64,12 @@ TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, Presen
 }
 
 // AnswerAndRecord is Answer where there is an audit log.
-TOLLGATE_SLOW void AnswerAndRecord(Context& context, const sync::ReadScope& scope, Presented* presented,
+TOLLGATE_SLOW void AnswerAndRecord(Context& context, const sync::ReadScope& scope, InHand* presented,
                                    const Request& request, Now now, Decision* decision,
                                    Principal* principal) {
   Principal own;
   if (principal == nullptr) principal = &own;
   presented->audit_id = AuditIdOf(context, presented->token);
-  presented->verified_by = {};
   Answer(context, scope, presented, request, now, decision, principal);
   const bool looked = presented->reason == Reason::kNone;
   const policy::CompiledTool* const tool = looked ? FindTool(*presented, request) : nullptr;
@@ -103,12 +102,13 @@ void NotRecorded(Decision* decision, Principal* principal) {
   if (principal != nullptr) principal->Clear();
 }
 
-void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented* presented,
-                  const Request& request, Now now, Decision* decision, Principal* principal) {
+void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented presented, const Request& request,
+                  Now now, Decision* decision, Principal* principal) {
+  InHand in_hand{presented};
   if (context.audit != nullptr) {
-    AnswerAndRecord(context, scope, presented, request, now, decision, principal);
+    AnswerAndRecord(context, scope, &in_hand, request, now, decision, principal);
   } else {
-    Answer(context, scope, presented, request, now, decision, principal);
+    Answer(context, scope, &in_hand, request, now, decision, principal);
   }
   // Nobody but the audit log is told whose token it was that is none any more, or may be none.
   if (principal != nullptr && (MayBeNoToken(decision->reason) || decision->verdict == Verdict::kUnavailable))

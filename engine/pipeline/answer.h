@@ -11,7 +11,7 @@
 namespace tollgate::pipeline {
 
 // DecideSlowly is for whatever the short way does not allow.
-TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented* presented,
+TOLLGATE_MISS void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented presented,
                                 const Request& request, Now now, Decision* decision, Principal* principal);
 
 // NotRecorded turns an allow into what it is where no record can be had.

@@ -22,11 +22,11 @@ using verdicts::VerdictCache;
 // RecordAllowed records what AllowHit has allowed; without a record that must be, it is not. False if the
 // entry has changed.
 [[gnu::noinline]] TOLLGATE_HOT bool RecordAllowed(Context& context, const sync::ReadScope& scope,
-                                                  const Presented& presented, const Request& request, Now now,
-                                                  KeyRef key, VerdictCache::Found found,
-                                                  const policy::CompiledTool& tool, Decision* decision,
-                                                  Principal* principal) {
-  switch (RecordHit(context, scope, request, presented.policy->compiled, tool, key, found, now, *decision)) {
+                                                  const policy::CompiledPolicy& policy,
+                                                  const Request& request, Now now, KeyRef key,
+                                                  VerdictCache::Found found, const policy::CompiledTool& tool,
+                                                  Decision* decision, Principal* principal) {
+  switch (RecordHit(context, scope, request, policy, tool, key, found, now, *decision)) {
     case HitRecorded::kChanged:
       return false;
     case HitRecorded::kMustNotBe:
@@ -47,7 +47,7 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
                               const Request& request, Now now, Decision* decision, Principal* principal) {
   Hit hit;
   const Facts& facts = hit.facts;
-  if (context.cache->Find(presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
+  if (context.cache->Find(*presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
     return false;
   if (principal != nullptr) context.cache->FetchDetails(hit.found);
   hit.issuer = context.keys->CurrentIssuer(facts.key);
@@ -93,18 +93,18 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
 
   if (context.audit != nullptr && presented.recorded != Recorded::kNone &&
       context.audit->Wants(tool->audit, Verdict::kAllow)) {
-    return RecordAllowed(context, scope, presented, request, now, facts.key, hit.found, *tool, decision,
-                         principal);
+    return RecordAllowed(context, scope, presented.policy->compiled, request, now, facts.key, hit.found,
+                         *tool, decision, principal);
   }
   scope.block().Add(kAllowedHits);
   return true;
 }
 
-TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope, Presented* presented,
-                                     const Request& request, Now now, Decision* decision,
-                                     Principal* principal) {
-  if (presented->reason == Reason::kNone &&
-      AllowHit(context, scope, *presented, request, now, decision, principal)) [[likely]] {
+TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
+                                     const Presented& presented, const Request& request, Now now,
+                                     Decision* decision, Principal* principal) {
+  if (presented.reason == Reason::kNone &&
+      AllowHit(context, scope, presented, request, now, decision, principal)) [[likely]] {
     return;
   }
   DecideSlowly(context, scope, presented, request, now, decision, principal);
@@ -116,17 +116,22 @@ TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& 
                          Decision* decision, Principal* principal) noexcept {
   const Now now = clock.Read();  // First: a call between hash and comparison would spill the tag's registers.
   const sync::ReadScope scope(context.blocks);
+  VerdictCache::Key key;
   Presented presented;
-  Present<false>(context, scope, request, recorded, &presented);
-  DecidePresented(context, scope, &presented, request, now, decision, principal);
+  presented.recorded = recorded;
+  BeginPresenting(context, request, false, &key, &presented);
+  EndPresenting(context, scope, request, &key, &presented);
+  DecidePresented(context, scope, presented, request, now, decision, principal);
 }
 
 void RecordGivenUp(Context& context, const Request& request, const Clock& clock, const Decision& decision) {
   // What could not be recorded is counted already.
   if (context.audit == nullptr || decision.reason == Reason::kNotRecorded) return;
   const sync::ReadScope scope(context.blocks);
+  VerdictCache::Key key;
   Presented presented;
-  Present<false>(context, scope, request, Recorded::kAll, &presented);
+  BeginPresenting(context, request, false, &key, &presented);
+  EndPresenting(context, scope, request, &key, &presented);
   const bool looked = presented.reason == Reason::kNone;
   const policy::CompiledTool* const tool = looked ? FindTool(presented, request) : nullptr;
   if (!context.audit->Wants(DutyOf(tool), decision.verdict)) return;
@@ -147,15 +152,17 @@ TOLLGATE_HOT void DecideBatch(Context& context, std::span<const Request> request
     const sync::ReadScope scope(context.blocks);
     const Now now = clock.Read();
     const size_t count = std::min(kAtOnce, size - begin);
+    std::array<VerdictCache::Key, kAtOnce> keys;
     std::array<Presented, kAtOnce> presented;
     for (size_t i = 0; i < count; ++i)
-      Present<true>(context, scope, requests[begin + i], Recorded::kAll, &presented[i]);
+      BeginPresenting(context, requests[begin + i], true, &keys[i], &presented[i]);
+    for (size_t i = 0; i < count; ++i)
+      EndPresenting(context, scope, requests[begin + i], &keys[i], &presented[i]);
     for (size_t i = 0; i < count; ++i) {
-      if (presented[i].reason == Reason::kNone) context.cache->FetchRest(presented[i].key);
+      if (presented[i].reason == Reason::kNone) context.cache->FetchRest(keys[i]);
     }
     for (size_t i = 0; i < count; ++i) {
-      DecidePresented(context, scope, &presented[i], requests[begin + i], now, &decisions[begin + i],
-                      nullptr);
+      DecidePresented(context, scope, presented[i], requests[begin + i], now, &decisions[begin + i], nullptr);
     }
   }
 }

@@ -120,12 +120,12 @@ void CompareCached(const Context& context, const sync::ReadScope& scope, const S
                  scope.block());
 }
 
-Look DecideHit(Context& context, const sync::ReadScope& scope, Presented* in_hand, const Request& request,
+Look DecideHit(Context& context, const sync::ReadScope& scope, InHand* in_hand, const Request& request,
                Now now, Decision* decision, Principal* principal) {
   const Presented& presented = *in_hand;
   *decision = Decision{};
   Hit hit;
-  if (const auto result = context.cache->Find(presented.key, &hit.facts, &hit.found);
+  if (const auto result = context.cache->Find(*presented.key, &hit.facts, &hit.found);
       result != VerdictCache::FindResult::kFound) {
     return result == VerdictCache::FindResult::kAbsent ? Look::kAbsent : Look::kChanged;
   }

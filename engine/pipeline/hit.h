@@ -35,7 +35,7 @@ enum class Look : uint8_t {
 };
 
 // DecideHit decides from cached facts, or says why it has decided nothing.
-Look DecideHit(Context& context, const sync::ReadScope& scope, Presented* in_hand, const Request& request,
+Look DecideHit(Context& context, const sync::ReadScope& scope, InHand* in_hand, const Request& request,
                Now now, Decision* decision, Principal* principal);
 
 // RecheckAge is CheckAge of a cached token. kUndecided if the entry has changed.

@@ -62,9 +62,9 @@ Reason JudgeNew(const policy::CompiledPolicy& policy, const policy::CompiledTool
 
 }  // namespace
 
-Reason DecideMiss(Context& context, const sync::ReadScope& scope, Presented* in_hand, bool known,
+Reason DecideMiss(Context& context, const sync::ReadScope& scope, InHand* in_hand, bool known,
                   const Request& request, Now now, Decision* decision, Principal* principal) {
-  const Presented& presented = *in_hand;
+  const InHand& presented = *in_hand;
   FetchText(presented.token);
   Established established;
   if (const Reason reason =
@@ -84,9 +84,9 @@ Reason DecideMiss(Context& context, const sync::ReadScope& scope, Presented* in_
   in_hand->verified_by = facts.key;
   const policy::LivePolicy& policy = *presented.policy;
   const policy::GrantMask& granted = Evaluate(context, policy.compiled, established);
-  decision->was_cached =
-      !opaque && presented.stamp != 0 &&
-      Remember(context, scope.block(), presented.key, policy, granted, presented.audit_id, now, &established);
+  decision->was_cached = !opaque && presented.stamp != 0 &&
+                         Remember(context, scope.block(), *presented.key, policy, granted, presented.audit_id,
+                                  now, &established);
   decision->valid_until_s = facts.valid_through_s + 1;
   // The token is good: whoever is denied from here on is known.
   if (principal != nullptr) FillFromClaims(token, principal);

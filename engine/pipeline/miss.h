@@ -11,8 +11,7 @@
 namespace tollgate::pipeline {
 
 // DecideMiss verifies the token and decides from what it says. `known`: see Admission.
-TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, Presented* in_hand,
-                                bool known, const Request& request, Now now, Decision* decision,
-                                Principal* principal);
+TOLLGATE_MISS Reason DecideMiss(Context& context, const sync::ReadScope& scope, InHand* in_hand, bool known,
+                                const Request& request, Now now, Decision* decision, Principal* principal);
 
 }  // namespace tollgate::pipeline

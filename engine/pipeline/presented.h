@@ -19,20 +19,23 @@ namespace tollgate::pipeline {
 
 // Presented is a request's credential, taken out of the request and on its way to be looked up.
 struct Presented {
-  Reason reason;                     // Why there is nothing to look up: nothing else is set then.
-  const policy::LivePolicy* policy;  // As long as the ReadScope.
+  Reason reason = Reason::kNone;               // Why there is nothing to look up: nothing else is set then.
+  const policy::LivePolicy* policy = nullptr;  // As long as the ReadScope.
   // The policy's epoch, lower half. Nothing that is cached has the stamp 0: it is that of a policy whose
   // epoch has not been raised yet.
-  uint32_t stamp;
-  const policy::CompiledTool* fetched_tool;  // For FindTool.
+  uint32_t stamp = 0;
+  const policy::CompiledTool* fetched_tool = nullptr;  // For FindTool.
   std::string_view token;
-  verdicts::VerdictCache::Key key;
-  Recorded recorded;
-  // Where something is recorded, what becomes known on the way.
-  audit::AuditId audit_id;
-  KeyRef verified_by;
+  // It lies elsewhere, so that this stays in registers: who makes a key is a function that could see all of
+  // it.
+  const verdicts::VerdictCache::Key* key = nullptr;
+  Recorded recorded = Recorded::kAll;
+};
 
-  Presented() {}  // Not defaulted: `Presented{}` would zero what Present fills.
+// InHand is one that the short way does not allow, and what becomes known on the way, for the record.
+struct InHand : Presented {
+  audit::AuditId audit_id{};
+  KeyRef verified_by{};
 };
 
 // LookAtPolicy takes the policy that is in force, and begins to fetch what it has of the tool. The epoch is
@@ -52,13 +55,10 @@ TOLLGATE_INLINE const policy::CompiledTool* FindTool(const Presented& presented,
                                              request.object, request.tool);
 }
 
-// Present reads the credential and begins to fetch what the cache has of it and the policy of the tool, which
-// arrives while the token is hashed.
-template <bool of_many>
-TOLLGATE_INLINE void Present(const Context& context, const sync::ReadScope& scope, const Request& request,
-                             Recorded recorded, Presented* presented) {
-  presented->reason = Reason::kNone;
-  presented->recorded = recorded;
+// BeginPresenting reads the credential and begins to fetch what the cache has of it; EndPresenting the policy
+// of the tool, which arrives while the token is hashed.
+TOLLGATE_INLINE void BeginPresenting(const Context& context, const Request& request, bool of_many,
+                                     verdicts::VerdictCache::Key* key, Presented* presented) {
   if (request.num_credentials > 1) {
     presented->reason = Reason::kSeveralCredentials;
   } else if (presented->reason = claims::ReadAuthorization(request.authorization, &presented->token);
@@ -68,13 +68,21 @@ TOLLGATE_INLINE void Present(const Context& context, const sync::ReadScope& scop
   } else if (presented->token.size() > limits::kTokenBytesMax) {
     presented->reason = Reason::kTokenTooLong;
   } else {
-    LookAtPolicy(context, scope, request, presented);
-    if constexpr (of_many) {
-      context.cache->DeriveOfMany(presented->token, &presented->key);
+    presented->key = key;
+    if (of_many) {
+      context.cache->DerivePlaceOfMany(presented->token, key);
     } else {
-      context.cache->Derive(presented->token, &presented->key);
+      context.cache->DerivePlace(presented->token, key);
     }
   }
+}
+
+TOLLGATE_INLINE void EndPresenting(const Context& context, const sync::ReadScope& scope,
+                                   const Request& request, verdicts::VerdictCache::Key* key,
+                                   Presented* presented) {
+  if (presented->reason != Reason::kNone) return;
+  LookAtPolicy(context, scope, request, presented);
+  context.cache->DeriveTag(presented->token, key);
 }
 
 }  // namespace tollgate::pipeline

@@ -1,7 +1,9 @@
 #include "policy/grants.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 namespace tollgate::policy {
 namespace {
@@ -18,19 +20,43 @@ Form FormOf(const Claim& claim) {
   return claim.is_text ? Form::kText : Form::kOther;
 }
 
-void Append(std::span<const std::string_view> words, char separator, std::string* text) {
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (i != 0) *text += separator;
-    *text += words[i];
+// AppendAll appends `count` words, each of them what `word` makes of its position.
+template <typename Word>
+void AppendAll(size_t count, char separator, std::string* text, Word word) {
+  if (count == 0) return;
+  size_t size = text->size() + count - 1;
+  for (size_t i = 0; i < count; ++i) size += word(i).size();
+  size_t at = text->size();
+  text->resize(size, separator);
+  for (size_t i = 0; i < count; ++i, ++at) {
+    const std::string_view copied = word(i);
+    if (!copied.empty()) std::memcpy(text->data() + at, copied.data(), copied.size());
+    at += copied.size();
   }
 }
 
+void Append(std::span<const std::string_view> words, char separator, std::string* text) {
+  AppendAll(words.size(), separator, text, [&](size_t i) { return words[i]; });
+}
+
+// Front is the first eight bytes of a word as a number: where it differs, words are in its order.
+uint64_t Front(std::string_view word) {
+  uint64_t front = 0;
+  if (word.size() < sizeof front) {
+    for (size_t i = 0; i < word.size(); ++i) front |= uint64_t{static_cast<uint8_t>(word[i])} << (56 - 8 * i);
+    return front;
+  }
+  std::memcpy(&front, word.data(), sizeof front);
+  return std::endian::native == std::endian::big ? front : __builtin_bswap64(front);
+}
+
 void AppendSorted(std::span<const std::string_view> words, std::string* text) {
-  thread_local std::vector<std::string_view> sorted;
-  sorted.assign(words.begin(), words.end());
+  thread_local std::vector<std::pair<uint64_t, std::string_view>> sorted;
+  sorted.clear();
+  for (std::string_view word : words) sorted.emplace_back(Front(word), word);
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  Append(sorted, ' ', text);
+  AppendAll(sorted.size(), ' ', text, [](size_t i) { return sorted[i].second; });
 }
 
 // Next takes what is in front of the separator, or all.

@@ -42,9 +42,9 @@ class InternedTexts {
   ~InternedTexts();
 
   // Intern returns the number of `text`; nullopt if it is a new one, and there is no room for it or it may
-  // not be. `on_new` is called with a number that is given for the first time, under the lock and before
-  // anybody else has it. Takes a lock, and one that keeps others out for a new text alone, which is all that
-  // it allocates for.
+  // not be. `on_new` is called with a number that is given for the first time, under a lock and before
+  // anybody else has it. A new text that there is room for is all that it takes a lock, allocates and writes
+  // for.
   std::optional<uint32_t> Intern(
       std::string_view text, absl::FunctionRef<void(uint32_t)> on_new = [](uint32_t) {},
       bool may_be_new = true);
@@ -57,6 +57,10 @@ class InternedTexts {
 
  private:
   struct State;
+  // Find leaves in *place where the text is, or would be.
+  std::optional<uint32_t> Find(std::string_view text, size_t hash, size_t* place) const;
+  std::optional<uint32_t> Add(std::string_view text, size_t hash, absl::FunctionRef<void(uint32_t)> on_new);
+
   // Written once, under the lock, before the number is given out; whoever has the number got it after that.
   const std::unique_ptr<PaddedText[]> texts_;
   const std::unique_ptr<State> state_;

@@ -47,14 +47,23 @@ class VerdictCache {
   // Derive computes the key of `token` and starts to fetch where it would be. The token has at most
   // limits::kTokenBytesMax bytes. Does nothing if nothing is cached. Does not allocate.
   void Derive(std::string_view token, Key* key) const {
-    if (num_slots_ != 0) tag_key_.Derive(token, hint_, key);
+    DerivePlace(token, key);
+    DeriveTag(token, key);
   }
 
-  // DeriveOfMany is Derive for one of many tokens, where what counts is how much memory has to be fetched in
-  // all: it starts to fetch where most tokens are, and FetchRest where the others are, once the first has
-  // come.
-  void DeriveOfMany(std::string_view token, Key* key) const {
-    if (num_slots_ != 0) tag_key_.Derive(token, home_hint_, key);
+  // The two halves of Derive, for whoever has something to do meanwhile: the first one starts to fetch.
+  void DerivePlace(std::string_view token, Key* key) const {
+    if (num_slots_ != 0) tag_key_.DerivePlace(token, hint_, key);
+  }
+  void DeriveTag(std::string_view token, Key* key) const {
+    if (num_slots_ != 0) tag_key_.DeriveTag(token, key);
+  }
+
+  // DerivePlaceOfMany is DerivePlace for one of many tokens, where what counts is how much memory has to be
+  // fetched in all: it starts to fetch where most tokens are, and FetchRest where the others are, once the
+  // first has come.
+  void DerivePlaceOfMany(std::string_view token, Key* key) const {
+    if (num_slots_ != 0) tag_key_.DerivePlace(token, home_hint_, key);
   }
   TOLLGATE_INLINE void FetchRest(const Key& key) const {
     if (num_slots_ == 0) return;

@@ -100,6 +100,24 @@ TEST(ScopeToken, AlphabetIsThatOfRfc6749) {
   EXPECT_TRUE(IsScopeToken("https://graph.microsoft.com/.default"));
 }
 
+// Every byte at every place of words of all lengths around those at which they are looked at otherwise.
+TEST(ScopeToken, EveryByteIsSeenWhereverItStands) {
+  for (size_t size = 1; size <= 20; ++size) {
+    for (size_t place = 0; place < size; ++place) {
+      for (int c = 0; c < 256; ++c) {
+        std::string word(size, 'a');
+        word[place] = static_cast<char>(c);
+        const bool legal = c == 0x21 || (c >= 0x23 && c <= 0x5B) || (c >= 0x5D && c <= 0x7E);
+        ASSERT_EQ(IsScopeToken(word), legal) << size << " " << place << " " << c;
+        if (c >= 0x80) continue;  // No UTF-8.
+        ASSERT_EQ(IsRole(word), c > 0x20 && c < 0x7F) << size << " " << place << " " << c;
+        if (c < 0x20 || c == '"' || c == '\\') continue;  // Written otherwise in JSON.
+        ASSERT_EQ(IsText("\"" + word + "\""), c != 0x7F) << size << " " << place << " " << c;
+      }
+    }
+  }
+}
+
 TEST(Role, IsAnythingWithoutWhiteSpaceAndControls) {
   for (const char* role :
        {"admin", "a:b/c", "\"quoted\"", "back\\slash", "\xC3\xA9t\xC3\xA9", "\xF0\x9F\x98\x80",
@@ -200,6 +218,12 @@ TEST(RemoveDuplicates, KeepsTheFirstInOrder) {
   EXPECT_THAT(Unique({"a"}), ElementsAre("a"));
   EXPECT_THAT(Unique({"b", "a", "b", "a", "c"}), ElementsAre("b", "a", "c"));
   EXPECT_THAT(Unique({"a", "a", "a"}), ElementsAre("a"));
+}
+
+TEST(RemoveDuplicates, WordsThatDifferInTheirMiddleAloneAreDifferent) {
+  EXPECT_THAT(Unique({"realm:a:readers", "realm:b:readers", "realm:a:readers", "realm:b:writers"}),
+              ElementsAre("realm:a:readers", "realm:b:readers", "realm:b:writers"));
+  EXPECT_THAT(Unique({"a", std::string_view("a\0", 2), "a"}), ElementsAre("a", std::string_view("a\0", 2)));
 }
 
 // Both ways of finding them, across the size at which they change, against a set.

@@ -23,9 +23,9 @@ documented() {
   done
 }
 
-# options_of COMMAND…: the options of a command, as its help has them.
+# options_of [COMMAND…]: the options of a command, as its help has them; $program is another one than tollgate.
 options_of() {
-  "$bin/tollgate" "$@" --help | grep -oE '^  (-[a-z],)?--[a-z-]+' | grep -oE -- '--[a-z-]+' | grep -vx -- --help
+  "$bin/${program-tollgate}" "$@" --help | grep -oE '^  (-[a-z],)?--[a-z-]+' | grep -oE -- '--[a-z-]+' | grep -vx -- --help
 }
 
 finish() {

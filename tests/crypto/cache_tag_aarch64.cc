@@ -51,7 +51,9 @@ int Run() {
     const std::unique_ptr<char[]> copy(new char[token.size()]);
     std::copy(token.begin(), token.end(), copy.get());
     Derived derived;
-    internal::DerivePmull(*material, {copy.get(), token.size()}, {material.get(), 3, 7}, &derived);
+    const std::string_view presented(copy.get(), token.size());
+    internal::PlacePmull(*material, presented, {material.get(), 3, 7}, &derived);
+    internal::TagPmull(*material, presented, &derived);
     ++tried;
     if (derived.tag == test::ReferenceTag(secret, token)) return derived.place;
     std::printf("wrong at %zu bytes\n", token.size());

@@ -169,6 +169,28 @@ TEST(DocumentNumbers, IntegersKeepAllTheirBits) {
   EXPECT_EQ(document.Parse("[100000000000000000000000000000000]"), Reason::kBadJson);
 }
 
+// Every number of digits, and every other character in the place of each.
+TEST(DocumentNumbers, EveryDigitOfAnIntegerIsRead) {
+  Document document(256);
+  const std::string digits = "1234567890123456789";
+  for (size_t size = 1; size <= digits.size(); ++size) {
+    const std::string number = digits.substr(0, size);
+    ASSERT_EQ(document.Parse("{\"exp\":" + number + "}"), Reason::kNone) << number;
+    EXPECT_EQ(document.root().Member("exp").int64(), std::stoll(number));
+    for (size_t place = 0; place < size; ++place) {
+      for (const char c : {'/', ':', ';', '?', '@', 'p', '\xb5'}) {
+        std::string other = number;
+        other[place] = c;
+        EXPECT_NE(document.Parse("[" + other + "]"), Reason::kNone) << other;
+      }
+    }
+  }
+  for (const char* text : {"00000000", "00000001", "0123456789", "01"})
+    EXPECT_EQ(document.Parse(text), Reason::kBadJson) << text;
+  ASSERT_EQ(document.Parse("99999999"), Reason::kNone);
+  EXPECT_EQ(document.root().int64(), 99'999'999);
+}
+
 TEST(DocumentNumbers, DoublesAreFinite) {
   Document document(1 << 12);
   ASSERT_EQ(document.Parse("1.7976931348623157e308"), Reason::kNone);

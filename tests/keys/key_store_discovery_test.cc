@@ -1,12 +1,11 @@
-// Keys whose address is in the issuer's metadata: what is asked for, in which order, how often, and what no
-// answer can do.
+// Keys whose address is in the issuer's metadata: what is asked for, in which order, and what no answer can
+// do.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
-#include "keys/key_store.h"
-#include "tests/keys/store_fixture.h"
+#include "tests/keys/discovery_fixture.h"
 
 namespace tollgate::keys {
 namespace {
@@ -18,95 +17,46 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-constexpr char kIssuer[] = "https://idp.example/tenant";
-constexpr char kOauth[] = "https://idp.example/.well-known/oauth-authorization-server/tenant";
-constexpr char kOpenId[] = "https://idp.example/.well-known/openid-configuration/tenant";
-constexpr char kAppended[] = "https://idp.example/tenant/.well-known/openid-configuration";
-constexpr char kKeys[] = "https://idp.example/tenant/keys";
-constexpr char kMoved[] = "https://idp.example/tenant/keys2";
-
-FakeAnswer Metadata(const std::string& jwks_uri = kKeys, const std::string& issuer = kIssuer) {
-  FakeAnswer answer;
-  answer.body = nlohmann::json{{"issuer", issuer}, {"jwks_uri", jwks_uri}}.dump();
-  answer.etag = "\"metadata\"";
-  answer.max_age_s = 1;
-  return answer;
-}
-
-FakeAnswer Body(std::string body) {
-  FakeAnswer answer;
-  answer.body = std::move(body);
-  return answer;
-}
-
-// Each ends a fetch, wherever in the row of places it comes.
-std::vector<std::pair<std::string, FakeAnswer>> BadMetadata() {
-  const std::string good = Metadata().body;
-  return {
-      {"another issuer's", Metadata(kKeys, "https://idp.example")},
-      {"a slash more in the issuer", Metadata(kKeys, std::string(kIssuer) + "/")},
-      {"keys at a foreign host", Metadata("https://evil.example/keys")},
-      {"keys at another port", Metadata("https://idp.example:8443/keys")},
-      {"keys at the metadata service", Metadata("https://169.254.169.254/latest")},
-      {"keys on loopback", Metadata("https://localhost/keys")},
-      {"keys over http", Metadata("http://idp.example/keys")},
-      {"keys at no URL", Metadata("keys")},
-      {"no issuer", Body(R"({"jwks_uri":"https://idp.example/tenant/keys"})")},
-      {"no jwks_uri", Body(R"({"issuer":"https://idp.example/tenant"})")},
-      {"garbage", Body("<html>maintenance</html>")},
-      {"empty", Body("")},
-      {"truncated", Body(good.substr(0, good.size() / 2))},
-      {"a key set", Ok({Key(9, "new")})},
-      {"too long", Body(good + std::string(limits::kMetadataBytesMax, ' '))},
-      {"status 500", Status(500)},
-      {"status 503", Status(503)},
-      {"status 408", Status(408)},
-      {"status 429", Status(429)},
-      {"not allowed", Broken(FetchOutcome::kNotAllowed)},
-      {"unresolved", Broken(FetchOutcome::kUnresolved)},
-      {"unreachable", Broken(FetchOutcome::kUnreachable)},
-      {"TLS", Broken(FetchOutcome::kTlsFailed)},
-      {"timeout", Broken(FetchOutcome::kTimedOut)},
-      {"too large", Broken(FetchOutcome::kTooLarge)},
-      {"address refused", Broken(FetchOutcome::kAddressRefused)},
-  };
-}
-
-class KeyStoreDiscoveryTest : public StoreTest {
+class KeyStoreDiscoveryTest : public DiscoveryStoreTest {
  protected:
-  static IssuerConfig Discovered(std::string_view issuer = kIssuer) {
-    IssuerConfig config;
-    config.issuer = issuer;
-    config.discovery = true;
-    return config;
-  }
-  // OpenDiscovered has the keys by way of the first place.
-  void OpenDiscovered(const FakeAnswer& keys = Ok({Key(0, "a")})) {
-    Open({Discovered()});
-    Run();
-    Answer(Metadata());
-    Answer(keys);
-    ASSERT_EQ(FreshnessNow(), Freshness::kFresh);
-    asked_ = network_.num_requests();
-  }
-  // Asked returns the URLs since it was last called.
-  std::vector<std::string> Asked() {
-    std::vector<std::string> urls;
-    const std::vector<FetchRequest> requests = network_.requests();
-    for (; asked_ < requests.size(); ++asked_) urls.push_back(requests[asked_].url);
-    return urls;
-  }
-  // RefreshAfter lets `ms` pass and begins what is due.
-  void RefreshAfter(int64_t ms) {
-    now_ms_ += ms;
-    Run();
-  }
-  // Every answer that the network gives at once is followed up.
-  void Settle() {
-    for (int turns = 0; turns < 8; ++turns) Run();
+  static FakeAnswer Body(std::string body) {
+    FakeAnswer answer;
+    answer.body = std::move(body);
+    return answer;
   }
 
-  size_t asked_ = 0;
+  // Each ends a fetch, wherever in the row of places it comes.
+  static std::vector<std::pair<std::string, FakeAnswer>> BadMetadata() {
+    const std::string good = Metadata().body;
+    return {
+        {"another issuer's", Metadata(kKeys, "https://idp.example")},
+        {"a slash more in the issuer", Metadata(kKeys, std::string(kIssuer) + "/")},
+        {"keys at a foreign host", Metadata("https://evil.example/keys")},
+        {"keys at another port", Metadata("https://idp.example:8443/keys")},
+        {"keys at the metadata service", Metadata("https://169.254.169.254/latest")},
+        {"keys on loopback", Metadata("https://localhost/keys")},
+        {"keys over http", Metadata("http://idp.example/keys")},
+        {"keys at no URL", Metadata("keys")},
+        {"no issuer", Body(R"({"jwks_uri":"https://idp.example/tenant/keys"})")},
+        {"no jwks_uri", Body(R"({"issuer":"https://idp.example/tenant"})")},
+        {"garbage", Body("<html>maintenance</html>")},
+        {"empty", Body("")},
+        {"truncated", Body(good.substr(0, good.size() / 2))},
+        {"a key set", Ok({Key(9, "new")})},
+        {"too long", Body(good + std::string(limits::kMetadataBytesMax, ' '))},
+        {"status 500", Status(500)},
+        {"status 503", Status(503)},
+        {"status 408", Status(408)},
+        {"status 429", Status(429)},
+        {"not allowed", Broken(FetchOutcome::kNotAllowed)},
+        {"unresolved", Broken(FetchOutcome::kUnresolved)},
+        {"unreachable", Broken(FetchOutcome::kUnreachable)},
+        {"TLS", Broken(FetchOutcome::kTlsFailed)},
+        {"timeout", Broken(FetchOutcome::kTimedOut)},
+        {"too large", Broken(FetchOutcome::kTooLarge)},
+        {"address refused", Broken(FetchOutcome::kAddressRefused)},
+    };
+  }
 };
 
 TEST_F(KeyStoreDiscoveryTest, RefusesAConfigurationByNamingTheSetting) {
@@ -264,185 +214,6 @@ TEST_F(KeyStoreDiscoveryTest, APrivateNetworksIssuerIsAskedWithinItsReach) {
   Settle();
   ASSERT_EQ(network_.num_requests(), 2u);
   for (const FetchRequest& request : network_.requests()) EXPECT_EQ(request.reach, Reach::kPrivate);
-}
-
-// --- How often ---
-
-TEST_F(KeyStoreDiscoveryTest, AnOrdinaryRefreshIsOneRequest) {
-  OpenDiscovered(Ok({Key(0, "a")}, "\"v1\""));
-  RefreshAfter(1'080'000);
-  EXPECT_THAT(Asked(), ElementsAre(kKeys));
-  EXPECT_EQ(network_.requests().back().if_none_match, "\"v1\"");
-  Answer(Status(304));
-  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
-  RefreshAfter(1'080'000);
-  EXPECT_THAT(Asked(), ElementsAre(kKeys));
-}
-
-TEST_F(KeyStoreDiscoveryTest, MetadataIsReadAgainAtTheFirstRefreshAfterItsAge) {
-  timing_.metadata_age_max_ms = 2'000'000;
-  OpenDiscovered();
-  const int64_t read_ms = now_ms_;
-  now_ms_ = read_ms + 1'999'999;
-  Run();
-  EXPECT_THAT(Asked(), ElementsAre(kKeys));
-  Answer(Ok({Key(0, "a")}));
-  EXPECT_TRUE(Asked().empty());  // Its age alone begins no fetch.
-  RefreshAfter(1'080'000);
-  EXPECT_THAT(Asked(), ElementsAre(kOauth));
-  Answer(Metadata());
-  Answer(Ok({Key(0, "a")}));
-  EXPECT_THAT(Asked(), ElementsAre(kKeys));
-  RefreshAfter(1'080'000);
-  EXPECT_THAT(Asked(), ElementsAre(kKeys));
-}
-
-TEST_F(KeyStoreDiscoveryTest, ADayCostsTheIssuerFewRequests) {
-  Open({Discovered()});
-  network_.SetAnswer(kOauth, Status(404));
-  network_.SetAnswer(kOpenId, Metadata());
-  network_.SetAnswer(kKeys, Ok({Key(0, "a")}));
-  const int64_t end_ms = now_ms_ + 24 * 3'600'000;
-  while (now_ms_ < end_ms) {
-    Settle();
-    now_ms_ += 10'000;
-  }
-  std::vector<std::string> asked = Asked();
-  // Each 15 minutes ± 20 %; the two places each hour and a bit.
-  EXPECT_LE(std::count(asked.begin(), asked.end(), kKeys), 120);
-  EXPECT_GE(std::count(asked.begin(), asked.end(), kKeys), 80);
-  EXPECT_LE(std::count(asked.begin(), asked.end(), kOpenId), 25);
-  EXPECT_GE(std::count(asked.begin(), asked.end(), kOpenId), 18);
-  EXPECT_EQ(FreshnessNow(), Freshness::kFresh);
-}
-
-TEST_F(KeyStoreDiscoveryTest, NothingElseBeginsWhileAFetchIsAtAnyOfItsRequests) {
-  Open({Discovered()});
-  Run();
-  const auto ask_much = [this] {
-    const size_t before = network_.num_requests();
-    for (int i = 0; i < 100; ++i) Find("kid" + std::to_string(i));
-    Settle();
-    EXPECT_EQ(network_.num_requests(), before);
-  };
-  ask_much();
-  Answer(Status(404));
-  ask_much();
-  Answer(Metadata());
-  ask_much();
-  Answer(Ok({Key(0, "a")}));
-  EXPECT_EQ(network_.num_requests(), 3u);
-  EXPECT_EQ(HealthNow().fetches, 1u);
-  EXPECT_EQ(settled_.size(), 1u);
-}
-
-TEST_F(KeyStoreDiscoveryTest, AFloodOfForgedKidsCostsOneFetchPerCooldownWithAllItsRequests) {
-  timing_.metadata_age_max_ms = 1;  // The worst case: every fetch reads the metadata.
-  Open({Discovered()});
-  network_.SetAnswer(kOauth, Status(404));
-  network_.SetAnswer(kOpenId, Status(404));
-  network_.SetAnswer(kAppended, Metadata());
-  network_.SetAnswer(kKeys, Ok({Key(0, "a")}));
-  Settle();
-  const int64_t end_ms = now_ms_ + 10 * timing_.cooldown_ms;
-  for (int kid = 0; now_ms_ < end_ms; now_ms_ += 500) {
-    for (int i = 0; i < 10; ++i) Find("forged" + std::to_string(kid++));
-    Settle();
-  }
-  EXPECT_LE(HealthNow().fetches, 11u);
-  EXPECT_GE(HealthNow().fetches, 10u);
-  EXPECT_EQ(network_.num_requests(), 4 * HealthNow().fetches);
-}
-
-TEST_F(KeyStoreDiscoveryTest, AFailureAtEitherRequestBacksOffTheWholeFetch) {
-  for (const bool at_the_keys : {false, true}) {
-    Open({Discovered()});
-    network_.SetAnswer(kOauth, at_the_keys ? Metadata() : Status(503));
-    network_.SetAnswer(kKeys, Status(503));
-    const size_t before = network_.num_requests();
-    const int64_t begin_ms = now_ms_;
-    for (; now_ms_ < begin_ms + 3'600'000; now_ms_ += 1'000) {
-      Settle();
-      Find("kid" + std::to_string(now_ms_));
-    }
-    // As an outage of keys at a configured address: one each 30 s on average, and a few while it grows.
-    EXPECT_LE(HealthNow().fetches, 180u);
-    EXPECT_GE(HealthNow().fetches, 60u);
-    EXPECT_EQ(network_.num_requests() - before, (at_the_keys ? 2 : 1) * HealthNow().fetches);
-  }
-}
-
-TEST_F(KeyStoreDiscoveryTest, AllRequestsOfAFetchShareItsTime) {
-  Open({Discovered()});
-  Run();
-  now_ms_ += 4'000;
-  Answer(Metadata());
-  ASSERT_EQ(network_.num_requests(), 2u);
-  EXPECT_EQ(network_.requests()[1].timeout_ms, 1'000u);
-  Answer(Ok({Key(0, "a")}));
-  EXPECT_EQ(Find("a"), Reason::kNone);
-
-  Open({Discovered()});
-  Run();
-  const size_t before = network_.num_requests();
-  now_ms_ += 5'000;
-  Answer(Metadata());
-  EXPECT_EQ(network_.num_requests(), before);
-  EXPECT_THAT(HealthNow().last_error, HasSubstr("in time"));
-  // What it has learnt is not lost: the next fetch begins with the keys.
-  now_ms_ += HealthNow().next_fetch_in_ms;
-  asked_ = before;
-  Run();
-  EXPECT_THAT(Asked(), ElementsAre(kKeys));
-}
-
-TEST_F(KeyStoreDiscoveryTest, ExchangesAreBoundedOverAllIssuersAndAllGetTheirTurn) {
-  std::vector<IssuerConfig> issuers;
-  for (int i = 0; i < 100; ++i) issuers.push_back(Discovered("https://i" + std::to_string(i) + ".example"));
-  Open(issuers);
-  Run();
-  size_t most = 0;
-  for (;;) {
-    const std::vector<FetchRequest> pending = network_.pending();
-    most = std::max(most, pending.size());
-    if (pending.empty()) break;
-    const std::string& url = pending.front().url;
-    const std::string issuer = url.substr(0, url.find('/', 8));
-    const bool metadata = url.find("well-known") != url.npos;
-    ASSERT_TRUE(network_.Complete(pending.front().id,
-                                  metadata ? Metadata(issuer + "/keys", issuer) : Ok({Key(0, "a")})));
-    Run();
-  }
-  EXPECT_EQ(most, 64u);
-  EXPECT_EQ(network_.num_requests(), 200u);
-  for (uint32_t i = 0; i < 100; ++i) EXPECT_EQ(store_->StandingAt(i, now_ms_).freshness, Freshness::kFresh);
-}
-
-TEST_F(KeyStoreDiscoveryTest, TheTimeInTheLineOfAHostIsNotTheFetchs) {
-  constexpr int kIssuers = 40;
-  std::vector<IssuerConfig> issuers;
-  for (int i = 0; i < kIssuers; ++i) {
-    issuers.push_back(Discovered("https://i" + std::to_string(i) + ".example"));
-    issuers.back().discovery_hosts = {"keys.example"};
-  }
-  Open(issuers);
-  Run();
-  now_ms_ += 1'000;
-  for (const FetchRequest& request : network_.pending()) {
-    const std::string issuer = request.url.substr(0, request.url.find('/', 8));
-    ASSERT_TRUE(network_.Complete(request.id, Metadata("https://keys.example/" + issuer.substr(8), issuer)));
-  }
-  for (const IssuerConfig& issuer : issuers) {
-    network_.SetAnswer("https://keys.example/" + issuer.issuer.substr(8), Ok({Key(0, "a")}));
-  }
-  Run();
-  EXPECT_EQ(network_.num_requests(), kIssuers + 5u);
-  EXPECT_EQ(store_->StandingAt(kIssuers - 1, now_ms_).retry_after_ms, 7'000);
-  EXPECT_EQ(store_->StandingAt(kIssuers - 1, now_ms_).freshness, Freshness::kUnavailable);
-  RunUntil(now_ms_ + 7'000);
-  EXPECT_EQ(network_.num_requests(), 2u * kIssuers);
-  EXPECT_EQ(network_.requests().back().timeout_ms, 4'000u);
-  for (uint32_t i = 0; i < kIssuers; ++i) EXPECT_EQ(Find("a", i), Reason::kNone);
 }
 
 // --- What no answer can do ---

@@ -96,6 +96,13 @@ class StoreTest : public ::testing::Test {
     ASSERT_TRUE(network_.CompleteOldest(answer));
     Run();
   }
+  // Asked returns the URLs that were asked for since it was last called.
+  std::vector<std::string> Asked() {
+    std::vector<std::string> urls;
+    const std::vector<FetchRequest> requests = network_.requests();
+    for (; asked_ < requests.size(); ++asked_) urls.push_back(requests[asked_].url);
+    return urls;
+  }
   // RunUntil lets time pass up to `end_ms`, background turns included, as fast as they are due.
   void RunUntil(int64_t end_ms) {
     for (int turns = 0; turns < 100'000; ++turns) {
@@ -149,6 +156,7 @@ class StoreTest : public ::testing::Test {
   Outside outside_;
   sync::ThreadBlocks blocks_;
   FakeTransport network_;
+  size_t asked_ = 0;
   int64_t now_ms_ = 1'000'000;
   std::vector<uint32_t> settled_;
   int wakes_ = 0;

@@ -64,6 +64,16 @@ TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {
   EXPECT_FALSE(Allows(policy, std::string_view("t\0", 2), {"files:read"}));
 }
 
+TEST(CompiledPolicyTest, ScopesThatDifferInTheirMiddleAloneAreDifferent) {
+  const CompiledPolicy policy(
+      Make({{.name = "a", .scopes = {"tenant:a:read-all"}}, {.name = "b", .scopes = {"tenant:b:read-all"}}}),
+      kServers);
+  EXPECT_TRUE(Allows(policy, "a", {"tenant:a:read-all"}));
+  EXPECT_FALSE(Allows(policy, "a", {"tenant:b:read-all"}));
+  EXPECT_TRUE(Allows(policy, "b", {"tenant:b:read-all"}));
+  EXPECT_FALSE(Allows(policy, "b", {"tenant:c:read-all", "tenant:a:read-all"}));
+}
+
 TEST(CompiledPolicyTest, EachOfManyScopesHasABitOfItsOwn) {
   std::vector<AccessRule> rules;
   std::vector<std::string> scopes;

@@ -66,6 +66,14 @@ TEST(GrantsTest, TokensThatSayTheSameShareAText) {
   EXPECT_NE(one, other);
 }
 
+// By all their bytes, however many they share.
+TEST(GrantsTest, WordsAreInTheirOrderAndThereOnce) {
+  const Words words = {"tickets:list", "b", "tickets:", "tickets:approve", "b", "\xc3\xa9", "tickets", "ba"};
+  std::string text;
+  ASSERT_TRUE(WriteGrants({.scopes = words}, &text));
+  EXPECT_EQ(ReadShown(text).scope, "b ba tickets tickets: tickets:approve tickets:list \xc3\xa9");
+}
+
 TEST(GrantsTest, OfNobodyAreNothing) {
   GrantsReader reader;
   const Grants& read = reader.Read("");

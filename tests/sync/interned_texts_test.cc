@@ -75,6 +75,17 @@ TEST(InternedTexts, IsBoundedInBytes) {
   EXPECT_EQ(texts.Intern("123456"), 0u);
 }
 
+// A table that is as full as it gets, with texts that are not in it beside those that are.
+TEST(InternedTexts, EachOfManyTextsIsFoundAgainAndNoOther) {
+  constexpr uint32_t kTexts = 4096;
+  InternedTexts texts(kTexts, 1'000'000);
+  for (uint32_t i = 0; i < kTexts; ++i) ASSERT_EQ(texts.Intern("text " + std::to_string(i)), i);
+  for (uint32_t i = 0; i < kTexts; ++i) {
+    ASSERT_EQ(texts.Intern("text " + std::to_string(i)), i);
+    ASSERT_EQ(texts.Intern("test " + std::to_string(i)), std::nullopt);
+  }
+}
+
 TEST(InternedTexts, CallsOnNewForEachNumberOnce) {
   InternedTexts texts(2, 100);
   std::vector<uint32_t> made;

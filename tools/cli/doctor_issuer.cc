@@ -15,6 +15,7 @@
 #include "keys/snapshot_keeper.h"
 #include "policy_file/duration.h"
 #include "tools/cli/examine.h"
+#include "tools/cli/joined.h"
 #include "transport/url.h"
 
 namespace tollgate::cli {
@@ -44,12 +45,6 @@ std::vector<std::string_view> NamesOf(AlgorithmSet algorithms) {
     if (algorithms.Contains(algorithm)) names.push_back(AlgorithmName(algorithm));
   }
   return names;
-}
-
-std::string Joined(const std::vector<std::string_view>& names) {
-  std::string joined;
-  for (const std::string_view name : names) joined += (joined.empty() ? "" : " ") + std::string(name);
-  return joined;
 }
 
 std::string KeyName(const jose::Jwk& key) {

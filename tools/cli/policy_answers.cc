@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "tools/cli/joined.h"
+
 namespace tollgate::cli {
 namespace {
 
@@ -13,13 +15,6 @@ using Texts = std::vector<std::string>;
 
 std::string Dump(const ordered_json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace);
-}
-
-template <typename List>
-std::string Joined(const List& texts, std::string_view separator = " ") {
-  std::string joined;
-  for (const auto& text : texts) joined += (joined.empty() ? "" : std::string(separator)) + std::string(text);
-  return joined;
 }
 
 Texts NamesOf(const std::vector<PrincipalKind>& kinds) {

@@ -11,21 +11,11 @@
 #include "policy/caller.h"
 #include "policy/interpreter.h"
 #include "tollgate/policy.h"
+#include "tools/cli/policy_demands.h"
 
 // What people ask of policies, beside why somebody is allowed or denied something: that is
 // policy::Interpret's.
 namespace tollgate::cli {
-
-// Change is what an edit does to one demand.
-enum class Change : uint8_t { kStronger, kWeaker, kOther };
-
-struct DemandChange {
-  Change change = Change::kOther;
-  std::string member{};  // As AccessRule, SensitivityClass or RoleRule names it.
-  std::string before{}, after{};
-
-  friend bool operator==(const DemandChange&, const DemandChange&) = default;
-};
 
 // Holders are callers of these kinds who have these roles and scopes, by their names in the policy, and
 // nothing else; and who meet every demand that is none of these.
@@ -90,10 +80,6 @@ Reach ReachOf(const Policy& policy, const policy::Caller& caller);
 absl::StatusOr<Reach> ReachOfHolder(const Policy& policy, PrincipalKind kind,
                                     const std::vector<std::string>& roles,
                                     const std::vector<std::string>& scopes);
-
-// ConditionsOf says what a rule demands beside roles, scopes and kinds of principals, for people; of a caller
-// whose claims are known, only what depends on the moment.
-std::vector<std::string> ConditionsOf(const Policy& policy, const AccessRule& rule, bool claims_known);
 
 // Hint says where else there are rules for what none was found for, or which names are near; empty: there is
 // nothing to say.
