@@ -30,9 +30,10 @@ struct GatewayJudgement {
   std::string outcome;
 };
 
-// JudgeGateway is "reported" if nothing is demanded, "met" if the median of `ratios` is within the demand; "missed" if it is beyond the limit by
-// more than a factor of `spread`, which is what the reference differs from itself from one slice to the next
-// (QuietSpread); "inconclusive" in between, and "not_measured" without ratios.
+// JudgeGateway is "reported" if nothing is demanded; "met" if the median of `ratios` is within the demand;
+// "missed" if it is beyond the limit by more than a factor of `spread`, which is what the reference differs
+// from itself from one slice to the next (QuietSpread); "inconclusive" in between, and "not_measured" without
+// ratios.
 GatewayJudgement JudgeGateway(const GatewayDemand& demand, const std::vector<double>& ratios, double spread);
 
 }  // namespace tollgate::bench
