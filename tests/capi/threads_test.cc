@@ -110,6 +110,7 @@ TEST_F(CapiThreadsTest, ManyThreadsCheckAtOnce) {
   EnginePtr engine = Engine();
   const std::string bearer = Bearer();
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       PrincipalPtr principal(tollgate_principal_new());
