@@ -52,8 +52,8 @@ class Life : public Observer {
     int64_t at_ms;
     int key;
     int64_t valid_until_s;
-    // Its time was over before the wall clock was set back: another may have taken its place in the cache, and
-    // when it was verified last is not known.
+    // Its time was over before the wall clock was set back: another may have taken its place in the cache,
+    // and when it was verified last is not known.
     bool may_be_gone = false;
   };
   // Whoever waits for the end of a fetch, or of the question about a token: the number of the last one.
