@@ -66,20 +66,6 @@ std::string Joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-size_t CompiledPolicy::ScopeHash::operator()(std::string_view scope) const {
-  uint64_t front = 0, back = 0;
-  if (scope.size() >= 8) {
-    std::memcpy(&front, scope.data(), sizeof front);
-    std::memcpy(&back, scope.data() + scope.size() - sizeof back, sizeof back);
-  } else {
-    for (const char c : scope) front = front << 8 | static_cast<uint8_t>(c);
-  }
-  __extension__ using Wide = unsigned __int128;
-  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
-  const Wide product = static_cast<Wide>(front ^ kOther) * (back ^ (scope.size() * kOdd));
-  return static_cast<size_t>(static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64));
-}
-
 // Compiler fills in a CompiledPolicy.
 class CompiledPolicy::Compiler {
  public:

@@ -14,6 +14,7 @@
 #include "base/marks.h"
 #include "policy/caller.h"
 #include "policy/resource_pattern.h"
+#include "policy/text_hash.h"
 #include "policy/tool_table.h"
 #include "tollgate/policy.h"
 #include "tollgate/reason.h"
@@ -148,11 +149,10 @@ class CompiledPolicy {
   void AddRoles(const Caller& caller, GrantMask* mask) const;
   bool Holds(const Condition& condition, const Caller& caller, const GrantMask& mask) const;
 
-  // ScopeHash takes a scope by its length and both of its ends, which is quicker than the scope itself, and
-  // tells those of a policy apart as well. Whoever has a token chooses nothing of what is in the table.
+  // Whoever has a token chooses nothing of what is in the table.
   struct ScopeHash {
     using is_transparent = void;
-    size_t operator()(std::string_view scope) const;
+    size_t operator()(std::string_view scope) const { return HashText(0, scope); }
   };
   struct ScopeEqual {
     using is_transparent = void;

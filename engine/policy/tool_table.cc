@@ -14,14 +14,6 @@ static_assert(2 * PolicyBuilder::kRulesMax <= kCellsMax / 2 && limits::kToolByte
 
 }  // namespace
 
-uint64_t ToolTable::HashOdd(uint64_t seed, std::string_view name) {
-  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
-  uint64_t hash = seed ^ name.size() * kOdd;
-  for (; name.size() >= 8; name.remove_prefix(8)) hash = Mix(hash ^ Word(name.data()), kOdd);
-  const uint64_t rest = name.empty() ? 0 : Word(name.data(), name.size());
-  return Mix(hash ^ rest, kOdd);
-}
-
 bool ToolTable::HasOddName(const CompiledTool& tool, std::string_view name) const {
   // Longer than any that a rule has: it may be as long as an empty cell says.
   if (name.size() > limits::kToolBytesMax) return false;

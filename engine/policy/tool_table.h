@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/marks.h"
+#include "policy/text_hash.h"
 #include "tollgate/policy.h"
 
 namespace tollgate::policy {
@@ -55,12 +56,6 @@ class ToolTable {
   }
 
  private:
-  static uint64_t Mix(uint64_t a, uint64_t b) {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-  }
-
   static uint64_t Word(const char* from, size_t size = 8) {
     uint64_t word = 0;
     std::memcpy(&word, from, size);
@@ -88,14 +83,13 @@ class ToolTable {
     constexpr uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
     const size_t size = name.size();
     if (!HasWords(size)) [[unlikely]]
-      return HashOdd(seed, name);
+      return HashText(seed, name);
     const Words words(name.data(), size);
     const uint64_t front = Mix(words.word[0] ^ seed, words.word[1] ^ kOdd);
     const uint64_t back = Mix(words.word[2] ^ kOther, words.word[3] ^ seed);
     return Mix(front ^ back ^ words.word[4], size ^ kOdd);
   }
-  // HashOdd and HasOddName are for the other sizes.
-  static uint64_t HashOdd(uint64_t seed, std::string_view name);
+  // HasOddName is for the other sizes.
   bool HasOddName(const CompiledTool& tool, std::string_view name) const;
 
   // HasName compares with a tool whose name has the same size.
