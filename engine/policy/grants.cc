@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <utility>
 
 namespace tollgate::policy {
 namespace {
@@ -50,13 +49,26 @@ uint64_t Front(std::string_view word) {
   return std::endian::native == std::endian::big ? front : __builtin_bswap64(front);
 }
 
+// Ordered is a word that is compared by its front first.
+struct Ordered {
+  uint64_t front;
+  std::string_view word;
+
+  explicit Ordered(std::string_view text) : front(Front(text)), word(text) {}
+  bool operator==(const Ordered& other) const { return front == other.front && word == other.word; }
+  bool operator<(const Ordered& other) const {
+    return front != other.front ? front < other.front : word < other.word;
+  }
+};
+
 void AppendSorted(std::span<const std::string_view> words, std::string* text) {
-  thread_local std::vector<std::pair<uint64_t, std::string_view>> sorted;
+  thread_local std::vector<Ordered> sorted;
   sorted.clear();
-  for (std::string_view word : words) sorted.emplace_back(Front(word), word);
+  for (std::string_view word : words) sorted.emplace_back(word);
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  AppendAll(sorted.size(), ' ', text, [](size_t i) { return sorted[i].second; });
+  const std::vector<Ordered>& all = sorted;
+  AppendAll(all.size(), ' ', text, [&all](size_t i) { return all[i].word; });
 }
 
 // Next takes what is in front of the separator, or all.
