@@ -191,7 +191,7 @@ std::string FormatCount(double count) {
 }
 
 std::string HorizontalBars(const std::vector<BarGroup>& groups) {
-  constexpr double kLabels = 245, kRow = 23, kBar = 15, kGap = 30, kValues = 190;
+  constexpr double kLabels = 265, kRow = 23, kBar = 15, kGap = 30, kValues = 190;
   double height = 4;
   for (const BarGroup& group : groups) {
     height += kRow * static_cast<double>(group.bars.size()) + (group.caption.empty() ? 8 : kGap);

@@ -105,7 +105,7 @@ TEST_F(CapiOperatorsTest, EnginesThatShareASnapshotHaveOneThatLeads) {
   };
   options.wanted_user = &wanted;
   ConfigPtr config = Config(issuer, options);
-  const auto leads = [this](tollgate_engine* engine) {
+  const auto leads = [](tollgate_engine* engine) {
     return nlohmann::json::parse(Health(engine))["snapshot"]["leads"].get<bool>();
   };
   EnginePtr first = Engine(config.get());
