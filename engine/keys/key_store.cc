@@ -301,7 +301,11 @@ bool KeyStore::Refresh(std::string_view name) {
 
 int64_t KeyStore::RunSnapshot(int64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  if (shared_ != nullptr && !follows_ && (now_ms >= look_ms_ || book_.lost())) {
+  if (shared_ == nullptr) {
+    book_.Run(now_ms);
+    return book_.NextMs();
+  }
+  if (!follows_ && (now_ms >= look_ms_ || book_.lost())) {
     look_ms_ = saturating::Plus(now_ms, std::max(FollowMs(timing_, false), shared_->look_pause_ms()));
     if (!book_.Watch()) StopLeading(now_ms);
   }
