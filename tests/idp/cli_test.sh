@@ -19,6 +19,7 @@ refused() {
 
 # start PORT: serves, and sets $server and $port.
 start() {
+  : >"$dir/ready"  # What the one before has written is not this one's.
   "$idp" serve --keys "$dir/serve.json" --alg ES256,EdDSA --port "$1" >"$dir/ready" &
   server=$!
   for _ in $(seq 300); do
