@@ -8,6 +8,8 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -191,7 +193,7 @@ class Nginx:
 
     def __init__(self, module, examples, directory, idp, server, workers, runtime=None):
         self.directory, self.environment = directory, environment(runtime)
-        self.port, self.tls_port = free_ports(2)
+        self.port, self.tls_port, self.http2_port = free_ports(3)
         self.idp, self.examples, self.module, self.server = idp, examples, module, server
         (directory / "crm.yaml").write_text(POLICY)
         (directory / "state").mkdir(mode=0o700, exist_ok=True)
@@ -203,8 +205,9 @@ class Nginx:
     def write_configuration(self, workers):
         own = "".join(f" {kind}_temp_path {self.directory}/{kind};" for kind in
                       ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        tls = (f"listen 127.0.0.1:{self.tls_port} ssl;"
-               f" ssl_certificate {self.directory}/tls.crt; ssl_certificate_key {self.directory}/tls.key;")
+        more = (f"listen 127.0.0.1:{self.tls_port} ssl;"
+                f" ssl_certificate {self.directory}/tls.crt; ssl_certificate_key {self.directory}/tls.key;"
+                f" listen 127.0.0.1:{self.http2_port} http2;")
         user = "user root;" if os.geteuid() == 0 else ""
         self.write("nginx-module.conf", [
             ("modules/ngx_http_tollgate_module.so", str(self.module)),
@@ -215,7 +218,7 @@ class Nginx:
              f" access_log {self.directory}/access.log fields;" + own),
             ("127.0.0.1:8000", f"127.0.0.1:{self.server.port}"),
             # Each worker has connections of its own, and says which one it is.
-            ("listen 127.0.0.1:8080;", f"listen 127.0.0.1:{self.port} reuseport; {tls}"),
+            ("listen 127.0.0.1:8080;", f"listen 127.0.0.1:{self.port} reuseport; {more}"),
             ("tollgate crm;", "add_header X-Worker $pid always; tollgate crm;"),
             # Where the decision was made at another location than the one that passes the request on.
             ("location /.well-known", "location = /redirected { tollgate crm; try_files /none @passed; }"
@@ -321,6 +324,41 @@ class Client:
     def call(self, token, tool="search", **more):
         fields = mirror(tool) + ([("Authorization", "Bearer " + token)] if token else [])
         return self.ask(fields=fields + more.pop("fields", []), body=more.pop("body", message(tool)), **more)
+
+
+def ask_by_http2(nginx, method, fields, body):
+    """One request on a connection of its own, with prior knowledge (RFC 9113): its status and body."""
+    def frame(kind, flags, stream, payload):
+        return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+    def literal(text):  # RFC 7541 sections 5.1 and 5.2, without Huffman's code.
+        size, prefix = len(text), bytes([min(len(text), 127)])
+        if size >= 127:
+            size -= 127
+            while size >= 128:
+                prefix, size = prefix + bytes([size % 128 + 128]), size // 128
+            prefix += bytes([size])
+        return prefix + text.encode()
+
+    pseudo = [(":method", method), (":scheme", "http"), (":path", "/mcp"), (":authority", "a")]
+    block = b"".join(b"\0" + literal(name.lower()) + literal(value) for name, value in pseudo + fields)
+    data, headers, settings, window_update = 0, 1, 4, 8
+    with socket.create_connection(("127.0.0.1", nginx.http2_port), timeout=30) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings, 0, 0, b"") +
+                           frame(headers, 4, 1, block) + frame(data, 1, 1, body))
+        answer, status, text, ended = connection.makefile("rb"), None, b"", False
+        while not ended:
+            size, kind, flags, stream = struct.unpack(">IBBI", b"\0" + answer.read(9))
+            payload = answer.read(size)
+            if stream != 1 or kind == window_update:
+                continue
+            expect(kind in (headers, data), kind, payload)
+            if kind == headers:  # Its first field is an entry of the static table, or a literal of three digits.
+                status = {0x88: 200, 0x8c: 400}.get(payload[0]) or int(payload[2:5])
+            else:
+                text += payload
+            ended = flags & 1
+    return status, text
 
 
 def message(tool, version=LATEST, method="tools/call", **arguments):
