@@ -113,13 +113,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def end_headers(self):
+        if self.close_connection:  # Else nginx keeps it, and may ask again before it is closed.
+            self.send_header("Connection", "close")
+        super().end_headers()
+
     def answer(self, status, kind, body, more=()):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         for name, value in {"Content-Length": str(len(body)), **dict(more)}.items():
             self.send_header(name, value)
-        if self.close_connection:  # Else nginx keeps it, and may ask again before it is closed.
-            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
