@@ -81,10 +81,10 @@ bool SnapshotBook::Watch() {
   const Now now = keeper_->clock().Read();
   for (const SnapshotEntry& entry : entries) {
     const Issuer* const issuer = issuers_.Own(entry.issuer);
-    if (issuer == nullptr || issuer->recorded == nullptr || issuer->recorded->jwks.empty()) continue;
-    const int64_t ours_s = WallS(*issuer->recorded, now);
-    if (entry.last_good_wall_s > ours_s + kSnapshotRoundingMs / 1000) return false;
-    schedule_.changed = true;
+    if (issuer == nullptr || issuer->recorded == nullptr) continue;
+    const bool is_newer = entry.last_good_wall_s > WallS(*issuer->recorded, now) + kSnapshotRoundingMs / 1000;
+    if (is_newer && !issuer->recorded->jwks.empty()) return false;
+    schedule_.changed |= recorded_bytes_ != 0;
     issuer->recorded->file_is_subset = false;
   }
   return true;
