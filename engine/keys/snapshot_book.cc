@@ -133,8 +133,12 @@ SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now
 
 bool SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
   if (issuer.recorded == nullptr) return true;
-  issuer.recorded->text_has_more = answer.has_more;
-  Record(issuer, answer.jwks, now_ms);
+  Recorded& recorded = *issuer.recorded;
+  // A text that is not to be kept may still say that the one that is kept has the set.
+  const bool keeps = answer.jwks.empty() && !answer.changed && !recorded.text_has_more;
+  const std::string kept = keeps ? recorded.jwks : std::string(answer.jwks);
+  recorded.text_has_more = answer.has_more;
+  Record(issuer, kept, now_ms);
   (answer.changed || keeper_->shared() ? schedule_.changed : schedule_.aged) = true;
   // A removal is on the disk before anybody sees it, unless the disk fails: then it is still seen at once.
   if (!answer.removes && issuer.recorded->file_is_subset) return true;
