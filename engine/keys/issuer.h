@@ -101,7 +101,7 @@ struct alignas(64) Issuer {
   int64_t followed_wall_s = INT64_MIN;
   int64_t followed_ms = ScheduleState::kNever;
   std::optional<crypto::Sha256Digest> followed_text;  // Of the set that is published, if it is all of a text.
-  int64_t held_ms = ScheduleState::kNever;            // Since when `held`.
+  int64_t held_ms = ScheduleState::kNever;            // Since when `held`, or without keys.
   // Nothing has been heard of another process for long: this one fetches, for itself.
   bool alone = false;
   std::unique_ptr<Recorded> recorded;  // Null: there is no snapshot, or the keys are configured.

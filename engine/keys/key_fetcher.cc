@@ -74,7 +74,7 @@ void KeyFetcher::Plan(Issuer& issuer) {
     awaited_ |= issuer.schedule.forced;
     if (!issuer.alone) {
       due_ms = AloneMs(issuer.schedule, timing_, std::max(issuer.schedule.last_good_ms, issuer.followed_ms),
-                       issuer.held_ms);
+                       issuer.held_ms, NextJitter());
     }
   }
   gate_.Plan(issuer.position, due_ms);

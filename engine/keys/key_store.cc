@@ -236,6 +236,7 @@ bool KeyStore::Look(int64_t now_ms) {
   const bool is_known = is_absent || seen == SnapshotKeeper::Seen::kAccepted;
   const bool is_new = is_known && !(is_absent && was_absent_);
   was_absent_ = is_absent;
+  if (is_known) num_tries_ = 0;
   std::vector<SnapshotFollower::Held> held;
   if (is_new) {
     held = follower_.Take(entries, *shared_);

@@ -104,10 +104,16 @@ ScheduleState OnFollowed(const Timing& timing, int64_t last_good_ms, int64_t max
   return state;
 }
 
-int64_t AloneMs(const ScheduleState& state, const Timing& timing, int64_t last_good_ms, int64_t since_ms) {
+int64_t AloneMs(const ScheduleState& state, const Timing& timing, int64_t last_good_ms, int64_t since_ms,
+                uint64_t random) {
   const int64_t quarter_ms = timing.staleness_bound_ms / 4;
-  if (last_good_ms == ScheduleState::kNever) return Plus(since_ms, quarter_ms);
-  return std::max(state.due_ms, Plus(last_good_ms, timing.staleness_bound_ms - quarter_ms));
+  const int64_t reach_ms = quarter_ms / 100 * std::clamp(timing.jitter_percent, 0, 50);
+  const int64_t later_ms = Below(static_cast<uint64_t>(std::max<int64_t>(reach_ms, 0)) + 1, random);
+  const int64_t waited_ms = Plus(Plus(since_ms, quarter_ms), later_ms);
+  if (last_good_ms == ScheduleState::kNever) return waited_ms;
+  const int64_t near_ms = Plus(Plus(last_good_ms, timing.staleness_bound_ms - quarter_ms), later_ms);
+  if (state.last_good_ms == ScheduleState::kNever) return std::min(waited_ms, near_ms);
+  return std::max(state.due_ms, near_ms);
 }
 
 Freshness FreshnessAt(const ScheduleState& state, const Timing& timing, int64_t now_ms) {

@@ -56,8 +56,10 @@ ScheduleState OnFollowed(const Timing& timing, int64_t last_good_ms, int64_t max
 
 // AloneMs returns when whoever follows asks by itself, since nobody else seems to: a quarter of the staleness
 // bound before keys of `last_good_ms` serve nobody any more, but not before `state`, of OnFollowed, is due;
-// without any keys, such a quarter after `since_ms`, when it began to follow.
-int64_t AloneMs(const ScheduleState& state, const Timing& timing, int64_t last_good_ms, int64_t since_ms);
+// without any keys, such a quarter after `since_ms`, when it began to wait for them, at the latest. Later by
+// up to the jitter's part of that quarter: all who follow have the same answers.
+int64_t AloneMs(const ScheduleState& state, const Timing& timing, int64_t last_good_ms, int64_t since_ms,
+                uint64_t random);
 
 // FreshnessAt: kUnavailable if never good or now − last_good > staleness_bound; else kDegraded if failures >
 // 0 or fell_back; else kStale if the plan is overdue or a fetch is in flight; else kFresh.

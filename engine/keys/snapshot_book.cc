@@ -81,10 +81,10 @@ bool SnapshotBook::Watch() {
   const Now now = keeper_->clock().Read();
   for (const SnapshotEntry& entry : entries) {
     const Issuer* const issuer = issuers_.Own(entry.issuer);
-    if (issuer == nullptr || issuer->recorded == nullptr || issuer->recorded->jwks.empty()) continue;
-    const int64_t ours_s = WallS(*issuer->recorded, now);
-    if (entry.last_good_wall_s > ours_s + kSnapshotRoundingMs / 1000) return false;
-    schedule_.changed = true;
+    if (issuer == nullptr || issuer->recorded == nullptr) continue;
+    const bool is_newer = entry.last_good_wall_s > WallS(*issuer->recorded, now) + kSnapshotRoundingMs / 1000;
+    if (is_newer && !issuer->recorded->jwks.empty()) return false;
+    schedule_.changed |= recorded_bytes_ != 0;
     issuer->recorded->file_is_subset = false;
   }
   return true;
@@ -133,8 +133,12 @@ SnapshotKeeper::Fate SnapshotBook::Restore(const SnapshotEntry& entry, const Now
 
 bool SnapshotBook::OnSet(Issuer& issuer, const Answer& answer, int64_t now_ms) {
   if (issuer.recorded == nullptr) return true;
-  issuer.recorded->text_has_more = answer.has_more;
-  Record(issuer, answer.jwks, now_ms);
+  Recorded& recorded = *issuer.recorded;
+  // A text that is not to be kept may still say that the one that is kept has the set.
+  const bool keeps = answer.jwks.empty() && !answer.changed && !recorded.text_has_more;
+  const std::string kept = keeps ? recorded.jwks : std::string(answer.jwks);
+  recorded.text_has_more = answer.has_more;
+  Record(issuer, kept, now_ms);
   (answer.changed || keeper_->shared() ? schedule_.changed : schedule_.aged) = true;
   // A removal is on the disk before anybody sees it, unless the disk fails: then it is still seen at once.
   if (!answer.removes && issuer.recorded->file_is_subset) return true;

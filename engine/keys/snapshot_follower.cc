@@ -43,7 +43,7 @@ std::vector<SnapshotFollower::Held> SnapshotFollower::Take(std::span<const Snaps
     if (is_ours) all.push_back(held);
   }
   issuers_.ForEach([&](Issuer& issuer) {
-    if (issuer.InSnapshot() && !named.contains(issuer.position)) Withdraw(issuer);
+    if (issuer.InSnapshot() && !named.contains(issuer.position)) Withdraw(issuer, now.mono_ms);
   });
   return all;
 }
@@ -138,11 +138,12 @@ void SnapshotFollower::Publish(Issuer& issuer, std::vector<IssuerKey> keys) {
   if (issuer.is_template) ShareOut(issuer, generations_, blocks_);
 }
 
-void SnapshotFollower::Withdraw(Issuer& issuer) {
+void SnapshotFollower::Withdraw(Issuer& issuer, int64_t now_ms) {
   {
     const std::lock_guard lock(issuer.mutex);
     if (issuer.schedule.last_good_ms == ScheduleState::kNever) return;
     issuer.followed_ms = issuer.schedule.last_good_ms;
+    issuer.held_ms = now_ms;
     // Before anybody could find the empty set, and take it for the issuer's word.
     issuer.schedule = ScheduleState{};
     issuer.num_keys = issuer.num_keys_skipped = 0;

@@ -46,7 +46,7 @@ class SnapshotFollower {
   SnapshotKeeper::Fate TakeOne(const SnapshotEntry& entry, const Now& now, Held* held);
   bool TakeKeys(Issuer& issuer, Held& held, bool* changed);
   void Publish(Issuer& issuer, std::vector<IssuerKey> keys);
-  void Withdraw(Issuer& issuer);
+  void Withdraw(Issuer& issuer, int64_t now_ms);
 
   const Timing& timing_;
   sync::ThreadBlocks& blocks_;

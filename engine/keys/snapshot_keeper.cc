@@ -163,6 +163,7 @@ bool SnapshotKeeper::Read(std::string* bytes, std::vector<SnapshotEntry>* entrie
                  absl::StrCat("the snapshot: ", ToAbsl(SnapshotFaultText(SnapshotFault::kTooLarge))));
   }
   *bytes = std::move(file->bytes);
+  num_bytes_ = bytes->size();
   *same = !accepted_.empty() && bytes->ends_with(accepted_);
   if (*same) return false;
   const SnapshotFault fault = Decode(*bytes, key_, entries);

@@ -102,7 +102,7 @@ class SnapshotKeeper {
   std::vector<uint8_t> key_;  // Empty: not read yet.
   std::unique_ptr<FileLock> lock_;
   std::string accepted_;  // The MAC of what was accepted or written last; empty: nothing.
-  size_t num_bytes_ = 0;  // Of it.
+  size_t num_bytes_ = 0;  // Of what was read or written last, whatever it was.
   int64_t written_ms_ = INT64_MIN;
   mutable std::mutex mutex_;
   SnapshotHealth health_;  // Guarded by mutex_, as written_ms_ is.

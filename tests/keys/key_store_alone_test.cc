@@ -15,6 +15,8 @@ namespace {
 
 class KeyStoreAloneTest : public KeyStoreSharedTest {
  protected:
+  KeyStoreAloneTest() { timing_.jitter_percent = 0; }
+
   // Hang lets the bound come near while `leader`, which has had `answer`, takes no turn.
   void Hang(Process& leader, Process& follower, const FakeAnswer& answer) {
     leader.Answer(answer);
@@ -154,6 +156,53 @@ TEST_F(KeyStoreAloneTest, WhoHasNeverHadKeysWaitsForAQuarterOfTheBound) {
   ASSERT_TRUE(two->store->AddIssuer(issuer).ok());
   two->Turn();
   EXPECT_FALSE(two->asks());
+}
+
+// Eight times in a second is what all of them would ask otherwise.
+TEST_F(KeyStoreAloneTest, ThoseWhoHearNothingDoNotAskAllAtOnce) {
+  timing_.jitter_percent = 20;
+  const auto one = Start();
+  one->Answer(Ok({Key(0, "a")}));
+  PassALook({one.get()});
+  std::vector<std::unique_ptr<Process>> others;
+  for (uint64_t seed = 1; seed <= 8; ++seed) others.push_back(Start("https://idp.example/jwks", seed));
+  Pass(timing_.staleness_bound_ms * 3 / 4 - timing_.file_interval_ms);
+  size_t num_before = 0, num_at_once = 0;
+  for (int64_t passed_ms = 0; passed_ms < timing_.staleness_bound_ms / 20; passed_ms += 1000) {
+    Pass(1000);
+    size_t num_asking = 0;
+    for (const auto& each : others) {
+      each->Turn();
+      num_asking += each->asks();
+    }
+    num_at_once = std::max(num_at_once, num_asking - num_before);
+    num_before = num_asking;
+  }
+  EXPECT_GT(num_before, 4u);
+  EXPECT_LE(num_at_once, 3u);
+}
+
+// A removal on a full disk takes the file away, and those who follow have no keys.
+TEST_F(KeyStoreAloneTest, WhoseKeysAreTakenAwayWaitsForAQuarterOfTheBound) {
+  const auto one = Start(), two = Start();
+  one->Answer(Ok({Key(0, "a"), Key(1, "b")}));
+  PassALook({one.get(), two.get()});
+  files_.SetFault([](std::string_view what, const std::string&) {
+    return what == "write" ? absl::ResourceExhaustedError("no room") : absl::OkStatus();
+  });
+  Pass(timing_.cooldown_ms);
+  ASSERT_TRUE(one->store->Refresh(kIssuer));
+  one->Answer(Ok({Key(1, "b")}));
+  PassALook({one.get(), two.get()});
+  ASSERT_EQ(two->Find("b"), Reason::kKeysNeverFetched);
+  Pass(timing_.staleness_bound_ms / 4 - 1);
+  two->Turn();
+  EXPECT_FALSE(two->asks());
+  Pass(1);
+  two->Answer(Ok({Key(1, "b")}));
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
+  PassALook({one.get(), two.get()});
+  EXPECT_EQ(two->Find("b"), Reason::kNone);
 }
 
 TEST_F(KeyStoreAloneTest, AnUnknownKidIsAskedForOncePerCooldown) {

@@ -152,6 +152,26 @@ TEST_F(KeyStoreLockTest, WhoLeadsPutsItsFileBack) {
   EXPECT_EQ(two->Find("b"), Reason::kNone);
 }
 
+TEST_F(KeyStoreLockTest, WhoLeadsTakesAwayWhatItDoesNotVouchFor) {
+  const auto one = std::make_unique<Process>(*this, Two());
+  one->Turn();
+  ASSERT_TRUE(one->network.CompleteOldest(Ok({Key(0, "a")})));
+  PassALook({one.get()});
+  ASSERT_TRUE(FileHas("a"));
+  // Only the other issuer, and that one not known to the leader.
+  const SnapshotEntry entry{.issuer = "https://other.example",
+                            .jwks_uri = "https://other.example/jwks",
+                            .jwks = R"({"keys":[],"kid":"z"})",
+                            .last_good_wall_s = wall_ms_ / 1000 - 60};
+  const std::string key(32, 'k');
+  const auto bytes = Encode({&entry, 1}, {reinterpret_cast<const uint8_t*>(key.data()), key.size()});
+  files_.Put(kSharedPath, {.bytes = *bytes});
+  PassALook({one.get()});
+  EXPECT_TRUE(FileHas("a"));
+  EXPECT_FALSE(FileHas("z"));
+  EXPECT_TRUE(one->leads());
+}
+
 TEST_F(KeyStoreLockTest, WhoHasNothingWritesNothing) {
   const auto one = Start();
   for (int i = 0; i < 3; ++i) PassALook({one.get()});

@@ -486,5 +486,27 @@ TEST_F(KeyStoreSharedTest, KidsOfManyIssuersDoNotHaveTheFileReadOnceForEach) {
   EXPECT_LE(files_.num_reads() - num_reads, 2u);
 }
 
+// A mirror that lags still lists a key that the first place has ended.
+TEST_F(KeyStoreSharedTest, AMirrorThatLagsTakesNobodysKeys) {
+  IssuerConfig issuer;
+  issuer.issuer = kIssuer;
+  issuer.jwks_uri = "https://idp.example/jwks";
+  issuer.fallbacks = {{.jwks_uri = "https://mirror.example/jwks"}};
+  const auto one = std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer});
+  const auto two = std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer});
+  const std::string first = "https://idp.example/jwks", mirror = "https://mirror.example/jwks";
+  one->network.SetAnswer(mirror, Ok({Key(0, "a"), Key(1, "b")}));
+  for (const auto& answer : {Ok({Key(0, "a"), Key(1, "b")}), Ok({Key(1, "b")}), Status(503)}) {
+    one->network.SetAnswer(first, answer);
+    Pass(timing_.refresh_max_ms * 2);
+    for (int i = 0; i < 3; ++i) PassALook({one.get(), two.get()});
+    EXPECT_EQ(two->Find("b"), Reason::kNone);
+  }
+  ASSERT_EQ(one->store->Health(now_ms_)[0].key_place, 1u);
+  EXPECT_NE(two->Find("a"), Reason::kNone);
+  EXPECT_EQ(two->Standing().age_ms / 60'000, 0);
+  EXPECT_EQ(Start()->Find("a"), Reason::kKeysNeverFetched);  // It does not know the mirror.
+}
+
 }  // namespace
 }  // namespace tollgate::keys

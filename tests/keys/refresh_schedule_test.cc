@@ -334,12 +334,34 @@ TEST(AloneMs, IsAQuarterOfTheBoundBeforeTheKeysAreTooOld) {
   Timing timing;
   timing.staleness_bound_ms = 4000;
   ScheduleState state;
-  EXPECT_EQ(AloneMs(state, timing, 10'000, 1), 13'000);
+  state.last_good_ms = 10'000;
+  EXPECT_EQ(AloneMs(state, timing, 10'000, 1, 0), 13'000);
   // A leader that seldom asks is waited for.
   state.due_ms = 13'500;
-  EXPECT_EQ(AloneMs(state, timing, 10'000, 1), 13'500);
-  EXPECT_EQ(AloneMs(ScheduleState{}, timing, ScheduleState::kNever, 500), 1500);
-  EXPECT_EQ(AloneMs(ScheduleState{}, timing, INT64_MAX, 0), INT64_MAX);
+  EXPECT_EQ(AloneMs(state, timing, 10'000, 1, 0), 13'500);
+  EXPECT_EQ(AloneMs(ScheduleState{}, timing, ScheduleState::kNever, 500, 0), 1500);
+  EXPECT_EQ(AloneMs(ScheduleState{}, timing, INT64_MAX, 0, 0), 1000);
+}
+
+TEST(AloneMs, IsLaterForSomeThanForOthers) {
+  Timing timing;
+  timing.staleness_bound_ms = 4000;
+  timing.jitter_percent = 20;
+  ScheduleState state;
+  state.last_good_ms = 10'000;
+  EXPECT_EQ(AloneMs(state, timing, 10'000, 1, 200), 13'200);
+  EXPECT_EQ(AloneMs(state, timing, 10'000, 1, 201), 13'000);
+  EXPECT_EQ(AloneMs(ScheduleState{}, timing, ScheduleState::kNever, 500, 200), 1700);
+  timing.staleness_bound_ms = INT64_MAX;
+  EXPECT_EQ(AloneMs(state, timing, INT64_MAX, INT64_MAX, UINT64_MAX), INT64_MAX);
+}
+
+TEST(AloneMs, OfKeysThatWereTakenAwayIsTheEarlierOfTheTwo) {
+  Timing timing;
+  timing.staleness_bound_ms = 4000;
+  const ScheduleState withdrawn;
+  EXPECT_EQ(AloneMs(withdrawn, timing, 10'000, 10'500, 0), 11'500);
+  EXPECT_EQ(AloneMs(withdrawn, timing, 10'000, 12'900, 0), 13'000);
 }
 
 }  // namespace

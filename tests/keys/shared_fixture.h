@@ -36,14 +36,14 @@ class KeyStoreSharedTest : public ::testing::Test {
 
   // Process is one worker: its store, its network, and what it has asked others for.
   struct Process {
-    Process(KeyStoreSharedTest& test_in, std::vector<IssuerConfig> issuers)
+    Process(KeyStoreSharedTest& test_in, std::vector<IssuerConfig> issuers, uint64_t seed = 1)
         : test(test_in),
           keeper({.path = kSharedPath, .key = std::string(32, 'k'), .shared = true}, test.files_,
                  test.clock_) {
       Config config;
       config.issuers = std::move(issuers);
       config.timing = test.timing_;
-      auto made = KeyStore::Create(config, 1, blocks, [this](uint32_t) { ++num_settled; },
+      auto made = KeyStore::Create(config, seed, blocks, [this](uint32_t) { ++num_settled; },
                                    {.files = &test.files_, .clock = &test.clock_});
       EXPECT_TRUE(made.ok()) << made.status();
       store = *std::move(made);
@@ -89,11 +89,11 @@ class KeyStoreSharedTest : public ::testing::Test {
     std::unique_ptr<KeyStore> store;
   };
 
-  std::unique_ptr<Process> Start(std::string_view jwks_uri = "https://idp.example/jwks") {
+  std::unique_ptr<Process> Start(std::string_view jwks_uri = "https://idp.example/jwks", uint64_t seed = 1) {
     IssuerConfig issuer;
     issuer.issuer = kIssuer;
     issuer.jwks_uri = jwks_uri;
-    return std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer});
+    return std::make_unique<Process>(*this, std::vector<IssuerConfig>{issuer}, seed);
   }
   static std::vector<IssuerConfig> Two() {
     std::vector<IssuerConfig> issuers(2);
