@@ -62,8 +62,7 @@ std::string RenderGateway(const json& gateway) {
     const std::string outcome = demand.at("outcome");
     html += "<tr>" + Cell(EscapeXml(DemandText(demand))) + Cell(Times(demand.at("ratio")), "num") +
             Cell(Times(demand.at("spread")), "num") +
-            Cell(outcome == "reported" ? "" : Badge(outcome == "met", "met", outcome.c_str())) +
-            "</tr>\n";
+            Cell(outcome == "reported" ? "" : Badge(outcome == "met", "met", outcome.c_str())) + "</tr>\n";
   }
   return html +
          "</tbody></table></div>\n<p class='muted'>Missed is what is beyond the limit by more than the "
