@@ -16,7 +16,6 @@ namespace tollgate::pipeline {
 namespace {
 
 using keys::KeyGenerations;
-using verdicts::Facts;
 using verdicts::VerdictCache;
 
 // RecordAllowed records what AllowHit has allowed; without a record that must be, it is not. False if the
@@ -45,56 +44,57 @@ using verdicts::VerdictCache;
 // it. All or nothing: what it does not allow, DecideHit looks at again, to say why.
 TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
                               const Request& request, Now now, Decision* decision, Principal* principal) {
-  Hit hit;
-  const Facts& facts = hit.facts;
-  if (context.cache->Find(*presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
+  const VerdictCache& cache = *context.cache;
+  VerdictCache::Line line;
+  VerdictCache::Found found;
+  if (cache.Find(*presented.key, &line, &found) != VerdictCache::FindResult::kFound) [[unlikely]]
     return false;
-  if (principal != nullptr) context.cache->FetchDetails(hit.found);
-  hit.issuer = context.keys->CurrentIssuer(facts.key);
-  if (hit.issuer == KeyGenerations::kNoIssuer) [[unlikely]]
+  if (principal != nullptr) cache.FetchDetails(found);
+  const uint32_t issuer = context.keys->CurrentIssuer(line.key());
+  if (issuer == KeyGenerations::kNoIssuer) [[unlikely]]
     return false;
 
-  const IssuerGate& gate = context.gates[hit.issuer];
-  keys::KeyStore::Standing standing{.freshness = Freshness::kFresh};
-  if (!context.keys->IsFresh(hit.issuer, now.mono_ms, &standing.age_ms)) [[unlikely]] {
-    standing = context.keys->StandingAt(hit.issuer, now.mono_ms);
-    if (standing.freshness == Freshness::kUnavailable) return false;
-  }
-  const bool token_is_good = VerdictCache::AgeMs(facts, now.mono_ms) <= context.verdict_age_max_ms &&
-                             gate.Admits(request.resource) && now.wall_s >= facts.valid_from_s &&
-                             now.wall_s <= facts.valid_through_s &&
-                             CheckBinding(facts, request.resource) == Reason::kNone &&
-                             facts.epoch == presented.stamp;
+  const IssuerGate& gate = context.gates[issuer];
+  const uint64_t admitting = gate.resources & cache.AudienceOf(line);
+  const bool token_is_good =
+      (admitting >> static_cast<uint32_t>(request.resource) & 1) != 0 && !line.sender_constrained() &&
+      now.wall_s >= line.valid_from_s() && now.wall_s <= line.valid_through_s() &&
+      line.epoch() == presented.stamp &&
+      !VerdictCache::IsOlder(line.verified_at_mono_ms(), context.verdict_age_max_ms, now.mono_ms);
   if (!token_is_good) [[unlikely]]
     return false;
+  keys::KeyStore::Standing standing{.freshness = Freshness::kFresh};
+  if (!context.keys->IsFresh(issuer, now.mono_ms, &standing.age_ms)) [[unlikely]] {
+    standing = context.keys->StandingAt(issuer, now.mono_ms);
+    if (standing.freshness == Freshness::kUnavailable) return false;
+  }
   const policy::CompiledTool* const tool = FindTool(presented, request);
-  if (tool == nullptr) [[unlikely]]
+  if (tool == nullptr || !presented.policy->sets.Permits(line.grant_set(), *tool)) [[unlikely]]
     return false;
-  if (tool->audit >= AuditDuty::kFull) context.cache->FetchDetails(hit.found);  // For the record.
   *decision = Decision{.verdict = Verdict::kAllow,
                        .reason = Reason::kNone,
                        .freshness = standing.freshness,
                        .from_cache = true,
                        .audience_is_client_id = gate.audience_is_client_id,
-                       .algorithm = facts.algorithm,
-                       .issuer = hit.issuer,
-                       .valid_until_s = facts.valid_through_s + 1,
+                       .algorithm = line.algorithm(),
+                       .issuer = issuer,
+                       .valid_until_s = line.valid_through_s() + 1,
                        .keys_age_ms = standing.age_ms};
-  if (tool->token_age_max_s != 0 && RecheckAge(context, hit.found, *tool, now, decision) != Reason::kNone)
-    return false;
-  if (tool->mode != ValidationMode::kSignature || !presented.policy->sets.Permits(facts.grant_set, *tool))
-      [[unlikely]] {
-    return false;
+  if (!tool->is_usual) [[unlikely]] {
+    cache.FetchDetails(found);
+    if (tool->mode != ValidationMode::kSignature) return false;
+    if (tool->token_age_max_s != 0 && RecheckAge(context, found, *tool, now, decision) != Reason::kNone)
+      return false;
   }
-  if (principal != nullptr && !FillFromCache(context, hit.found, hit.issuer, principal)) [[unlikely]]
+  if (principal != nullptr && !FillFromCache(context, found, issuer, principal)) [[unlikely]]
     return false;
   if (const Shadow* const shadow = context.shadow.Load(scope); shadow != nullptr) [[unlikely]]
-    CompareCached(context, scope, *shadow, request, hit.found, hit.issuer, now, Reason::kNone);
+    CompareCached(context, scope, *shadow, request, found, issuer, now, Reason::kNone);
 
   if (context.audit != nullptr && presented.recorded != Recorded::kNone &&
       context.audit->Wants(tool->audit, Verdict::kAllow)) {
-    return RecordAllowed(context, scope, presented.policy->compiled, request, now, facts.key, hit.found,
-                         *tool, decision, principal);
+    return RecordAllowed(context, scope, presented.policy->compiled, request, now, line.key(), found, *tool,
+                         decision, principal);
   }
   scope.block().Add(kAllowedHits);
   return true;

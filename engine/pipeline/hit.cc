@@ -133,7 +133,8 @@ Look DecideHit(Context& context, const sync::ReadScope& scope, InHand* in_hand, 
   if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
 
   Reason reason = CheckCached(context, scope, presented, request.resource, now, &hit, decision);
-  const bool aged = VerdictCache::AgeMs(hit.facts, now.mono_ms) > context.verdict_age_max_ms;
+  const bool aged =
+      VerdictCache::IsOlder(hit.facts.verified_at_mono_ms, context.verdict_age_max_ms, now.mono_ms);
   if (aged && reason != Reason::kUndecided) return reason == Reason::kNone ? Look::kAged : Look::kAbsent;
   const bool is_known = IsOfSomebody(reason);
   if (reason == Reason::kNone) {

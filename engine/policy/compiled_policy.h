@@ -52,9 +52,9 @@ class CompiledPolicy {
   // long as the policy. Does not allocate.
   TOLLGATE_INLINE const CompiledTool* FindTool(const CompiledTool* fetched, size_t server, McpObject object,
                                                std::string_view name) const {
-    if (object == McpObject::kResource) [[unlikely]]
-      return FindResource(server, name);
-    return TableOf(server, object).Has(*fetched, name) ? fetched : nullptr;
+    if (fetched == nullptr || !ToolTable::IsUsual(name)) [[unlikely]]
+      return FindOther(fetched, server, object, name);
+    return ToolTable::HasUsual(*fetched, name) ? fetched : nullptr;
   }
 
   const CompiledTool* FindTool(size_t server, McpObject object, std::string_view name) const {
@@ -144,7 +144,10 @@ class CompiledPolicy {
   TOLLGATE_INLINE const ToolTable& TableOf(size_t server, McpObject object) const {
     return tables_[rule_sets_[server] * kTables + static_cast<size_t>(object)];
   }
-  TOLLGATE_SLOW const CompiledTool* FindResource(size_t server, std::string_view uri) const;
+  // FindOther is FindTool of what is no tool, or has a name that is very short or long.
+  const CompiledTool* FindOther(const CompiledTool* fetched, size_t server, McpObject object,
+                                std::string_view name) const;
+  const CompiledTool* FindResource(size_t server, std::string_view uri) const;
   void AddScopes(const Caller& caller, GrantMask* mask) const;
   void AddRoles(const Caller& caller, GrantMask* mask) const;
   bool Holds(const Condition& condition, const Caller& caller, const GrantMask& mask) const;

@@ -29,6 +29,8 @@ struct alignas(64) CompiledTool {
   uint32_t last_known_age_max_s = 0;
   AuditDuty audit = AuditDuty::kSampled;
   uint8_t sensitivity = 0;  // Its position in Policy::classes.
+  // No bound on age, nothing to ask the issuer, no full record: what nearly all are, in one look.
+  bool is_usual = true;
 };
 static_assert(sizeof(CompiledTool) == 64);
 
@@ -44,25 +46,36 @@ class ToolTable {
   // Candidate returns the only tool that may have this name, and begins to fetch it. Valid as long as the
   // table. Does not allocate.
   TOLLGATE_INLINE const CompiledTool* Candidate(std::string_view name) const {
-    const uint64_t hash = Hash(seed_, name);
+    const uint64_t hash = Hash(name);
     const CompiledTool* const tool = &cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
     __builtin_prefetch(tool);
     return tool;
   }
 
-  // Has tells whether the candidate for `name` has that name: if not, it is in no list.
-  TOLLGATE_INLINE bool Has(const CompiledTool& candidate, std::string_view name) const {
-    return candidate.name_len == name.size() && HasName(candidate, name);
+  // Has tells whether the candidate for `name` has that name: if not, it is in no list. HasUsual is Has of
+  // names that are neither very short nor long: for those it takes no table.
+  static TOLLGATE_INLINE bool IsUsual(std::string_view name) {
+    return name.size() - 8 <= CompiledTool::kNameBytes - 8;
   }
+  static TOLLGATE_INLINE bool HasUsual(const CompiledTool& candidate, std::string_view name) {
+    if (candidate.name_len != name.size()) return false;
+    const Words a(candidate.name.data(), name.size()), b(name.data(), name.size());
+    uint64_t differs = 0;
+    for (size_t i = 0; i < std::size(a.word); ++i) differs |= a.word[i] ^ b.word[i];
+    return differs == 0;
+  }
+  bool Has(const CompiledTool& candidate, std::string_view name) const;
 
  private:
+  static constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+
   static uint64_t Word(const char* from, size_t size = 8) {
     uint64_t word = 0;
     std::memcpy(&word, from, size);
     return word;
   }
 
-  // Words is a name of 8 to 40 bytes in five words, which overlap where it is shorter. Without a branch:
+  // Words is a usual name, of 8 to 40 bytes, in five words, which overlap where it is shorter. Without a branch:
   // names of all those sizes come mixed, and a processor that guesses the size wrong loses more than the
   // whole look-up costs.
   struct Words {
@@ -77,38 +90,22 @@ class ToolTable {
       word[4] = Word(name + last);
     }
   };
-  static TOLLGATE_INLINE bool HasWords(size_t size) { return size - 8 <= CompiledTool::kNameBytes - 8; }
-
-  static TOLLGATE_INLINE uint64_t Hash(uint64_t seed, std::string_view name) {
-    constexpr uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
-    const size_t size = name.size();
-    if (!HasWords(size)) [[unlikely]]
-      return HashText(seed, name);
-    const Words words(name.data(), size);
-    const uint64_t front = Mix(words.word[0] ^ seed, words.word[1] ^ kOdd);
-    const uint64_t back = Mix(words.word[2] ^ kOther, words.word[3] ^ seed);
-    return Mix(front ^ back ^ words.word[4], size ^ kOdd);
-  }
-  // HasOddName is for the other sizes.
-  bool HasOddName(const CompiledTool& tool, std::string_view name) const;
-
-  // HasName compares with a tool whose name has the same size.
-  TOLLGATE_INLINE bool HasName(const CompiledTool& tool, std::string_view name) const {
-    if (!HasWords(name.size())) [[unlikely]]
-      return HasOddName(tool, name);
-    const Words a(tool.name.data(), name.size()), b(name.data(), name.size());
-    uint64_t differs = 0;
-    for (size_t i = 0; i < std::size(a.word); ++i) differs |= a.word[i] ^ b.word[i];
-    return differs == 0;
+  TOLLGATE_INLINE uint64_t Hash(std::string_view name) const {
+    if (!IsUsual(name)) [[unlikely]]
+      return HashText(factors_[0], name);
+    const Words words(name.data(), name.size());
+    uint64_t sum = 0;
+    for (size_t i = 0; i < factors_.size(); ++i) sum += words.word[i] * factors_[i];
+    return Mix(sum, name.size() ^ kOdd);
   }
 
   uint64_t CellOf(uint64_t hash, uint16_t displacement) const {
     return ((hash >> 32) ^ displacement) & cell_mask_;
   }
 
-  bool Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools);
+  bool Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools, uint64_t seed);
 
-  uint64_t seed_ = 0;
+  std::array<uint64_t, 5> factors_{};  // By the seed.
   uint64_t displacement_mask_ = 0;
   uint64_t cell_mask_ = 0;
   std::vector<uint16_t> displacements_;

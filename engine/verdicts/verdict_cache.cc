@@ -137,7 +137,7 @@ VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant 
 }
 
 VerdictCache::~VerdictCache() {
-  if (slots_ != nullptr) munmap(slots_, mapped_bytes_);
+  if (mapped_bytes_ != 0) munmap(slots_, mapped_bytes_);
 }
 
 VerdictCache::Found VerdictCache::FindByTag(const Key& key) const {

@@ -52,25 +52,52 @@ class VerdictCache {
   }
 
   // The two halves of Derive, for whoever has something to do meanwhile: the first one starts to fetch.
-  void DerivePlace(std::string_view token, Key* key) const {
-    if (num_slots_ != 0) tag_key_.DerivePlace(token, hint_, key);
-  }
-  void DeriveTag(std::string_view token, Key* key) const {
-    if (num_slots_ != 0) tag_key_.DeriveTag(token, key);
-  }
+  void DerivePlace(std::string_view token, Key* key) const { tag_key_.DerivePlace(token, hint_, key); }
+  void DeriveTag(std::string_view token, Key* key) const { tag_key_.DeriveTag(token, key); }
 
   // DerivePlaceOfMany is DerivePlace for one of many tokens, where what counts is how much memory has to be
   // fetched in all: it starts to fetch where most tokens are, and FetchRest where the others are, once the
   // first has come.
   void DerivePlaceOfMany(std::string_view token, Key* key) const {
-    if (num_slots_ != 0) tag_key_.DerivePlace(token, home_hint_, key);
+    tag_key_.DerivePlace(token, home_hint_, key);
   }
   TOLLGATE_INLINE void FetchRest(const Key& key) const {
-    if (num_slots_ == 0) return;
     const uint16_t hint = HintOf(key);
     if (slots_[Choose(key.place, hint)].hint() == hint) return;
     const Slot* const other = &slots_[(static_cast<uint32_t>(key.place >> 32) & hint_.mask) * kWays];
     for (uint32_t way = 0; way < kWays; ++way) __builtin_prefetch(other + way);
+  }
+
+  // Line is the facts of an entry as it has them: whoever needs few of them takes no others apart. What the
+  // members return is said at Facts; verdict_cache.cc says what lies where.
+  struct Line {
+    uint64_t window, stamps, rest;
+
+    KeyRef key() const {
+      return {static_cast<uint32_t>(rest & 0xfffff), static_cast<uint32_t>(rest >> 20 & 0xfff)};
+    }
+    int64_t valid_from_s() const { return static_cast<int64_t>(window & 0xffff'ffff); }
+    int64_t valid_through_s() const { return static_cast<int64_t>(window >> 32); }
+    int64_t verified_at_mono_ms() const {
+      return static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
+    }
+    uint32_t epoch() const { return static_cast<uint32_t>(stamps >> 32); }
+    uint32_t grant_set() const { return static_cast<uint32_t>(rest >> 32 & 0xfff); }
+    uint32_t audience_number() const { return static_cast<uint32_t>(rest >> 44 & 0xff); }
+    Algorithm algorithm() const { return static_cast<Algorithm>(rest >> 52 & 0xf); }
+    bool sender_constrained() const { return (rest >> 56 & 1) != 0; }
+  };
+  uint64_t AudienceOf(const Line& line) const { return audience_masks_[line.audience_number()]; }
+  Facts FactsOf(const Line& line) const {
+    return {.key = line.key(),
+            .valid_from_s = line.valid_from_s(),
+            .valid_through_s = line.valid_through_s(),
+            .verified_at_mono_ms = line.verified_at_mono_ms(),
+            .audience = AudienceOf(line),
+            .epoch = line.epoch(),
+            .grant_set = line.grant_set(),
+            .algorithm = line.algorithm(),
+            .sender_constrained = line.sender_constrained()};
   }
 
   // Found names an entry as it was when Find saw it.
@@ -85,7 +112,13 @@ class VerdictCache {
     kChanging,  // The token is here, and somebody is writing its facts: look again.
   };
   // Find copies the facts of exactly this token. Does not allocate, does not wait.
-  FindResult Find(const Key& key, Facts* facts, Found* found) const;
+  FindResult Find(const Key& key, Line* line, Found* found) const;
+  FindResult Find(const Key& key, Facts* facts, Found* found) const {
+    Line line;
+    const FindResult result = Find(key, &line, found);
+    if (result == FindResult::kFound) *facts = FactsOf(line);
+    return result;
+  }
 
   // FetchDetails begins to fetch what ReadDetails will read. Inlined by force, as all that only prefetches.
   TOLLGATE_INLINE void FetchDetails(Found found) const {
@@ -133,14 +166,15 @@ class VerdictCache {
   InsertResult Insert(const Key& key, const Entry& entry, int64_t now_s,
                       absl::FunctionRef<bool(KeyRef)> is_current);
 
-  // AgeMs is how long ago facts were verified; 0 if `now_mono_ms` was read before. Right as long as that is
-  // less than eight years ago.
-  static int64_t AgeMs(const Facts& facts, int64_t now_mono_ms) {
-    const uint64_t age =
-        (static_cast<uint64_t>(now_mono_ms) - static_cast<uint64_t>(facts.verified_at_mono_ms)) &
-        kVerifiedMask;
-    // The upper half of the range is "a moment from now": this check read its clock before that one.
-    return age > kVerifiedMask / 2 ? 0 : static_cast<int64_t>(age);
+  // IsOlder tells whether facts were verified longer than `age_max_ms` ago: not, if `now_mono_ms` was read
+  // before. Right as long as that is less than eight years ago; `age_max_ms` is at most kAgeMaxMs.
+  static constexpr int64_t kAgeMaxMs = (int64_t{1} << 38) - 1;
+  static bool IsOlder(int64_t verified_at_mono_ms, int64_t age_max_ms, int64_t now_mono_ms) {
+    constexpr uint64_t kHalf = kAgeMaxMs + 1;
+    const uint64_t age = static_cast<uint64_t>(now_mono_ms) - static_cast<uint64_t>(verified_at_mono_ms);
+    // The upper half of the range is "a moment from now": this check read its clock before that one. Here the
+    // halves are exchanged.
+    return ((age + kHalf) & kVerifiedMask) > static_cast<uint64_t>(age_max_ms) + kHalf;
   }
 
   // HasSeveralIssuers: from now on there is more than the one that the cache was made for.
@@ -153,7 +187,7 @@ class VerdictCache {
   size_t bytes() const { return mapped_bytes_; }  // At most what was asked for.
 
  private:
-  static constexpr uint64_t kVerifiedMask = (uint64_t{1} << 39) - 1;
+  static constexpr uint64_t kVerifiedMask = 2 * uint64_t{kAgeMaxMs} + 1;
   static constexpr uint32_t kWays = 2;
   static constexpr uint32_t kNoSlot = UINT32_MAX;
   static constexpr size_t kWords = 7;
@@ -183,9 +217,7 @@ class VerdictCache {
   }
   // FindByTag is for tokens that are not where the hints say, most of which are nowhere: kNoSlot.
   TOLLGATE_SLOW Found FindByTag(const Key& key) const;
-  static KeyRef KeyOf(uint64_t word) {
-    return {static_cast<uint32_t>(word & 0xfffff), static_cast<uint32_t>(word >> 20 & 0xfff)};
-  }
+  static KeyRef KeyOf(uint64_t word) { return Line{.window = 0, .stamps = 0, .rest = word}.key(); }
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
   std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
@@ -193,7 +225,8 @@ class VerdictCache {
 
   size_t num_slots_ = 0;
   size_t mapped_bytes_ = 0;
-  Slot* slots_ = nullptr;
+  std::array<Slot, 2 * kWays> none_{};  // The slots of a cache that has none: empty for ever.
+  Slot* slots_ = none_.data();
   Cold* colds_ = nullptr;  // By the number of the slot.
   crypto::PlaceHint hint_;
   crypto::PlaceHint home_hint_;  // For the home bucket alone.
@@ -216,9 +249,7 @@ class VerdictCache {
 
 // Here and not in the .cc file, since a call would cost as much as the look itself. verdict_cache.cc says
 // what lies where in a slot's words.
-TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Facts* facts,
-                                                            Found* found) const {
-  if (num_slots_ == 0) return FindResult::kAbsent;
+TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Line* line, Found* found) const {
   // By the hints, which are compared while the token is still being hashed: were the tag to decide between
   // the slots, a processor that guesses wrong would find out at the very end. The branch between the buckets
   // is seldom taken.
@@ -233,22 +264,13 @@ TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Fact
   }
 
   Slot& slot = slots_[number];
-  const uint64_t window = slot.Load(4), stamps = slot.Load(5), rest = slot.Load(6);
+  *line = {.window = slot.Load(4), .stamps = slot.Load(5), .rest = slot.Load(6)};
   if (!Slot::Open(sequence) || !slot.Validate(sequence)) [[unlikely]]
     return FindResult::kChanging;
-  facts->key = KeyOf(rest);
   // Empty: all zeros, which are the tag of no token but "".
-  if (facts->key.generation == 0) [[unlikely]]
+  if (line->key().generation == 0) [[unlikely]]
     return FindResult::kAbsent;
   slot.MarkUsed();
-  facts->valid_from_s = static_cast<int64_t>(window & 0xffff'ffff);
-  facts->valid_through_s = static_cast<int64_t>(window >> 32);
-  facts->verified_at_mono_ms = static_cast<int64_t>((stamps & 0xffff'ffff) | rest >> 57 << 32);
-  facts->epoch = static_cast<uint32_t>(stamps >> 32);
-  facts->grant_set = static_cast<uint32_t>(rest >> 32 & 0xfff);
-  facts->audience = audience_masks_[rest >> 44 & 0xff];
-  facts->algorithm = static_cast<Algorithm>(rest >> 52 & 0xf);
-  facts->sender_constrained = (rest >> 56 & 1) != 0;
   *found = {number, sequence};
   return FindResult::kFound;
 }

@@ -463,18 +463,23 @@ TEST(VerdictCache, WhatHasChangedSinceIsNeitherReadNorStamped) {
 }
 
 TEST(VerdictCache, AgeIsThatOfTheVerification) {
-  Facts facts;
-  facts.verified_at_mono_ms = 5'000;
-  EXPECT_EQ(VerdictCache::AgeMs(facts, 5'000), 0);
-  EXPECT_EQ(VerdictCache::AgeMs(facts, 5'001), 1);
-  EXPECT_EQ(VerdictCache::AgeMs(facts, 4'990), 0) << "a check that read its clock before";
+  // Ages are found by the bounds that they are beyond.
+  const auto age = [](int64_t verified_at_ms, int64_t now_ms) {
+    int64_t bound = 0;
+    while (VerdictCache::IsOlder(verified_at_ms, bound, now_ms)) ++bound;
+    return bound;
+  };
+  EXPECT_EQ(age(5'000, 5'000), 0);
+  EXPECT_EQ(age(5'000, 5'001), 1);
+  EXPECT_EQ(age(5'000, 4'990), 0) << "a check that read its clock before";
   // As a record keeps it: 39 bits.
-  const int64_t late = (int64_t{1} << 41) + 5'000;
-  EXPECT_EQ(VerdictCache::AgeMs(facts, late + 70), 70);
-  facts.verified_at_mono_ms = (int64_t{1} << 39) - 10;
-  EXPECT_EQ(VerdictCache::AgeMs(facts, (int64_t{1} << 39) + 10), 20);
-  facts.verified_at_mono_ms = -10;
-  EXPECT_EQ(VerdictCache::AgeMs(facts, 10), 20);
+  EXPECT_EQ(age(5'000, (int64_t{1} << 41) + 5'000 + 70), 70);
+  EXPECT_EQ(age((int64_t{1} << 39) - 10, (int64_t{1} << 39) + 10), 20);
+  EXPECT_EQ(age(-10, 10), 20);
+  constexpr int64_t kMax = VerdictCache::kAgeMaxMs;
+  EXPECT_FALSE(VerdictCache::IsOlder(0, kMax, kMax));
+  EXPECT_TRUE(VerdictCache::IsOlder(0, kMax - 1, kMax));
+  EXPECT_FALSE(VerdictCache::IsOlder(1, 0, 0)) << "a check that read its clock before";
 }
 
 TEST(VerdictCache, StaysOutOfCoreDumps) {
