@@ -47,32 +47,33 @@ TOLLGATE_TARGET TOLLGATE_INLINE uint64_t Place(const TagMaterial& material, cons
 }
 
 // Key words are loaded, not put together, although the second iteration's are the first one's, one pair
-// further on: the units that multiply would also have to shift. By the number of a block, four pairs, and
-// kSecond more.
+// further on: the units that multiply would also have to shift. They lie as far from their start as the block
+// that meets them from the token's, and kSecond further on.
 constexpr size_t kBlockBytes = 64;
-constexpr size_t kSecond =
-    (offsetof(TagMaterial, words_of_second) - offsetof(TagMaterial, words)) / kBlockBytes;
+constexpr size_t kSecond = offsetof(TagMaterial, words_of_second) - offsetof(TagMaterial, words);
+
+TOLLGATE_TARGET TOLLGATE_INLINE __m512i Keys(const char* at) {
+  return _mm512_load_si512(reinterpret_cast<const __m512i*>(at));
+}
 
 struct Sums {
-  const __m512i* keys;  // From those of the next block on.
   __m512i sum0;
   __m512i sum1;
 
-  // AddOne takes in one block.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block) {
-    sum0 = _mm512_xor_si512(sum0, Product(_mm512_xor_si512(block, keys[0])));
-    sum1 = _mm512_xor_si512(sum1, Product(_mm512_xor_si512(block, keys[kSecond])));
-    ++keys;
+  // AddOne takes in one block, which meets the keys at `keys`.
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddOne(__m512i block, const char* keys) {
+    sum0 = _mm512_xor_si512(sum0, Product(_mm512_xor_si512(block, Keys(keys))));
+    sum1 = _mm512_xor_si512(sum1, Product(_mm512_xor_si512(block, Keys(keys + kSecond))));
   }
 
   // AddTwo is twice AddOne, with fewer additions: the units that multiply also add.
-  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second) {
+  TOLLGATE_TARGET TOLLGATE_INLINE void AddTwo(__m512i first, __m512i second, const char* keys) {
     // Loaded once: gcc would read tokens, which are rarely aligned, again for each use.
     asm("" : "+v"(first), "+v"(second));
-    sum0 = Add3(sum0, Product(_mm512_xor_si512(first, keys[0])), Product(_mm512_xor_si512(second, keys[1])));
-    sum1 = Add3(sum1, Product(_mm512_xor_si512(first, keys[kSecond])),
-                Product(_mm512_xor_si512(second, keys[kSecond + 1])));
-    keys += 2;
+    sum0 = Add3(sum0, Product(_mm512_xor_si512(first, Keys(keys))),
+                Product(_mm512_xor_si512(second, Keys(keys + kBlockBytes))));
+    sum1 = Add3(sum1, Product(_mm512_xor_si512(first, Keys(keys + kSecond))),
+                Product(_mm512_xor_si512(second, Keys(keys + kSecond + kBlockBytes))));
   }
 };
 
@@ -93,19 +94,19 @@ TOLLGATE_TARGET TOLLGATE_HOT void PlaceVpclmulAvx512(const TagMaterial& material
 TOLLGATE_TARGET TOLLGATE_HOT void TagVpclmulAvx512(const TagMaterial& material, std::string_view token,
                                                    Derived* out) {
   const size_t size = token.size();
-  const char* at = token.data();
-  Sums sums = {.keys = reinterpret_cast<const __m512i*>(material.words.data()),
-               .sum0 = _mm512_setzero_si512(),
-               .sum1 = _mm512_setzero_si512()};
-  size_t left = size;
-  for (; left >= 2 * kBlockBytes; left -= 2 * kBlockBytes, at += 2 * kBlockBytes)
-    sums.AddTwo(_mm512_loadu_si512(at), _mm512_loadu_si512(at + kBlockBytes));
-  if (left >= kBlockBytes) {
-    sums.AddOne(_mm512_loadu_si512(at));
-    left -= kBlockBytes, at += kBlockBytes;
+  const char* const bytes = token.data();
+  const auto* const keys = reinterpret_cast<const char*>(material.words.data());
+  Sums sums = {.sum0 = _mm512_setzero_si512(), .sum1 = _mm512_setzero_si512()};
+  size_t at = 0;
+  for (const size_t end = size & ~(2 * kBlockBytes - 1); at != end; at += 2 * kBlockBytes)
+    sums.AddTwo(_mm512_loadu_si512(bytes + at), _mm512_loadu_si512(bytes + at + kBlockBytes), keys + at);
+  if ((size & kBlockBytes) != 0) {
+    sums.AddOne(_mm512_loadu_si512(bytes + at), keys + at);
+    at += kBlockBytes;
   }
   // What is masked out is zero, and not touched.
-  if (left > 0) sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, at));
+  if (const size_t left = size - at; left > 0)
+    sums.AddOne(_mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, bytes + at), keys + at);
 
   const __m128i length = _mm_cvtsi64_si128(static_cast<long long>(size));
   const __m128i length_words =

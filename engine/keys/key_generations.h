@@ -14,13 +14,11 @@ namespace tollgate::keys {
 // KeyGenerations says in one load whether a key that some token was verified with is still in its issuer's
 // set, and whose that is. Slots are limited and reused; generations are not: a slot that has used up its own
 // is given up.
-// CurrentIssuer and IsCurrent are thread-safe; Acquire and Retire are for one thread at a time.
+// IsCurrent is thread-safe; Acquire and Retire are for one thread at a time.
 class KeyGenerations {
  public:
   // `num_slots`: keys at a time, at most limits::kKeySlotsMax.
   explicit KeyGenerations(size_t num_slots);
-
-  static constexpr uint32_t kNoIssuer = UINT32_MAX;
 
   // Acquire returns the name of a new generation of a key of `issuer`; nullopt if all slots are in use.
   std::optional<KeyRef> Acquire(uint32_t issuer);
@@ -28,15 +26,18 @@ class KeyGenerations {
   // Retire ends a generation: an IsCurrent that begins after Retire has returned says no.
   void Retire(KeyRef key);
 
-  // CurrentIssuer returns whose key this is, or kNoIssuer if it is in no set any more.
-  uint32_t CurrentIssuer(KeyRef key) const {
+  // IsCurrent tells whether a key is in its issuer's set, and if so, whose it is.
+  bool IsCurrent(KeyRef key, uint32_t* issuer) const {
     // Ordering: acquire pairs with the release in Retire, so that whoever sees the new generation sees the
     // new key set.
     const uint64_t cell = cells_[key.slot].load(std::memory_order_acquire);
-    return static_cast<uint32_t>(cell) == key.generation ? static_cast<uint32_t>(cell >> 32) : kNoIssuer;
+    *issuer = static_cast<uint32_t>(cell >> 32);
+    return static_cast<uint32_t>(cell) == key.generation;
   }
-
-  bool IsCurrent(KeyRef key) const { return CurrentIssuer(key) != kNoIssuer; }
+  bool IsCurrent(KeyRef key) const {
+    uint32_t issuer;
+    return IsCurrent(key, &issuer);
+  }
 
   size_t bytes() const { return num_slots_ * sizeof(cells_[0]); }
 

@@ -111,8 +111,8 @@ class KeyStore {
   // fetches. False if there is none of this name. A lock, for a moment.
   bool Refresh(std::string_view issuer);
 
-  // CurrentIssuer and IsCurrent: see KeyGenerations.
-  uint32_t CurrentIssuer(KeyRef key) const { return generations_.CurrentIssuer(key); }
+  // IsCurrent: see KeyGenerations.
+  bool IsCurrent(KeyRef key, uint32_t* issuer) const { return generations_.IsCurrent(key, issuer); }
   bool IsCurrent(KeyRef key) const { return generations_.IsCurrent(key); }
 
   // FindByRef returns the current key of this name, or null; for what a cached token needs to know of its

@@ -92,6 +92,7 @@ struct Context {
   std::vector<IssuerGate> gates;
   IssuerNames issuer_names;
   std::vector<std::string> resource_uris;
+  uint32_t num_resources = 0;
   absl::flat_hash_map<std::string, uint64_t> resources_by_audience;
   std::vector<std::string>
       opaque_issuers;  // By resource: the name of who is asked about opaque tokens, or "".

@@ -15,7 +15,6 @@
 namespace tollgate::pipeline {
 namespace {
 
-using keys::KeyGenerations;
 using verdicts::VerdictCache;
 
 // RecordAllowed records what AllowHit has allowed; without a record that must be, it is not. False if the
@@ -50,10 +49,9 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
   if (cache.Find(*presented.key, &line, &found) != VerdictCache::FindResult::kFound) [[unlikely]]
     return false;
   if (principal != nullptr) cache.FetchDetails(found);
-  const uint32_t issuer = context.keys->CurrentIssuer(line.key());
-  if (issuer == KeyGenerations::kNoIssuer) [[unlikely]]
+  uint32_t issuer;
+  if (!context.keys->IsCurrent(line.key(), &issuer)) [[unlikely]]
     return false;
-
   const IssuerGate& gate = context.gates[issuer];
   const uint64_t admitting = gate.resources & cache.AudienceOf(line);
   const bool token_is_good =
@@ -114,12 +112,13 @@ TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& sc
 
 TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& clock, Recorded recorded,
                          Decision* decision, Principal* principal) noexcept {
-  const Now now = clock.Read();  // First: a call between hash and comparison would spill the tag's registers.
-  const sync::ReadScope scope(context.blocks);
   VerdictCache::Key key;
   Presented presented;
   presented.recorded = recorded;
+  // First: what is looked at last is the farthest away.
   BeginPresenting(context, request, false, &key, &presented);
+  const Now now = clock.Read();
+  const sync::ReadScope scope(context.blocks);
   EndPresenting(context, scope, request, &key, &presented);
   DecidePresented(context, scope, presented, request, now, decision, principal);
 }

@@ -9,7 +9,6 @@
 namespace tollgate::pipeline {
 namespace {
 
-using keys::KeyGenerations;
 using verdicts::Details;
 using verdicts::Facts;
 using verdicts::VerdictCache;
@@ -129,8 +128,7 @@ Look DecideHit(Context& context, const sync::ReadScope& scope, InHand* in_hand, 
       result != VerdictCache::FindResult::kFound) {
     return result == VerdictCache::FindResult::kAbsent ? Look::kAbsent : Look::kChanged;
   }
-  hit.issuer = context.keys->CurrentIssuer(hit.facts.key);
-  if (hit.issuer == KeyGenerations::kNoIssuer) return Look::kAbsent;
+  if (!context.keys->IsCurrent(hit.facts.key, &hit.issuer)) return Look::kAbsent;
 
   Reason reason = CheckCached(context, scope, presented, request.resource, now, &hit, decision);
   const bool aged =

@@ -24,7 +24,7 @@ struct Presented {
   // The policy's epoch, lower half. Nothing that is cached has the stamp 0: it is that of a policy whose
   // epoch has not been raised yet.
   uint32_t stamp = 0;
-  const policy::CompiledTool* fetched_tool = nullptr;  // For FindTool.
+  const policy::CompiledTool* usual_tool = nullptr;  // CompiledPolicy::FindUsual.
   std::string_view token;
   // It lies elsewhere, so that this stays in registers: who makes a key is a function that could see all of
   // it.
@@ -38,32 +38,34 @@ struct InHand : Presented {
   KeyRef verified_by{};
 };
 
-// LookAtPolicy takes the policy that is in force, and begins to fetch what it has of the tool. The epoch is
-// read first: see policy::LivePolicy.
+// LookAtPolicy takes the policy that is in force, and what it has of the tool. The epoch is read first: see
+// policy::LivePolicy.
 TOLLGATE_INLINE void LookAtPolicy(const Context& context, const sync::ReadScope& scope,
                                   const Request& request, Presented* presented) {
   const uint64_t epoch = context.revocations.epoch();
   presented->policy = context.policy.Load(scope);
   const auto stamp = static_cast<uint32_t>(epoch);
   presented->stamp = epoch < presented->policy->first_epoch || stamp == verdicts::Facts::kNoEpoch ? 0 : stamp;
-  presented->fetched_tool = presented->policy->compiled.FetchTool(static_cast<size_t>(request.resource),
-                                                                  request.object, request.tool);
+  presented->usual_tool = presented->policy->compiled.FindUsual(static_cast<size_t>(request.resource),
+                                                                request.object, request.tool);
 }
 
 TOLLGATE_INLINE const policy::CompiledTool* FindTool(const Presented& presented, const Request& request) {
-  return presented.policy->compiled.FindTool(presented.fetched_tool, static_cast<size_t>(request.resource),
-                                             request.object, request.tool);
+  if (presented.usual_tool != nullptr) [[likely]]
+    return presented.usual_tool;
+  return presented.policy->compiled.FindTool(static_cast<size_t>(request.resource), request.object,
+                                             request.tool);
 }
 
-// BeginPresenting reads the credential and begins to fetch what the cache has of it; EndPresenting the policy
-// of the tool, which arrives while the token is hashed.
+// BeginPresenting reads the credential and begins to fetch what the cache has of it. EndPresenting looks at
+// the policy and hashes the token, while that is on its way.
 TOLLGATE_INLINE void BeginPresenting(const Context& context, const Request& request, bool of_many,
                                      verdicts::VerdictCache::Key* key, Presented* presented) {
   if (request.num_credentials > 1) {
     presented->reason = Reason::kSeveralCredentials;
   } else if (presented->reason = claims::ReadAuthorization(request.authorization, &presented->token);
              presented->reason != Reason::kNone) {
-  } else if (static_cast<size_t>(request.resource) >= context.resource_uris.size()) {
+  } else if (static_cast<uint32_t>(request.resource) >= context.num_resources) {
     presented->reason = Reason::kUnknownResource;
   } else if (presented->token.size() > limits::kTokenBytesMax) {
     presented->reason = Reason::kTokenTooLong;

@@ -186,7 +186,8 @@ class CompiledPolicy::Compiler {
     tool.last_known_age_max_s = bound(sensitivity->last_known_age_max_s);
     tool.audit = sensitivity->audit;
     tool.sensitivity = static_cast<uint8_t>(sensitivity - classes.begin());
-    tool.is_usual = tool.token_age_max_s == 0 && tool.mode == ValidationMode::kSignature && tool.audit < AuditDuty::kFull;
+    tool.is_usual =
+        tool.token_age_max_s == 0 && tool.mode == ValidationMode::kSignature && tool.audit < AuditDuty::kFull;
     tool.requirement = NumberOf(Require(rule, *sensitivity));
     return tool;
   }
@@ -311,10 +312,11 @@ CompiledPolicy::CompiledPolicy(const Policy& policy, std::span<const std::string
   Compiler(policy, this).Compile(servers);
 }
 
-const CompiledTool* CompiledPolicy::FindOther(const CompiledTool* fetched, size_t server, McpObject object,
-                                              std::string_view name) const {
+const CompiledTool* CompiledPolicy::FindTool(size_t server, McpObject object, std::string_view name) const {
   if (object == McpObject::kResource) return FindResource(server, name);
-  return TableOf(server, object).Has(*fetched, name) ? fetched : nullptr;
+  const ToolTable& table = TableOf(server, object);
+  const CompiledTool& candidate = table.Candidate(name);
+  return table.Has(candidate, name) ? &candidate : nullptr;
 }
 
 const CompiledTool* CompiledPolicy::FindResource(size_t server, std::string_view uri) const {

@@ -39,26 +39,18 @@ class CompiledPolicy {
   CompiledPolicy(const CompiledPolicy&) = delete;
   CompiledPolicy& operator=(const CompiledPolicy&) = delete;
 
-  // FetchTool begins to fetch what the policy has of the tool, or other object, of this name at a server, for
-  // FindTool. Of resources there is nothing to fetch: they are looked for once it is known who asks.
-  TOLLGATE_INLINE const CompiledTool* FetchTool(size_t server, McpObject object,
+  // FindTool returns what the policy has of the tool, or other object, of this name at a server; null for
+  // what no rule names. Valid as long as the policy. Does not allocate.
+  const CompiledTool* FindTool(size_t server, McpObject object, std::string_view name) const;
+
+  // FindUsual is FindTool for nearly every call, on the spot: null for resources, too, and for names that are
+  // very short or long.
+  TOLLGATE_INLINE const CompiledTool* FindUsual(size_t server, McpObject object,
                                                 std::string_view name) const {
-    if (object == McpObject::kResource) [[unlikely]]
+    if (object == McpObject::kResource || !ToolTable::IsUsual(name)) [[unlikely]]
       return nullptr;
-    return TableOf(server, object).Candidate(name);
-  }
-
-  // FindTool returns null for what no rule names; `fetched` is what FetchTool returned for the same. Valid as
-  // long as the policy. Does not allocate.
-  TOLLGATE_INLINE const CompiledTool* FindTool(const CompiledTool* fetched, size_t server, McpObject object,
-                                               std::string_view name) const {
-    if (fetched == nullptr || !ToolTable::IsUsual(name)) [[unlikely]]
-      return FindOther(fetched, server, object, name);
-    return ToolTable::HasUsual(*fetched, name) ? fetched : nullptr;
-  }
-
-  const CompiledTool* FindTool(size_t server, McpObject object, std::string_view name) const {
-    return FindTool(FetchTool(server, object, name), server, object, name);
+    const CompiledTool& candidate = TableOf(server, object).Candidate(name);
+    return ToolTable::HasUsual(candidate, name) ? &candidate : nullptr;
   }
 
   // ScopesOf returns all scopes that a tool of this policy needs, space-delimited, for challenges; AcrOf the
@@ -144,9 +136,6 @@ class CompiledPolicy {
   TOLLGATE_INLINE const ToolTable& TableOf(size_t server, McpObject object) const {
     return tables_[rule_sets_[server] * kTables + static_cast<size_t>(object)];
   }
-  // FindOther is FindTool of what is no tool, or has a name that is very short or long.
-  const CompiledTool* FindOther(const CompiledTool* fetched, size_t server, McpObject object,
-                                std::string_view name) const;
   const CompiledTool* FindResource(size_t server, std::string_view uri) const;
   void AddScopes(const Caller& caller, GrantMask* mask) const;
   void AddRoles(const Caller& caller, GrantMask* mask) const;

@@ -26,7 +26,8 @@ class GrantSets {
   // Permits says whether callers of this set meet what `tool` needs. It takes a number that Intern returned
   // (on any thread, with the number handed on properly).
   TOLLGATE_INLINE bool Permits(uint32_t set, const CompiledTool& tool) const {
-    return (rows_[set * row_words_ + tool.requirement / 64] >> tool.requirement % 64 & 1) != 0;
+    const uint32_t requirement = tool.requirement;
+    return (rows_[set * row_words_ + requirement / 64] >> requirement % 64 & 1) != 0;
   }
 
   // Lacking is CompiledPolicy::Lacking of the set.

@@ -43,13 +43,10 @@ class ToolTable {
   // lack theirs. Allocates; takes time linear in their number.
   ToolTable(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools);
 
-  // Candidate returns the only tool that may have this name, and begins to fetch it. Valid as long as the
-  // table. Does not allocate.
-  TOLLGATE_INLINE const CompiledTool* Candidate(std::string_view name) const {
+  // Candidate returns the only tool that may have this name. Valid as long as the table. Does not allocate.
+  TOLLGATE_INLINE const CompiledTool& Candidate(std::string_view name) const {
     const uint64_t hash = Hash(name);
-    const CompiledTool* const tool = &cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
-    __builtin_prefetch(tool);
-    return tool;
+    return cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
   }
 
   // Has tells whether the candidate for `name` has that name: if not, it is in no list. HasUsual is Has of
@@ -75,9 +72,9 @@ class ToolTable {
     return word;
   }
 
-  // Words is a usual name, of 8 to 40 bytes, in five words, which overlap where it is shorter. Without a branch:
-  // names of all those sizes come mixed, and a processor that guesses the size wrong loses more than the
-  // whole look-up costs.
+  // Words is a usual name, of 8 to 40 bytes, in five words, which overlap where it is shorter. Without a
+  // branch: names of all those sizes come mixed, and a processor that guesses the size wrong loses more than
+  // the whole look-up costs.
   struct Words {
     uint64_t word[5];
     TOLLGATE_INLINE Words(const char* name, size_t size) {

@@ -63,7 +63,7 @@ class VerdictCache {
   }
   TOLLGATE_INLINE void FetchRest(const Key& key) const {
     const uint16_t hint = HintOf(key);
-    if (slots_[Choose(key.place, hint)].hint() == hint) return;
+    if (Choose(key.place, hint)->hint() == hint) return;
     const Slot* const other = &slots_[(static_cast<uint32_t>(key.place >> 32) & hint_.mask) * kWays];
     for (uint32_t way = 0; way < kWays; ++way) __builtin_prefetch(other + way);
   }
@@ -210,10 +210,10 @@ class VerdictCache {
   static uint16_t HintOf(const Key& key) { return static_cast<uint16_t>(key.place >> 48); }
   // Choose returns which slot of the bucket that `half` of the place names may have this hint; without a
   // branch, since the bucket's lines arrive together.
-  TOLLGATE_INLINE uint32_t Choose(uint64_t half, uint16_t hint) const {
+  TOLLGATE_INLINE Slot* Choose(uint64_t half, uint16_t hint) const {
     static_assert(kWays == 2);
-    const uint32_t first = (static_cast<uint32_t>(half) & hint_.mask) * kWays;
-    return first + (slots_[first].hint() != hint);
+    Slot* const first = slots_ + size_t{static_cast<uint32_t>(half) & hint_.mask} * kWays;
+    return first + (first->hint() != hint);
   }
   // FindByTag is for tokens that are not where the hints say, most of which are nowhere: kNoSlot.
   TOLLGATE_SLOW Found FindByTag(const Key& key) const;
@@ -254,24 +254,24 @@ TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Line
   // the slots, a processor that guesses wrong would find out at the very end. The branch between the buckets
   // is seldom taken.
   const uint16_t hint = HintOf(key);
-  uint32_t number = Choose(key.place, hint);
-  if (slots_[number].hint() != hint) number = Choose(key.place >> 32, hint);
-  uint32_t sequence = slots_[number].Begin();
-  if (!HasTag(slots_[number], key.tag)) [[unlikely]] {
+  Slot* slot = Choose(key.place, hint);
+  if (slot->hint() != hint) [[unlikely]]
+    slot = Choose(key.place >> 32, hint);
+  uint32_t sequence = slot->Begin();
+  if (!HasTag(*slot, key.tag)) [[unlikely]] {
     const Found by_tag = FindByTag(key);
     if (by_tag.slot == kNoSlot) return FindResult::kAbsent;
-    number = by_tag.slot, sequence = by_tag.sequence;
+    slot = slots_ + by_tag.slot, sequence = by_tag.sequence;
   }
 
-  Slot& slot = slots_[number];
-  *line = {.window = slot.Load(4), .stamps = slot.Load(5), .rest = slot.Load(6)};
-  if (!Slot::Open(sequence) || !slot.Validate(sequence)) [[unlikely]]
+  *line = {.window = slot->Load(4), .stamps = slot->Load(5), .rest = slot->Load(6)};
+  if (!Slot::Open(sequence) || !slot->Validate(sequence)) [[unlikely]]
     return FindResult::kChanging;
   // Empty: all zeros, which are the tag of no token but "".
   if (line->key().generation == 0) [[unlikely]]
     return FindResult::kAbsent;
-  slot.MarkUsed();
-  *found = {number, sequence};
+  slot->MarkUsed();
+  *found = {static_cast<uint32_t>(slot - slots_), sequence};
   return FindResult::kFound;
 }
 

@@ -35,14 +35,17 @@ TEST(KeyGenerations, RetiredKeyIsNotCurrentThoughItsSlotIsUsedAgain) {
 
 TEST(KeyGenerations, TellsWhoseKeyItIsAsLongAsItIsOne) {
   KeyGenerations generations(kSlots);
+  uint32_t issuer;
   const KeyRef first = *generations.Acquire(7);
-  EXPECT_EQ(generations.CurrentIssuer(first), 7u);
+  EXPECT_TRUE(generations.IsCurrent(first, &issuer));
+  EXPECT_EQ(issuer, 7u);
   generations.Retire(first);
-  EXPECT_EQ(generations.CurrentIssuer(first), KeyGenerations::kNoIssuer);
+  EXPECT_FALSE(generations.IsCurrent(first, &issuer));
   const KeyRef second = *generations.Acquire(4095);
   ASSERT_EQ(second.slot, first.slot);
-  EXPECT_EQ(generations.CurrentIssuer(second), 4095u);
-  EXPECT_EQ(generations.CurrentIssuer(first), KeyGenerations::kNoIssuer);
+  EXPECT_TRUE(generations.IsCurrent(second, &issuer));
+  EXPECT_EQ(issuer, 4095u);
+  EXPECT_FALSE(generations.IsCurrent(first, &issuer));
 }
 
 TEST(KeyGenerations, GenerationsOfASlotNeverComeBack) {

@@ -18,8 +18,8 @@ class NameTable {
 
   explicit NameTable(const std::vector<std::string>& names) : table_(names, Numbered(names.size())) {}
   uint32_t Find(std::string_view name) const {
-    const CompiledTool* const tool = table_.Candidate(name);
-    return table_.Has(*tool, name) ? tool->token_age_max_s : kAbsent;
+    const CompiledTool& tool = table_.Candidate(name);
+    return table_.Has(tool, name) ? tool.token_age_max_s : kAbsent;
   }
 
  private:

@@ -40,9 +40,9 @@ inline VerdictCache::Entry EntryOf(uint64_t number, std::string_view subject = "
 inline bool SameFacts(const Facts& a, const Facts& b) {
   return a.key == b.key && a.valid_from_s == b.valid_from_s && a.valid_through_s == b.valid_through_s &&
          !VerdictCache::IsOlder(a.verified_at_mono_ms, 0, b.verified_at_mono_ms) &&
-         !VerdictCache::IsOlder(b.verified_at_mono_ms, 0, a.verified_at_mono_ms) && a.audience == b.audience &&
-         a.epoch == b.epoch && a.grant_set == b.grant_set && a.algorithm == b.algorithm &&
-         a.sender_constrained == b.sender_constrained;
+         !VerdictCache::IsOlder(b.verified_at_mono_ms, 0, a.verified_at_mono_ms) &&
+         a.audience == b.audience && a.epoch == b.epoch && a.grant_set == b.grant_set &&
+         a.algorithm == b.algorithm && a.sender_constrained == b.sender_constrained;
 }
 
 // CacheUser takes tokens instead of keys, and knows which of the keys that verified them are still in their
