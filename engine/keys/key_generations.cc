@@ -43,7 +43,7 @@ std::optional<KeyRef> KeyGenerations::Acquire(uint32_t issuer) {
 void KeyGenerations::Retire(KeyRef key) {
   if (!IsCurrent(key)) return;
   const uint32_t free = key.generation + 1;
-  // Ordering: release pairs with the acquire in CurrentIssuer: who sees the end sees the set that was
+  // Ordering: release pairs with the acquire in IsCurrent: who sees the end sees the set that was
   // published before it.
   cells_[key.slot].store(free, std::memory_order_release);
   if (free != kLastFree) free_.push_back(key.slot);  // A slot that has used up its numbers is given up.

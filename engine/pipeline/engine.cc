@@ -160,8 +160,7 @@ void MakeAuditLog(const AuditConfig& config, pipeline::Context* context) {
 }
 
 void FillContext(const Config& config, pipeline::Context* context) {
-  context->verdict_age_max_ms =
-      std::min(config.timing.verdict_age_max_ms, verdicts::VerdictCache::kAgeMaxMs);
+  context->verdict_age_max_ms = std::min(config.timing.verdict_age_max_ms, verdicts::VerdictCache::kAgeMaxMs);
   context->active_age_max_ms = config.timing.active_age_max_ms;
   context->num_resources = static_cast<uint32_t>(config.resources.size());
   for (size_t r = 0; r < config.resources.size(); ++r) {

@@ -164,7 +164,9 @@ TEST_F(KeyStoreIssuersTest, AChangeKeepsTheKeysOfTheSamePlaceUnderNewGenerations
   EXPECT_THAT(released_, ElementsAre(0));
   ASSERT_EQ(PositionOf(changed.issuer), 1u);
   EXPECT_FALSE(store_->IsCurrent(before));
-  EXPECT_EQ(store_->CurrentIssuer(RefOf("a", 1)), 1u);
+  uint32_t issuer;
+  EXPECT_TRUE(store_->IsCurrent(RefOf("a", 1), &issuer));
+  EXPECT_EQ(issuer, 1u);
   EXPECT_EQ(Find("b", 1), Reason::kNone);
   EXPECT_EQ(store_->StandingAt(1, now_ms_).age_ms, age_ms);
   EXPECT_EQ(store_->StandingAt(1, now_ms_).freshness, Freshness::kFresh);
