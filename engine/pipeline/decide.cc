@@ -42,13 +42,17 @@ using verdicts::VerdictCache;
 }
 
 // AllowHit is the way of nearly every request: the cache knows the token, and there is nothing to say against
-// it. All or nothing: what it does not allow, DecideHit looks at again, to say why.
+// it. All or nothing: what it does not allow, DecideHit looks at again, to say why; unless it is *absent.
 TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                              const Request& request, Now now, Decision* decision, Principal* principal) {
+                              const Request& request, Now now, Decision* decision, Principal* principal,
+                              bool* absent) {
   Hit hit;
   const Facts& facts = hit.facts;
-  if (context.cache->Find(*presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
+  if (const auto result = context.cache->Find(*presented.key, &hit.facts, &hit.found);
+      result != VerdictCache::FindResult::kFound) {
+    *absent = result == VerdictCache::FindResult::kAbsent;
     return false;
+  }
   if (principal != nullptr) context.cache->FetchDetails(hit.found);
   hit.issuer = context.keys->CurrentIssuer(facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) [[unlikely]]
@@ -103,11 +107,12 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
 TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
                                      const Presented& presented, const Request& request, Now now,
                                      Decision* decision, Principal* principal) {
+  bool absent = false;
   if (presented.reason == Reason::kNone &&
-      AllowHit(context, scope, presented, request, now, decision, principal)) [[likely]] {
+      AllowHit(context, scope, presented, request, now, decision, principal, &absent)) [[likely]] {
     return;
   }
-  DecideSlowly(context, scope, presented, request, now, decision, principal);
+  DecideSlowly(context, scope, presented, absent, request, now, decision, principal);
 }
 
 }  // namespace
