@@ -40,14 +40,18 @@ using verdicts::VerdictCache;
 }
 
 // AllowHit is the way of nearly every request: the cache knows the token, and there is nothing to say against
-// it. All or nothing: what it does not allow, DecideHit looks at again, to say why.
+// it. All or nothing: what it does not allow, DecideHit looks at again, to say why; unless it is *absent.
 TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, const Presented& presented,
-                              const Request& request, Now now, Decision* decision, Principal* principal) {
+                              const Request& request, Now now, Decision* decision, Principal* principal,
+                              bool* absent) {
   const VerdictCache& cache = *context.cache;
   VerdictCache::Line line;
   VerdictCache::Found found;
-  if (cache.Find(*presented.key, &line, &found) != VerdictCache::FindResult::kFound) [[unlikely]]
+  if (const auto result = cache.Find(*presented.key, &line, &found);
+      result != VerdictCache::FindResult::kFound) [[unlikely]] {
+    *absent = result == VerdictCache::FindResult::kAbsent;
     return false;
+  }
   if (principal != nullptr) cache.FetchDetails(found);
   uint32_t issuer;
   if (!context.keys->IsCurrent(line.key(), &issuer)) [[unlikely]]
@@ -101,11 +105,12 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
 TOLLGATE_INLINE void DecidePresented(Context& context, const sync::ReadScope& scope,
                                      const Presented& presented, const Request& request, Now now,
                                      Decision* decision, Principal* principal) {
+  bool absent = false;
   if (presented.reason == Reason::kNone &&
-      AllowHit(context, scope, presented, request, now, decision, principal)) [[likely]] {
+      AllowHit(context, scope, presented, request, now, decision, principal, &absent)) [[likely]] {
     return;
   }
-  DecideSlowly(context, scope, presented, request, now, decision, principal);
+  DecideSlowly(context, scope, presented, absent, request, now, decision, principal);
 }
 
 }  // namespace

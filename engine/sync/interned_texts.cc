@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <cstdlib>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "absl/hash/hash.h"
@@ -15,53 +16,67 @@
 namespace tollgate::sync {
 namespace {
 
-// A cell is a text's number and one more, and above that a part of its hash; 0: empty.
-constexpr uint32_t kNumberBits = 20;
-constexpr uint32_t kNumberMask = (1 << kNumberBits) - 1;
+// What a look needs to know of a text, in front of its bytes: it reads a cell and this, which is elsewhere,
+// and nothing else.
+struct Stored {
+  size_t hash;
+  uint32_t number;
+  uint32_t size;
 
-struct Free {
-  void operator()(std::atomic<uint32_t>* cells) const { std::free(cells); }
+  const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+  bool Is(std::string_view text, size_t its_hash) const {
+    return hash == its_hash && std::string_view(bytes(), size) == text;
+  }
 };
 
-// Zeros that take no memory before they are written to; they are empty cells.
-std::unique_ptr<std::atomic<uint32_t>[], Free> AllocateCells(size_t size) {
-  void* const zeros = std::calloc(size, sizeof(std::atomic<uint32_t>));
-  return std::unique_ptr<std::atomic<uint32_t>[], Free>(static_cast<std::atomic<uint32_t>*>(zeros));
-}
+// Table has open addressing and is at most half full: a text is in the first cell from where its hash says on
+// that has it, and not there if an empty one (null) comes first. Cells are filled and never emptied. It is no
+// larger than its texts need, so that the few that nearly all have lie close together.
+struct Table {
+  explicit Table(size_t num_cells) : mask(num_cells - 1), cells(std::make_unique<Cell[]>(num_cells)) {}
 
-size_t HashOf(std::string_view text) {
-  return absl::HashOf(absl::string_view(text.data(), text.size()));
-}
+  using Cell = std::atomic<const Stored*>;
+  const size_t mask;
+  const std::unique_ptr<Cell[]> cells;
+
+  // PlaceFor is for whoever adds a text that is not there.
+  size_t PlaceFor(size_t hash) const {
+    size_t place = hash & mask;
+    // Ordering: relaxed; written under the lock that the caller has, or before the table was published.
+    while (cells[place].load(std::memory_order_relaxed) != nullptr) place = (place + 1) & mask;
+    return place;
+  }
+};
+
+size_t HashOf(std::string_view text) { return absl::HashOf(absl::string_view(text.data(), text.size())); }
 
 }  // namespace
 
-// State is a table with open addressing, at most half full: a text is in the first cell from where its hash
-// says on that has it, and not there if an empty one comes first. Cells are filled and never emptied.
 struct InternedTexts::State {
   State(size_t texts_max, size_t text_bytes_max)
-      : num_texts_max(std::min<size_t>(texts_max, kNumberMask - 1)),
-        bytes_max(text_bytes_max),
-        mask(std::bit_ceil(2 * num_texts_max) - 1),
-        cells(AllocateCells(mask + 1)) {}
+      : num_texts_max(std::min<size_t>(texts_max, UINT32_MAX)),
+        bytes_max(std::min<size_t>(text_bytes_max, UINT32_MAX)) {
+    tables.push_back(std::make_unique<Table>(kCellsMin));
+    // Ordering: relaxed; nobody else has the object yet.
+    table.store(tables.back().get(), std::memory_order_relaxed);
+  }
+
+  static constexpr size_t kCellsMin = 64;
 
   const size_t num_texts_max;
   const size_t bytes_max;
-  const size_t mask;
-  const std::unique_ptr<std::atomic<uint32_t>[], Free> cells;  // Null: there was no memory.
+  std::atomic<const Table*> table{nullptr};  // The last of `tables`.
   // Ordering: relaxed, both; written under the lock, and else read as a guess: they only grow.
   std::atomic<size_t> num_texts{0};
   std::atomic<size_t> num_bytes{0};
 
   std::mutex mutex{};  // Whoever adds a text has it.
   std::vector<std::unique_ptr<char[]>> bytes{};
+  std::vector<std::unique_ptr<const Table>> tables{};  // The earlier ones too: somebody may be reading there.
 
   bool HasRoom(std::string_view text) const {
-    return cells != nullptr && num_texts.load(std::memory_order_relaxed) < num_texts_max &&
+    return num_texts.load(std::memory_order_relaxed) < num_texts_max &&
            text.size() <= bytes_max - num_bytes.load(std::memory_order_relaxed);
-  }
-
-  static uint32_t CellOf(uint32_t number, size_t hash) {
-    return (number + 1) | static_cast<uint32_t>(hash >> 44 << kNumberBits);
   }
 };
 
@@ -71,24 +86,21 @@ InternedTexts::InternedTexts(size_t num_texts_max, size_t bytes_max)
 
 InternedTexts::~InternedTexts() = default;
 
-std::optional<uint32_t> InternedTexts::Find(std::string_view text, size_t hash, size_t* place) const {
-  const State& state = *state_;
-  *place = hash & state.mask;
-  if (state.cells == nullptr) return std::nullopt;
-  for (;; *place = (*place + 1) & state.mask) {
-    // Ordering: acquire pairs with the release in Add: who sees the number sees the text.
-    const uint32_t cell = state.cells[*place].load(std::memory_order_acquire);
-    if (cell == 0) return std::nullopt;
-    const uint32_t number = (cell & kNumberMask) - 1;
-    if (cell == State::CellOf(number, hash) && texts_[number].view() == text) return number;
+std::optional<uint32_t> InternedTexts::Find(std::string_view text, size_t hash) const {
+  // Ordering: acquire pairs with the release in Add: the table has all that the one before had.
+  const Table& table = *state_->table.load(std::memory_order_acquire);
+  for (size_t place = hash & table.mask;; place = (place + 1) & table.mask) {
+    // Ordering: acquire pairs with the release in Add: who sees the cell sees the text.
+    const Stored* const stored = table.cells[place].load(std::memory_order_acquire);
+    if (stored == nullptr) return std::nullopt;
+    if (stored->Is(text, hash)) return stored->number;
   }
 }
 
 std::optional<uint32_t> InternedTexts::Intern(std::string_view text, absl::FunctionRef<void(uint32_t)> on_new,
                                               bool may_be_new) {
   const size_t hash = HashOf(text);
-  size_t place;
-  if (const std::optional<uint32_t> known = Find(text, hash, &place); known.has_value()) return known;
+  if (const std::optional<uint32_t> known = Find(text, hash); known.has_value()) return known;
   if (!may_be_new || !state_->HasRoom(text)) return std::nullopt;
   return Add(text, hash, on_new);
 }
@@ -97,22 +109,35 @@ TOLLGATE_SLOW std::optional<uint32_t> InternedTexts::Add(std::string_view text, 
                                                          absl::FunctionRef<void(uint32_t)> on_new) {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
-  size_t place;
-  if (const std::optional<uint32_t> known = Find(text, hash, &place); known.has_value()) return known;
+  if (const std::optional<uint32_t> known = Find(text, hash); known.has_value()) return known;
   if (!state.HasRoom(text)) return std::nullopt;
-  const size_t padded = (text.size() + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
-  state.bytes.push_back(std::make_unique<char[]>(padded));
-  char* const copy = state.bytes.back().get();
-  if (!text.empty()) std::memcpy(copy, text.data(), text.size());
-  // Ordering: relaxed, all; under the lock.
+  // Ordering: relaxed, all but the last stores to the table and to the cell; under the lock.
   const auto number = static_cast<uint32_t>(state.num_texts.load(std::memory_order_relaxed));
+  const Table* table = state.table.load(std::memory_order_relaxed);
+  if (2 * (size_t{number} + 1) > table->mask + 1) {
+    auto larger = std::make_unique<const Table>(2 * (table->mask + 1));
+    for (size_t place = 0; place <= table->mask; ++place) {
+      const Stored* const stored = table->cells[place].load(std::memory_order_relaxed);
+      if (stored != nullptr)
+        larger->cells[larger->PlaceFor(stored->hash)].store(stored, std::memory_order_relaxed);
+    }
+    state.tables.push_back(std::move(larger));
+    table = state.tables.back().get();
+    // Ordering: release pairs with the acquire in Find.
+    state.table.store(table, std::memory_order_release);
+  }
+  const size_t padded = (text.size() + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
+  state.bytes.push_back(std::make_unique<char[]>(sizeof(Stored) + padded));
+  char* const room = state.bytes.back().get();
+  const Stored* const stored = new (room) Stored{hash, number, static_cast<uint32_t>(text.size())};
+  if (!text.empty()) std::memcpy(room + sizeof(Stored), text.data(), text.size());
   state.num_texts.store(number + 1, std::memory_order_relaxed);
   state.num_bytes.store(state.num_bytes.load(std::memory_order_relaxed) + text.size(),
                         std::memory_order_relaxed);
-  texts_[number] = PaddedText(copy, text.size());
+  texts_[number] = PaddedText(stored->bytes(), text.size());
   on_new(number);
   // Ordering: release pairs with the acquire in Find.
-  state.cells[place].store(State::CellOf(number, hash), std::memory_order_release);
+  table->cells[table->PlaceFor(hash)].store(stored, std::memory_order_release);
   return number;
 }
 

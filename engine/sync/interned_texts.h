@@ -57,8 +57,7 @@ class InternedTexts {
 
  private:
   struct State;
-  // Find leaves in *place where the text is, or would be.
-  std::optional<uint32_t> Find(std::string_view text, size_t hash, size_t* place) const;
+  std::optional<uint32_t> Find(std::string_view text, size_t hash) const;
   std::optional<uint32_t> Add(std::string_view text, size_t hash, absl::FunctionRef<void(uint32_t)> on_new);
 
   // Written once, under the lock, before the number is given out; whoever has the number got it after that.

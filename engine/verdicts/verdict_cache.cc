@@ -24,6 +24,10 @@ constexpr size_t kSubjectShare = 32;
 constexpr size_t kIssuerShare = 2;
 // How many entries may be moved to make room for one.
 constexpr int kMovesMax = 2;
+// How many insertions in succession look for that room in vain before they do so more seldom, and how seldom
+// at the most. Powers of two.
+constexpr uint32_t kPatience = 8;
+constexpr uint32_t kSeldom = 1024;
 
 // The line, by words:
 //   0 … 3   the tag
@@ -70,8 +74,17 @@ struct ColdImage {
   uint16_t not_before = 0;
   std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, grants.
   std::array<char, Details::kBytes> bytes{};
+
+  uint64_t word(size_t i) const {
+    uint64_t word;
+    std::memcpy(&word, reinterpret_cast<const char*>(this) + i * sizeof word, sizeof word);
+    return word;
+  }
 };
 static_assert(sizeof(ColdImage) == 128 && std::is_trivially_copyable_v<ColdImage>);
+constexpr size_t kOtherBucketWord = 1;  // Of a Cold; in its lower half.
+static_assert(offsetof(ColdImage, other_bucket) == kOtherBucketWord * sizeof(uint64_t) &&
+              std::endian::native == std::endian::little);
 constexpr uint8_t kInterned = UINT8_MAX;
 static_assert(Details::kBytes < kInterned && kTextsMax <= 1 << 16);
 
@@ -85,14 +98,13 @@ size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
 }  // namespace
 
-// Image is a whole entry outside of the table.
+// Image is a whole entry outside of the table. Whoever makes one sets the words and the hint.
 struct VerdictCache::Image {
-  std::array<uint64_t, kWords> words{};
-  uint16_t hint = 0;
+  Image() {}  // Not defaulted: `Image{}` would zero the words.
+
+  std::array<uint64_t, kWords> words;
+  uint16_t hint;
   ColdImage cold;
-  std::array<uint64_t, kColdWords> cold_words() const {
-    return std::bit_cast<std::array<uint64_t, kColdWords>>(cold);
-  }
 };
 
 VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant, bool audit_ids)
@@ -329,8 +341,8 @@ class VerdictCache::Writer {
     Slot& slot = cache_.slots_[number];
     if (!slot.TryClaimAt(sequence)) return false;
     for (size_t i = 0; i < kWords; ++i) slot.Store(i, image.words[i]);
-    const std::array<uint64_t, kColdWords> cold_words = image.cold_words();
-    for (size_t i = 0; i < kColdWords; ++i) Slot::StoreCold(cache_.colds_[number].words[i], cold_words[i]);
+    for (size_t i = 0; i < kColdWords; ++i)
+      Slot::StoreCold(cache_.colds_[number].words[i], image.cold.word(i));
     slot.SetHint(image.hint);
     slot.ClearUsed();
     if (used) slot.MarkUsed();
@@ -341,24 +353,31 @@ class VerdictCache::Writer {
   // Vacate copies the entry of the slot to its other bucket, for which up to `moves` − 1 entries there may
   // move on. True if the entry is in two places now, and this one may be written over at *sequence.
   bool Vacate(uint32_t number, int moves, uint32_t* sequence) const {
-    Image image;
-    if (!Read(number, sequence, &image)) return false;
-    const uint32_t from = number / kWays, to = image.cold.other_bucket;
-    if (to == from) return false;
-    image.cold.other_bucket = from;
-    const bool used = cache_.slots_[number].used();
+    // Most often there is no room: before that is known nothing else is read. It may belong to another entry
+    // by then, which Copy sees.
+    const auto to = static_cast<uint32_t>(Slot::LoadCold(cache_.colds_[number].words[kOtherBucketWord]));
+    if (to == number / kWays) return false;
     for (uint32_t way = 0; way < kWays; ++way) {
       uint32_t there;
-      if (IsFree(to * kWays + way, &there)) return Write(to * kWays + way, there, image, used);
+      if (IsFree(to * kWays + way, &there)) return Copy(number, sequence, to * kWays + way, there);
     }
     for (uint32_t way = 0; moves > 1 && way < kWays; ++way) {
       uint32_t there;
-      if (Vacate(to * kWays + way, moves - 1, &there)) return Write(to * kWays + way, there, image, used);
+      if (Vacate(to * kWays + way, moves - 1, &there)) return Copy(number, sequence, to * kWays + way, there);
     }
     return false;
   }
 
  private:
+  // Copy writes the entry of slot `number` into slot `to` of its other bucket, where nothing has changed
+  // since `there`.
+  bool Copy(uint32_t number, uint32_t* sequence, uint32_t to, uint32_t there) const {
+    Image image;
+    if (!Read(number, sequence, &image) || image.cold.other_bucket != to / kWays) return false;
+    image.cold.other_bucket = number / kWays;
+    return Write(to, there, image, cache_.slots_[number].used());
+  }
+
   bool Read(uint32_t number, uint32_t* sequence, Image* image) const {
     const Slot& slot = cache_.slots_[number];
     *sequence = slot.Begin();
@@ -376,14 +395,22 @@ class VerdictCache::Writer {
   const absl::FunctionRef<bool(KeyRef)> is_current_;
 };
 
-// WorthMoving: in a full table, looking for room elsewhere finds none, and costs more than all else. After
-// some times in vain only one insertion in a while tries, until one succeeds.
+// WorthMoving: in a full table, looking for room elsewhere finds none, and costs more than all else, since it
+// reads what is far away. After some times in vain insertions try ever more seldom, in the end one of
+// kSeldom, until one succeeds. So the count is of insertions that had no room of their own, and goes round.
 bool VerdictCache::WorthMoving() {
-  constexpr uint32_t kPatience = 32;
   // Ordering: relaxed, both; a lost update moves the next try.
   const uint32_t in_vain = moves_in_vain_.load(std::memory_order_relaxed);
-  moves_in_vain_.store(in_vain + 1, std::memory_order_relaxed);
-  return in_vain < kPatience || in_vain % kPatience == 0;
+  moves_in_vain_.store(in_vain + 1 < 2 * kSeldom ? in_vain + 1 : kSeldom, std::memory_order_relaxed);
+  return in_vain < kPatience || std::has_single_bit(in_vain);
+}
+
+// NoteRoom: where one had room of its own, others may have some elsewhere. Halving the count makes tries
+// about as frequent as that, be it often, as when much has expired at once, or once in a while.
+void VerdictCache::NoteRoom() {
+  // Ordering: relaxed, both; as in WorthMoving.
+  const uint32_t in_vain = moves_in_vain_.load(std::memory_order_relaxed);
+  if (in_vain >= kPatience) moves_in_vain_.store(in_vain / 2, std::memory_order_relaxed);
 }
 
 TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
@@ -410,7 +437,9 @@ TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
     if (writer.Holds(number, key.tag, &sequence)) return write(number, sequence, InsertResult::kReplaced);
   }
   for (const uint32_t number : numbers) {
-    if (writer.IsFree(number, &sequence)) return write(number, sequence, InsertResult::kInserted);
+    if (!writer.IsFree(number, &sequence)) continue;
+    NoteRoom();
+    return write(number, sequence, InsertResult::kInserted);
   }
   if (WorthMoving()) {
     for (int moves = 1; moves <= kMovesMax; ++moves) {

@@ -220,6 +220,7 @@ class VerdictCache {
   static KeyRef KeyOf(uint64_t word) { return Line{.window = 0, .stamps = 0, .rest = word}.key(); }
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
+  void NoteRoom();
   std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
@@ -242,7 +243,7 @@ class VerdictCache {
   std::array<std::atomic<uint32_t>, 256> texts_taken_{};
   const std::array<uint64_t, 2> owner_secret_;
   InsertShare subject_share_;
-  std::atomic<uint32_t> moves_in_vain_{0};  // Insertions since the last that found room by moving others.
+  std::atomic<uint32_t> moves_in_vain_{0};  // For WorthMoving.
   std::atomic<bool> several_issuers_;
   InsertShare issuer_share_;
 };

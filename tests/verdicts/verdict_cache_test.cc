@@ -318,6 +318,46 @@ TEST(VerdictCache, HoldsNoMoreThanItsCapacityAndIsFilledToItsLastSlots) {
   EXPECT_GE(found, 1000u);
 }
 
+// What an insertion looks at is counted by the keys that it asks about.
+TEST(VerdictCache, AFullTableIsSearchedForRoomEverMoreSeldom) {
+  VerdictCache cache(4096 * VerdictCache::kSlotBytes, 1);
+  size_t looks = 0;
+  uint64_t next = 0;
+  const auto looks_of = [&](uint64_t insertions) {
+    looks = 0;
+    for (const uint64_t end = next + insertions; next < end; ++next) {
+      VerdictCache::Key key;
+      cache.Derive(Token(next), &key);
+      cache.Insert(key, EntryOf(next), 1'000, [&](KeyRef) { return ++looks != 0; });
+    }
+    return looks;
+  };
+  looks_of(60'000);
+  // Its own four places each, and eight times those of others: two levels deep they are 32.
+  constexpr uint64_t kInsertions = 8 * 1024;
+  const size_t more = looks_of(kInsertions) - 4 * kInsertions;
+  EXPECT_GT(more, 8u * 16) << "it does not give up";
+  EXPECT_LE(more, 8u * 32);
+}
+
+TEST(VerdictCache, RoomElsewhereIsLookedForAgainOnceSomeHasExpired) {
+  CacheUser user(4096 * VerdictCache::kSlotBytes);
+  uint64_t next = 0;
+  const auto insert = [&](int64_t valid_through_s) {
+    const std::string subject = std::to_string(next);
+    VerdictCache::Entry entry = EntryOf(next, subject);
+    entry.facts.valid_through_s = valid_through_s;
+    return user.Insert(Token(next++), entry);
+  };
+  user.SetNow(1'000);
+  while (next < 60'000) insert(next % 8 == 0 ? 2'000 : 3'000);
+  user.SetNow(2'001);
+  // An eighth is free: of the 256 that come, 170 have no room of their own.
+  size_t displaced = 0;
+  for (int i = 0; i < 256; ++i) displaced += insert(3'000) == kDisplaced;
+  EXPECT_LE(displaced, 85u);
+}
+
 TEST(VerdictCache, ATokenInUseOutlivesAStreamOfOthers) {
   CacheUser user(kFourSlots);
   ASSERT_EQ(user.Insert(Token(3), EntryOf(3)), kInserted);
