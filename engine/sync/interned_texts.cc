@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <vector>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
@@ -19,19 +17,15 @@ namespace {
 constexpr uint32_t kNumberBits = 20;
 constexpr uint32_t kNumberMask = (1 << kNumberBits) - 1;
 
-struct Free {
-  void operator()(std::atomic<uint32_t>* cells) const { std::free(cells); }
-};
+constexpr size_t kBlock = InternedTexts::Padded::kBlock;
 
-// Zeros that take no memory before they are written to; they are empty cells.
-std::unique_ptr<std::atomic<uint32_t>[], Free> AllocateCells(size_t size) {
-  void* const zeros = std::calloc(size, sizeof(std::atomic<uint32_t>));
-  return std::unique_ptr<std::atomic<uint32_t>[], Free>(static_cast<std::atomic<uint32_t>*>(zeros));
+size_t BlocksOf(std::string_view text) { return std::max<size_t>((text.size() + kBlock - 1) / kBlock, 1); }
+
+char* Aligned(char* memory) {
+  return memory + (kBlock - reinterpret_cast<uintptr_t>(memory) % kBlock) % kBlock;
 }
 
-size_t HashOf(std::string_view text) {
-  return absl::HashOf(absl::string_view(text.data(), text.size()));
-}
+size_t HashOf(std::string_view text) { return absl::HashOf(absl::string_view(text.data(), text.size())); }
 
 }  // namespace
 
@@ -39,24 +33,24 @@ size_t HashOf(std::string_view text) {
 // says on that has it, and not there if an empty one comes first. Cells are filled and never emptied.
 struct InternedTexts::State {
   State(size_t texts_max, size_t text_bytes_max)
-      : num_texts_max(std::min<size_t>(texts_max, kNumberMask - 1)),
+      : numbers_max(std::min<size_t>(texts_max, kNumberMask - 1)),
         bytes_max(text_bytes_max),
-        mask(std::bit_ceil(2 * num_texts_max) - 1),
-        cells(AllocateCells(mask + 1)) {}
+        mask(std::bit_ceil(2 * numbers_max) - 1),
+        cells(AllocateZeros<std::atomic<uint32_t>>(mask + 1)) {}
 
-  const size_t num_texts_max;
+  const size_t numbers_max;
   const size_t bytes_max;
   const size_t mask;
-  const std::unique_ptr<std::atomic<uint32_t>[], Free> cells;  // Null: there was no memory.
-  // Ordering: relaxed, both; written under the lock, and else read as a guess: they only grow.
+  const Zeros<std::atomic<uint32_t>> cells;  // Null: there was no memory.
+  // Ordering: relaxed, all; written under the lock, and else read as a guess: they only grow.
   std::atomic<size_t> num_texts{0};
+  std::atomic<size_t> num_numbers{0};
   std::atomic<size_t> num_bytes{0};
 
   std::mutex mutex{};  // Whoever adds a text has it.
-  std::vector<std::unique_ptr<char[]>> bytes{};
 
   bool HasRoom(std::string_view text) const {
-    return cells != nullptr && num_texts.load(std::memory_order_relaxed) < num_texts_max &&
+    return cells != nullptr && BlocksOf(text) <= numbers_max - num_numbers.load(std::memory_order_relaxed) &&
            text.size() <= bytes_max - num_bytes.load(std::memory_order_relaxed);
   }
 
@@ -66,8 +60,11 @@ struct InternedTexts::State {
 };
 
 InternedTexts::InternedTexts(size_t num_texts_max, size_t bytes_max)
-    : texts_(std::make_unique<PaddedText[]>(num_texts_max)),
-      state_(std::make_unique<State>(num_texts_max, bytes_max)) {}
+    : memory_(AllocateZeros<char>((num_texts_max + 1) * kBlock)),
+      blocks_(Aligned(memory_.get())),
+      sizes_(AllocateZeros<uint32_t>(num_texts_max)),
+      state_(
+          std::make_unique<State>(memory_ != nullptr && sizes_ != nullptr ? num_texts_max : 0, bytes_max)) {}
 
 InternedTexts::~InternedTexts() = default;
 
@@ -80,7 +77,7 @@ std::optional<uint32_t> InternedTexts::Find(std::string_view text, size_t hash, 
     const uint32_t cell = state.cells[*place].load(std::memory_order_acquire);
     if (cell == 0) return std::nullopt;
     const uint32_t number = (cell & kNumberMask) - 1;
-    if (cell == State::CellOf(number, hash) && texts_[number].view() == text) return number;
+    if (cell == State::CellOf(number, hash) && Text(number).view() == text) return number;
   }
 }
 
@@ -100,16 +97,18 @@ TOLLGATE_SLOW std::optional<uint32_t> InternedTexts::Add(std::string_view text, 
   size_t place;
   if (const std::optional<uint32_t> known = Find(text, hash, &place); known.has_value()) return known;
   if (!state.HasRoom(text)) return std::nullopt;
-  const size_t padded = (text.size() + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
-  state.bytes.push_back(std::make_unique<char[]>(padded));
-  char* const copy = state.bytes.back().get();
-  if (!text.empty()) std::memcpy(copy, text.data(), text.size());
-  // Ordering: relaxed, all; under the lock.
-  const auto number = static_cast<uint32_t>(state.num_texts.load(std::memory_order_relaxed));
-  state.num_texts.store(number + 1, std::memory_order_relaxed);
-  state.num_bytes.store(state.num_bytes.load(std::memory_order_relaxed) + text.size(),
-                        std::memory_order_relaxed);
-  texts_[number] = PaddedText(copy, text.size());
+  // Under the lock nobody else changes them.
+  const auto add = [](std::atomic<size_t>& to, size_t more) {
+    // Ordering: relaxed, both; see State.
+    const size_t before = to.load(std::memory_order_relaxed);
+    to.store(before + more, std::memory_order_relaxed);
+    return before;
+  };
+  add(state.num_texts, 1);
+  add(state.num_bytes, text.size());
+  const auto number = static_cast<uint32_t>(add(state.num_numbers, BlocksOf(text)));
+  if (!text.empty()) std::memcpy(blocks_ + number * kBlock, text.data(), text.size());
+  sizes_[number] = static_cast<uint32_t>(text.size());
   on_new(number);
   // Ordering: release pairs with the acquire in Find.
   state.cells[place].store(State::CellOf(number, hash), std::memory_order_release);
