@@ -49,7 +49,7 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
   const Facts& facts = hit.facts;
   if (context.cache->Find(*presented.key, &hit.facts, &hit.found) != VerdictCache::FindResult::kFound)
     return false;
-  if (principal != nullptr) context.cache->FetchDetails(hit.found);
+  if (principal != nullptr) context.cache->FetchDetails(hit.found);  // Most often it is there already.
   hit.issuer = context.keys->CurrentIssuer(facts.key);
   if (hit.issuer == KeyGenerations::kNoIssuer) [[unlikely]]
     return false;
@@ -120,6 +120,7 @@ TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& 
   Presented presented;
   presented.recorded = recorded;
   BeginPresenting(context, request, false, &key, &presented);
+  if (principal != nullptr && presented.reason == Reason::kNone) context.cache->FetchDetailsAhead(key);
   EndPresenting(context, scope, request, &key, &presented);
   DecidePresented(context, scope, presented, request, now, decision, principal);
 }

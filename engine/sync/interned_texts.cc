@@ -1,5 +1,7 @@
 #include "sync/interned_texts.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -21,8 +23,10 @@ constexpr size_t kBlock = InternedTexts::Padded::kBlock;
 
 size_t BlocksOf(std::string_view text) { return std::max<size_t>((text.size() + kBlock - 1) / kBlock, 1); }
 
-char* Aligned(char* memory) {
-  return memory + (kBlock - reinterpret_cast<uintptr_t>(memory) % kBlock) % kBlock;
+char* Map(size_t bytes) {
+  if (bytes == 0) return nullptr;
+  void* const mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return mapped == MAP_FAILED ? nullptr : static_cast<char*>(mapped);
 }
 
 size_t HashOf(std::string_view text) { return absl::HashOf(absl::string_view(text.data(), text.size())); }
@@ -60,13 +64,15 @@ struct InternedTexts::State {
 };
 
 InternedTexts::InternedTexts(size_t num_texts_max, size_t bytes_max)
-    : memory_(AllocateZeros<char>((num_texts_max + 1) * kBlock)),
-      blocks_(Aligned(memory_.get())),
+    : mapped_bytes_(num_texts_max * kBlock),
+      blocks_(Map(mapped_bytes_)),
       sizes_(AllocateZeros<uint32_t>(num_texts_max)),
       state_(
-          std::make_unique<State>(memory_ != nullptr && sizes_ != nullptr ? num_texts_max : 0, bytes_max)) {}
+          std::make_unique<State>(blocks_ != nullptr && sizes_ != nullptr ? num_texts_max : 0, bytes_max)) {}
 
-InternedTexts::~InternedTexts() = default;
+InternedTexts::~InternedTexts() {
+  if (blocks_ != nullptr) munmap(blocks_, mapped_bytes_);
+}
 
 std::optional<uint32_t> InternedTexts::Find(std::string_view text, size_t hash, size_t* place) const {
   const State& state = *state_;

@@ -83,8 +83,8 @@ class InternedTexts {
 
   // Where a text is follows from its number, so that there is nothing to read before it. Written once, under
   // the lock, before the number is given out; whoever has the number got it after that.
-  const Zeros<char> memory_;
-  char* const blocks_;  // In `memory_`, at the first line.
+  const size_t mapped_bytes_;
+  char* const blocks_;  // Mapped: no memory before it is written to. Null: there was none.
   const Zeros<uint32_t> sizes_;
   const std::unique_ptr<State> state_;
 };
