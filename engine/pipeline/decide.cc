@@ -52,7 +52,7 @@ TOLLGATE_INLINE bool AllowHit(Context& context, const sync::ReadScope& scope, co
     *absent = result == VerdictCache::FindResult::kAbsent;
     return false;
   }
-  if (principal != nullptr) cache.FetchDetails(found);
+  if (principal != nullptr) cache.FetchDetails(found);  // Most often it is there already.
   uint32_t issuer;
   if (!context.keys->IsCurrent(line.key(), &issuer)) [[unlikely]]
     return false;
@@ -122,6 +122,7 @@ TOLLGATE_HOT void Decide(Context& context, const Request& request, const Clock& 
   presented.recorded = recorded;
   // First: what is looked at last is the farthest away.
   BeginPresenting(context, request, false, &key, &presented);
+  if (principal != nullptr && presented.reason == Reason::kNone) context.cache->FetchDetailsAhead(key);
   const Now now = clock.Read();
   const sync::ReadScope scope(context.blocks);
   EndPresenting(context, scope, request, &key, &presented);

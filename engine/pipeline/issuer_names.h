@@ -16,24 +16,24 @@ namespace tollgate::pipeline {
 // nothing to wait for, and no atomic. Thread-compatible, position by position.
 class IssuerNames {
  public:
-  static constexpr size_t kBytesEach = sizeof(sync::PaddedText) + sizeof(std::unique_ptr<char[]>);
+  using Name = sync::PaddedText<64>;
+  static constexpr size_t kBytesEach = sizeof(Name) + sizeof(std::unique_ptr<char[]>);
 
   explicit IssuerNames(size_t num_positions)
-      : texts_(std::make_unique<sync::PaddedText[]>(num_positions)),
+      : texts_(std::make_unique<Name[]>(num_positions)),
         bytes_(std::make_unique<std::unique_ptr<char[]>[]>(num_positions)) {}
 
   void Set(uint32_t position, std::string_view name) {
-    constexpr size_t kBlock = sync::PaddedText::kBlock;
-    auto copy = std::make_unique<char[]>((name.size() + kBlock - 1) / kBlock * kBlock);
+    auto copy = std::make_unique<char[]>((name.size() + Name::kBlock - 1) / Name::kBlock * Name::kBlock);
     if (!name.empty()) std::memcpy(copy.get(), name.data(), name.size());
-    texts_[position] = sync::PaddedText(copy.get(), name.size());
+    texts_[position] = Name(copy.get(), name.size());
     bytes_[position] = std::move(copy);
   }
 
-  const sync::PaddedText& Text(uint32_t position) const { return texts_[position]; }
+  const Name& Text(uint32_t position) const { return texts_[position]; }
 
  private:
-  const std::unique_ptr<sync::PaddedText[]> texts_;
+  const std::unique_ptr<Name[]> texts_;
   const std::unique_ptr<std::unique_ptr<char[]>[]> bytes_;
 };
 

@@ -74,27 +74,27 @@ TOLLGATE_HOT HitRecorded RecordHit(Context& context, const sync::ReadScope& scop
                                    KeyRef key, verdicts::VerdictCache::Found found, Now now,
                                    const Decision& decision) {
   using verdicts::VerdictCache;
-  const sync::PaddedText& issuer = context.issuer_names.Text(decision.issuer);
+  const IssuerNames::Name& issuer = context.issuer_names.Text(decision.issuer);
   const std::string_view sensitivity = policy.SensitivityOf(tool);
   const std::string_view key_id = KeyIdOf(context, scope, decision.issuer, key);
   const std::string_view traceparent = request.traceparent.substr(0, audit::kTraceparentSeenBytes);
-  std::byte* const room = context.audit->Claim(
-      tool.audit, /*principal_known=*/true,
-      sizeof(audit::Record) + VerdictCache::kNamesBytes + issuer.size() + sync::PaddedText::kBlock +
-          request.tool.size() + sensitivity.size() + key_id.size() + traceparent.size());
+  std::byte* const room =
+      context.audit->Claim(tool.audit, /*principal_known=*/true,
+                           sizeof(audit::Record) + VerdictCache::kNamesBytes + issuer.size() + issuer.kBlock +
+                               request.tool.size() + sensitivity.size() + key_id.size() + traceparent.size());
   if (room == nullptr) [[unlikely]]
     return tool.audit == AuditDuty::kMustRecord ? HitRecorded::kMustNotBe : HitRecorded::kDone;
 
   char* const names = reinterpret_cast<char*>(room + sizeof(audit::Record));
-  std::array<VerdictCache::CopiedName, 4> places;
+  VerdictCache::CopiedNames places;
   if (!context.cache->CopyNames(found, names, &places)) [[unlikely]]
     return HitRecorded::kChanged;
-  const auto name = [&](size_t i) {
-    const VerdictCache::CopiedName& place = places[i];
-    return place.interned != nullptr ? place.interned->view()
-                                     : std::string_view(names + place.begin, place.size);
+  const auto name = [&](const VerdictCache::CopiedName& place, bool interned = false, uint16_t number = 0) {
+    return interned ? context.cache->TextOf(number).view()
+                    : std::string_view(names + place.begin, place.size);
   };
-  const policy::ShownGrants grants = policy::ReadShown(name(3));
+  const policy::ShownGrants grants =
+      policy::ReadShown(name(places.grants, places.grants_interned, places.grants_text));
   char* at = names + VerdictCache::kNamesBytes;
   const auto copy = [&at](std::string_view text) {
     if (text.empty()) return text;
@@ -117,9 +117,9 @@ TOLLGATE_HOT HitRecorded RecordHit(Context& context, const sync::ReadScope& scop
       .principal_known = true,
       .principal = grants.kind,
       .issuer = {names + VerdictCache::kNamesBytes, issuer.size()},
-      .subject = name(0),
-      .client_id = name(1),
-      .jwt_id = name(2),
+      .subject = name(places.subject),
+      .client_id = name(places.client_id, places.client_interned, places.client_text),
+      .jwt_id = name(places.jwt_id),
       .actor = grants.actors,
       .scopes = grants.scope,
       .roles = grants.roles,

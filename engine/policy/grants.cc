@@ -111,12 +111,6 @@ bool WriteGrants(const Grants& grants, std::string* text) {
   return fits;
 }
 
-GrantsHead ReadHead(std::string_view text) {
-  GrantsHead head;
-  if (text.size() >= sizeof head) std::memcpy(&head, text.data(), sizeof head);
-  return head;
-}
-
 ShownGrants ReadShown(std::string_view text) {
   if (text.empty()) return {};
   const GrantsHead head = ReadHead(text);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,7 +43,11 @@ static_assert(sizeof(GrantsHead) == 8);
 bool WriteGrants(const Grants& grants, std::string* text);
 
 // ReadHead takes what WriteGrants has written; or "", which is that of nobody.
-GrantsHead ReadHead(std::string_view text);
+inline GrantsHead ReadHead(std::string_view text) {
+  GrantsHead head;
+  if (text.size() >= sizeof head) std::memcpy(&head, text.data(), sizeof head);
+  return head;
+}
 
 // ShownGrants is what people are shown of a text, as views into it.
 struct ShownGrants {

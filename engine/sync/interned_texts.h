@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -11,11 +12,13 @@
 
 namespace tollgate::sync {
 
-// PaddedText is a text behind which there is more to read: it is copied in whole blocks, without a call or a
-// branch on its size.
+// PaddedText is a text behind which there is more to read: it is copied in whole blocks, without a call. With
+// blocks that nearly every text fits into there is no branch on its size either that could be guessed wrong:
+// the processor would find that out when the size has come from memory, and begin all that is behind it anew.
+template <size_t kBlockBytes>
 class PaddedText {
  public:
-  static constexpr size_t kBlock = 32;
+  static constexpr size_t kBlock = kBlockBytes;
 
   PaddedText() = default;
   // `size` bytes at `data`, which can be read up to the next multiple of kBlock.
@@ -25,7 +28,10 @@ class PaddedText {
   std::string_view view() const { return {data_, size_}; }
   // CopyTo writes to up to the next multiple of kBlock behind `to`, too.
   void CopyTo(char* to) const {
-    for (size_t at = 0; at < size_; at += kBlock) std::memcpy(to + at, data_ + at, kBlock);
+    // Or they would be read again for each block, since that might have written over them.
+    const char* const data = data_;
+    const size_t size = size_;
+    for (size_t at = 0; at < size; at += kBlock) std::memcpy(to + at, data + at, kBlock);
   }
 
  private:
@@ -38,6 +44,10 @@ class PaddedText {
 // Thread-safe.
 class InternedTexts {
  public:
+  // Two lines of memory, which are fetched together: a set of scopes and some roles.
+  using Padded = PaddedText<128>;
+
+  // A text takes a number for each block that it fills, or begins to.
   InternedTexts(size_t num_texts_max, size_t bytes_max);
   ~InternedTexts();
 
@@ -51,17 +61,30 @@ class InternedTexts {
 
   // Text takes a number that Intern returned (on any thread, with the number handed on properly). Wait-free.
   // Valid as long as this object.
-  const PaddedText& Text(uint32_t number) const { return texts_[number]; }
+  Padded Text(uint32_t number) const { return {blocks_ + number * Padded::kBlock, sizes_[number]}; }
 
   size_t size() const;
 
  private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  template <typename T>
+  using Zeros = std::unique_ptr<T[], Free>;
+  // AllocateZeros takes no memory for zeros that nobody writes to. Null: there was none.
+  template <typename T>
+  static Zeros<T> AllocateZeros(size_t size) {
+    return Zeros<T>(static_cast<T*>(std::calloc(size, sizeof(T))));
+  }
   struct State;
   std::optional<uint32_t> Find(std::string_view text, size_t hash) const;
   std::optional<uint32_t> Add(std::string_view text, size_t hash, absl::FunctionRef<void(uint32_t)> on_new);
 
-  // Written once, under the lock, before the number is given out; whoever has the number got it after that.
-  const std::unique_ptr<PaddedText[]> texts_;
+  // Where a text is follows from its number, so that there is nothing to read before it. Written once, under
+  // the lock, before the number is given out; whoever has the number got it after that.
+  const size_t mapped_bytes_;
+  char* const blocks_;  // Mapped: no memory before it is written to. Null: there was none.
+  const Zeros<uint32_t> sizes_;
   const std::unique_ptr<State> state_;
 };
 

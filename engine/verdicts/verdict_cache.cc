@@ -40,6 +40,8 @@ constexpr uint32_t kSeldom = 1024;
 static_assert(limits::kKeySlotsMax <= 1 << 20 && limits::kKeyGenerationMax < 1 << 12);
 static_assert(limits::kGrantSetsMax <= 1 << 12);
 
+constexpr size_t kClient = 1, kGrants = 3;  // Of the four names.
+
 constexpr uint32_t kAbsentTime = UINT32_MAX;
 constexpr uint16_t kAbsentDistance = UINT16_MAX;
 
@@ -66,14 +68,14 @@ bool PackNotBefore(const Times& times, uint16_t* packed) {
   return distance >= 0 && distance < kAbsentDistance;
 }
 
-// The details, as they lie in a Cold. A length of kInterned stands for a two-byte number of a text.
+// The details, as they lie in a Cold.
 struct ColdImage {
   uint32_t expires_at = 0;
   uint32_t issued_at = 0;
-  uint32_t other_bucket = 0;  // Where the entry could be instead.
-  uint16_t not_before = 0;
+  uint32_t other_bucket = 0;         // Where the entry could be instead.
   std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, grants.
-  std::array<char, Details::kBytes> bytes{};
+  uint16_t not_before = 0;
+  std::array<char, Details::kBytes> bytes{};  // The audit id, the numbers of texts, the names.
 
   uint64_t word(size_t i) const {
     uint64_t word;
@@ -85,8 +87,7 @@ static_assert(sizeof(ColdImage) == 128 && std::is_trivially_copyable_v<ColdImage
 constexpr size_t kOtherBucketWord = 1;  // Of a Cold; in its lower half.
 static_assert(offsetof(ColdImage, other_bucket) == kOtherBucketWord * sizeof(uint64_t) &&
               std::endian::native == std::endian::little);
-constexpr uint8_t kInterned = UINT8_MAX;
-static_assert(Details::kBytes < kInterned && kTextsMax <= 1 << 16);
+static_assert(kTextsMax <= 1 << 16);
 
 std::array<uint64_t, 2> RandomSecret() {
   std::array<uint64_t, 2> secret;
@@ -105,6 +106,11 @@ struct VerdictCache::Image {
   std::array<uint64_t, kWords> words;
   uint16_t hint;
   ColdImage cold;
+  // What CopyNames, in the header, goes by.
+  static_assert(kInterned > Details::kBytes &&
+                kNamesBytes == sizeof(ColdImage) - kNamesWord * sizeof(uint64_t));
+  static_assert(offsetof(ColdImage, lengths) == kNamesWord * sizeof(uint64_t) - sizeof(uint32_t) &&
+                offsetof(ColdImage, bytes) == kNamesWord * sizeof(uint64_t) + kAuditIdBegin);
 };
 
 VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant variant, bool audit_ids)
@@ -178,48 +184,19 @@ bool VerdictCache::ReadDetails(Found found, Details* details) const {
   details->bytes = cold.bytes;
   const char* at = details->bytes.data() + audit_id_bytes_;
   std::array<std::string_view, 4> names;
+  for (const size_t i : {kGrants, kClient}) {
+    if (cold.lengths[i] != kInterned) continue;
+    uint16_t number;
+    std::memcpy(&number, at, sizeof number);
+    names[i] = texts_.Text(number).view();
+    at += sizeof number;
+  }
   for (size_t i = 0; i < names.size(); ++i) {
-    if (cold.lengths[i] == kInterned) {
-      uint16_t number;
-      std::memcpy(&number, at, sizeof number);
-      names[i] = texts_.Text(number).view();
-      at += sizeof number;
-    } else {
-      names[i] = {at, cold.lengths[i]};
-      at += cold.lengths[i];
-    }
+    if (cold.lengths[i] == kInterned) continue;
+    names[i] = {at, cold.lengths[i]};
+    at += cold.lengths[i];
   }
   details->names = {names[0], names[1], names[2], names[3], {details->bytes.data(), audit_id_bytes_}};
-  return true;
-}
-
-bool VerdictCache::CopyNames(Found found, char* to, std::array<CopiedName, 4>* names) const {
-  static_assert(offsetof(ColdImage, lengths) == 14 && offsetof(ColdImage, bytes) == 18);
-  static_assert(kNamesBytes == sizeof(ColdImage) - kNamesWord * sizeof(uint64_t));
-  const std::array<Slot::Word, kColdWords>& words = colds_[found.slot].words;
-  uint64_t head = Slot::LoadCold(words[1]);
-  std::array<uint8_t, 4> lengths;
-  std::memcpy(lengths.data(), reinterpret_cast<const char*>(&head) + 6, 2);
-  for (size_t i = kNamesWord; i < kColdWords; ++i) {
-    const uint64_t word = Slot::LoadCold(words[i]);
-    std::memcpy(to + (i - kNamesWord) * sizeof word, &word, sizeof word);
-  }
-  if (!slots_[found.slot].Validate(found.sequence)) [[unlikely]]
-    return false;
-  std::memcpy(lengths.data() + 2, to, 2);
-  static_assert(kAuditIdBegin == 2);
-  size_t at = kAuditIdBegin + audit_id_bytes_;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    CopiedName& name = (*names)[i];
-    name = {.begin = at, .size = lengths[i]};
-    if (lengths[i] == kInterned) {
-      uint16_t number;
-      std::memcpy(&number, to + at, sizeof number);
-      name.interned = &texts_.Text(number);
-      name.size = sizeof number;
-    }
-    at += name.size;
-  }
   return true;
 }
 
@@ -243,8 +220,9 @@ uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
 // issuer has taken half of it.
 std::optional<uint32_t> VerdictCache::InternText(uint32_t issuer, std::string_view text) {
   if (text.size() > kTextMax) return std::nullopt;
-  // A short one takes its part of the numbers.
-  const auto cost = static_cast<uint32_t>(std::max(text.size(), kTextBytesMax / kTextsMax));
+  // Whole blocks, and one at least.
+  static_assert(kTextBytesMax / kTextsMax == Text::kBlock);
+  const auto cost = static_cast<uint32_t>(RoundUp(std::max<size_t>(text.size(), 1), Text::kBlock));
   std::atomic<uint32_t>& taken = texts_taken_[issuer % texts_taken_.size()];
   // Ordering: relaxed, all; bounds that need not be exact.
   const bool may_be_new = !several_issuers_.load(std::memory_order_relaxed) ||
@@ -272,7 +250,6 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   // As they are, if that fits; else the grants by number, which many tokens share, and then the client.
   const std::array<std::string_view, 4> names = {entry.names.subject, entry.names.client_id,
                                                  entry.names.jwt_id, entry.names.grants};
-  constexpr size_t kClient = 1, kGrants = 3;
   std::array<bool, 4> interned{};
   const auto total = [&] {
     size_t bytes = audit_id_bytes_;
@@ -284,19 +261,20 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
   }
   if (total() > Details::kBytes || entry.names.audit_id.size() != audit_id_bytes_) return false;
   char* at = std::copy(entry.names.audit_id.begin(), entry.names.audit_id.end(), cold.bytes.data());
+  for (const size_t i : {kGrants, kClient}) {
+    if (!interned[i]) continue;
+    const std::optional<uint32_t> number = InternText(entry.issuer, names[i]);
+    if (!number.has_value()) return false;
+    const auto packed = static_cast<uint16_t>(*number);
+    std::memcpy(at, &packed, sizeof packed);
+    at += sizeof packed;
+    cold.lengths[i] = kInterned;
+  }
   for (size_t i = 0; i < names.size(); ++i) {
-    if (interned[i]) {
-      const std::optional<uint32_t> number = InternText(entry.issuer, names[i]);
-      if (!number.has_value()) return false;
-      const auto packed = static_cast<uint16_t>(*number);
-      std::memcpy(at, &packed, sizeof packed);
-      at += sizeof packed;
-      cold.lengths[i] = kInterned;
-    } else {
-      if (!names[i].empty()) std::memcpy(at, names[i].data(), names[i].size());
-      at += names[i].size();
-      cold.lengths[i] = static_cast<uint8_t>(names[i].size());
-    }
+    if (interned[i]) continue;
+    if (!names[i].empty()) std::memcpy(at, names[i].data(), names[i].size());
+    at += names[i].size();
+    cold.lengths[i] = static_cast<uint8_t>(names[i].size());
   }
 
   std::array<char, sizeof facts.audience> audience_bytes;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -125,21 +126,35 @@ class VerdictCache {
     __builtin_prefetch(colds_[found.slot].words.data());
     __builtin_prefetch(colds_[found.slot].words.data() + 8);
   }
+  // FetchDetailsAhead does it once the place is derived, for the entries of the home bucket: half of that is
+  // in vain, but it comes while the token is hashed, and not when it has been found.
+  TOLLGATE_INLINE void FetchDetailsAhead(const Key& key) const {
+    if (num_slots_ == 0) return;
+    const uint32_t first = (static_cast<uint32_t>(key.place) & hint_.mask) * kWays;
+    for (uint32_t way = 0; way < kWays; ++way) FetchDetails({.slot = first + way});
+  }
 
   // ReadDetails copies the rest of what Find found; false if the entry has changed since.
   bool ReadDetails(Found found, Details* details) const;
 
   // CopyNames is ReadDetails for the names alone, straight to where they are wanted: `to` has room for
-  // kNamesBytes, and *names says of subject, client, jti and grants where each of them lies there, or what it
-  // is. The audit id, if there is one, begins at kAuditIdBegin.
+  // kNamesBytes, and *names says where each of them lies there, or what it is. The audit id, if there is one,
+  // begins at kAuditIdBegin.
+  static constexpr size_t kNamesBytes = 112;
   static constexpr size_t kAuditIdBegin = 2;
   struct CopiedName {
-    size_t begin = 0;
-    size_t size = 0;
-    const sync::PaddedText* interned = nullptr;  // Not null: the name, which lies elsewhere.
+    uint32_t begin = 0;
+    uint32_t size = 0;
   };
-  static constexpr size_t kNamesBytes = 112;
-  bool CopyNames(Found found, char* to, std::array<CopiedName, 4>* names) const;
+  struct CopiedNames {
+    CopiedName subject, client_id, jwt_id, grants;
+    // The client, or the grants, lie elsewhere: TextOf these numbers.
+    bool client_interned = false, grants_interned = false;
+    uint16_t client_text = 0, grants_text = 0;
+  };
+  bool CopyNames(Found found, char* to, CopiedNames* names) const;
+  using Text = sync::InternedTexts::Padded;
+  Text TextOf(uint16_t number) const { return texts_.Text(number); }
 
   // Restamp notes that the entry was re-checked at `epoch`, whose policy makes this set of it, unless it has
   // changed since.
@@ -192,7 +207,11 @@ class VerdictCache {
   static constexpr uint32_t kNoSlot = UINT32_MAX;
   static constexpr size_t kWords = 7;
   static constexpr size_t kColdWords = 16;
-  static constexpr size_t kNamesWord = 2;  // Words of a Cold in front of its names.
+  // Words of a Cold in front of its names; the upper half of the last has their lengths, a byte each.
+  static constexpr size_t kNamesWord = 2;
+  // Instead of a length: the name is a text, whose number, two bytes, stands in front of all that lie here:
+  // first that of the grants, then that of the client, which is none without the grants.
+  static constexpr uint32_t kInterned = 0x80;
   static constexpr size_t kAudiencesMax = 256;
   using Slot = sync::SeqlockSlot<kWords>;
   struct alignas(64) Cold {
@@ -274,6 +293,40 @@ TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Line
   slot->MarkUsed();
   *found = {static_cast<uint32_t>(slot - slots_), sequence};
   return FindResult::kFound;
+}
+
+// Where names lie follows from their lengths without a branch or a loop, for all of them at once.
+TOLLGATE_INLINE bool VerdictCache::CopyNames(Found found, char* to, CopiedNames* names) const {
+  const std::array<Slot::Word, kColdWords>& words = colds_[found.slot].words;
+  const auto lengths = static_cast<uint32_t>(Slot::LoadCold(words[kNamesWord - 1]) >> 32);
+#pragma GCC unroll 16
+  for (size_t i = kNamesWord; i < kColdWords; ++i) {
+    const uint64_t word = Slot::LoadCold(words[i]);
+    std::memcpy(to + (i - kNamesWord) * sizeof word, &word, sizeof word);
+  }
+  if (!slots_[found.slot].Validate(found.sequence)) [[unlikely]]
+    return false;
+  const auto numbers_begin = static_cast<uint32_t>(kAuditIdBegin + audit_id_bytes_);
+  std::array<uint16_t, 2> numbers;
+  std::memcpy(numbers.data(), to + numbers_begin, sizeof numbers);
+  constexpr uint32_t kEachByte = 0x01010101;
+  const uint32_t sizes = lengths & kEachByte * (kInterned - 1);
+  const uint32_t client_interned = lengths >> 15 & 1, grants_interned = lengths >> 31;
+  const auto begin =
+      numbers_begin + static_cast<uint32_t>(sizeof numbers[0]) * (client_interned + grants_interned);
+  // In each byte, the sum of the sizes up to this one and of where the first name begins: where it ends. None
+  // carries into the next, since no name ends behind kNamesBytes.
+  static_assert(kNamesBytes <= UINT8_MAX);
+  const uint32_t ends = (sizes + begin) * kEachByte;
+  names->subject = {begin, sizes & 0xff};
+  names->client_id = {ends & 0xff, sizes >> 8 & 0xff};
+  names->jwt_id = {ends >> 8 & 0xff, sizes >> 16 & 0xff};
+  names->grants = {ends >> 16 & 0xff, sizes >> 24};
+  names->client_interned = client_interned != 0;
+  names->grants_interned = grants_interned != 0;
+  names->client_text = numbers[1];
+  names->grants_text = numbers[0];
+  return true;
 }
 
 }  // namespace tollgate::verdicts

@@ -40,12 +40,13 @@ TEST(InternedTexts, KeepsATextOfItsOwn) {
 }
 
 TEST(InternedTexts, CanBeCopiedInWholeBlocks) {
-  InternedTexts texts(200, 20'000);
-  for (size_t size = 0; size < 100; ++size) {
+  constexpr size_t kBlock = InternedTexts::Padded::kBlock;
+  InternedTexts texts(1000, 100'000);
+  for (size_t size = 0; size < 3 * kBlock; ++size) {
     const std::string text(size, static_cast<char>('a' + size % 26));
     const std::optional<uint32_t> number = texts.Intern(text);
     ASSERT_TRUE(number.has_value());
-    const size_t room = (size + PaddedText::kBlock - 1) / PaddedText::kBlock * PaddedText::kBlock;
+    const size_t room = (size + kBlock - 1) / kBlock * kBlock;
     std::vector<char> copy(room);  // A sanitizer sees what goes beyond, on either side.
     texts.Text(*number).CopyTo(copy.data());
     EXPECT_EQ(std::string_view(copy.data(), size), text);
@@ -62,6 +63,23 @@ TEST(InternedTexts, IsBoundedInNumber) {
   EXPECT_EQ(texts.size(), 3u);
   InternedTexts none(0, 1'000);
   EXPECT_EQ(none.Intern("a"), std::nullopt);
+}
+
+TEST(InternedTexts, ATextTakesANumberForEachBlock) {
+  constexpr size_t kBlock = InternedTexts::Padded::kBlock;
+  InternedTexts texts(8, 10 * kBlock);
+  const std::string one(kBlock, 'a'), two(kBlock + 1, 'b'), three(3 * kBlock, 'c');
+  EXPECT_EQ(texts.Intern(one), 0u);
+  EXPECT_EQ(texts.Intern(two), 1u);
+  EXPECT_EQ(texts.Intern(three), 3u);
+  EXPECT_EQ(texts.Intern(std::string(3 * kBlock, 'd')), std::nullopt);
+  EXPECT_EQ(texts.Intern(std::string(2 * kBlock, 'd')), 6u) << "to the last one";
+  EXPECT_EQ(texts.Intern(""), std::nullopt);
+  EXPECT_EQ(texts.Text(0).view(), one);
+  EXPECT_EQ(texts.Text(1).view(), two);
+  EXPECT_EQ(texts.Text(3).view(), three);
+  EXPECT_EQ(texts.Intern(three), 3u);
+  EXPECT_EQ(texts.size(), 4u);
 }
 
 TEST(InternedTexts, IsBoundedInBytes) {

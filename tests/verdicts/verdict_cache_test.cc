@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <array>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -134,6 +135,58 @@ TEST(VerdictCache, KeepsNamesThatFillTheRecordAndLongRolesAndClientsBesides) {
     EXPECT_EQ(details.names.client_id, all[i].client_id);
     EXPECT_EQ(details.names.jwt_id, all[i].jwt_id);
     EXPECT_EQ(details.names.grants, all[i].grants);
+  }
+}
+
+TEST(VerdictCache, CopiesNamesAsItReadsThem) {
+  const std::string_view audit_id = "sixteen bytes...";
+  for (const bool with_audit_ids : {false, true}) {
+    VerdictCache cache(kBytes, 1, crypto::TagKey::BestVariant(), with_audit_ids);
+    size_t stored = 0;
+    uint64_t number = 0;
+    for (const size_t subject : {0, 1, 36, 90}) {
+      for (const size_t client : {0, 5, 36, 500}) {
+        for (const size_t jti : {0, 7, 36}) {
+          for (const size_t grants : {0, 2, 8, 60, 128, 129, 3000}) {
+            const std::string texts[] = {std::string(subject, 's'), std::string(client, 'c'),
+                                         std::string(jti, 'j'), std::string(grants, 'g')};
+            VerdictCache::Entry entry = EntryOf(++number);
+            entry.names = {texts[0], texts[1], texts[2], texts[3], {}};
+            if (with_audit_ids) entry.names.audit_id = audit_id;
+            VerdictCache::Key key;
+            cache.Derive(Token(number), &key);
+            if (cache.Insert(key, entry, 0, [](KeyRef) { return false; }) == kUnstorable) continue;
+            ++stored;
+            Facts facts;
+            VerdictCache::Found found;
+            ASSERT_EQ(cache.Find(key, &facts, &found), VerdictCache::FindResult::kFound);
+            Details details;
+            ASSERT_TRUE(cache.ReadDetails(found, &details));
+            std::vector<char> to(VerdictCache::kNamesBytes);  // A sanitizer sees what goes beyond.
+            VerdictCache::CopiedNames names;
+            ASSERT_TRUE(cache.CopyNames(found, to.data(), &names));
+            const auto text = [&](const VerdictCache::CopiedName& name, bool interned = false,
+                                  uint16_t text_number = 0) {
+              if (interned) return cache.TextOf(text_number).view();
+              EXPECT_LE(name.begin + name.size, to.size());
+              return std::string_view(to.data() + name.begin, name.size);
+            };
+            EXPECT_EQ(text(names.subject), texts[0]);
+            EXPECT_EQ(text(names.client_id, names.client_interned, names.client_text), texts[1]);
+            EXPECT_EQ(text(names.jwt_id), texts[2]);
+            EXPECT_EQ(text(names.grants, names.grants_interned, names.grants_text), texts[3]);
+            EXPECT_EQ(details.names.subject, texts[0]);
+            EXPECT_EQ(details.names.client_id, texts[1]);
+            EXPECT_EQ(details.names.jwt_id, texts[2]);
+            EXPECT_EQ(details.names.grants, texts[3]);
+            if (with_audit_ids) {
+              EXPECT_EQ(std::string_view(to.data() + VerdictCache::kAuditIdBegin, kAuditIdBytes), audit_id);
+            }
+          }
+        }
+      }
+    }
+    EXPECT_GT(stored, 100u);
   }
 }
 
@@ -477,6 +530,9 @@ TEST(VerdictCache, RestampsTheEntryThatWasFound) {
   user.cache().Restamp(600, 4, found);
   Details details;
   EXPECT_FALSE(user.cache().ReadDetails(found, &details)) << "it has changed, and is to be looked up again";
+  std::array<char, VerdictCache::kNamesBytes> copied;
+  VerdictCache::CopiedNames names;
+  EXPECT_FALSE(user.cache().CopyNames(found, copied.data(), &names));
   ASSERT_TRUE(user.Find(Token(1), &facts, &found));
   EXPECT_TRUE(user.cache().ReadDetails(found, &details));
   EXPECT_EQ(facts.epoch, 600u);
