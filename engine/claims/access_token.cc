@@ -70,15 +70,7 @@ Reason CheckMarks(const jose::JoseHeader& header, json::Value payload, const Pro
 }
 
 void Clear(AccessToken* token) {
-  AccessToken fresh;
-  fresh.audiences.swap(token->audiences);
-  fresh.scopes.swap(token->scopes);
-  fresh.roles.swap(token->roles);
-  fresh.actors.swap(token->actors);
-  fresh.amr.swap(token->amr);
-  fresh.policy_claims.swap(token->policy_claims);
-  fresh.policy_values.swap(token->policy_values);
-  *token = std::move(fresh);
+  static_cast<AccessTokenFields&>(*token) = {};
   token->audiences.clear();
   token->scopes.clear();
   token->roles.clear();
@@ -86,6 +78,7 @@ void Clear(AccessToken* token) {
   token->amr.clear();
   token->policy_claims.clear();
   token->policy_values.clear();
+  token->policy_numbers.clear();
 }
 
 // Reader reads one claim after the other and stays at the first failure.
@@ -114,11 +107,17 @@ class Reader {
     }
   }
 
-  void Scopes(const std::vector<std::string>& names, std::vector<std::string_view>* scopes) {
+  void Scopes(const std::vector<std::string>& names, AccessToken* token) {
     const json::Value value = FirstPresent(names);
     if (!value.present()) return;
-    reason_ = ReadWords(value, IsScopeToken, limits::kScopesPerTokenMax, scopes);
-    RemoveDuplicates(scopes);
+    token->scope_claim = value.string().value_or(std::string_view());
+    token->scope_text = token->scope_texts.Find(token->scope_claim);
+    if (token->scope_text != nullptr) {
+      token->scopes = token->scope_text->words;
+      return;
+    }
+    reason_ = ReadWords(value, IsScopeToken, limits::kScopesPerTokenMax, &token->scopes);
+    RemoveDuplicates(&token->scopes);
   }
 
   void Roles(const std::vector<std::string>& names, std::vector<std::string_view>* roles) {
@@ -273,7 +272,7 @@ Reason ReadClaims(json::Value payload, const Expectations& expectations, AccessT
   reader.FirstText(profile.client_claims, &token->client_id);
   reader.Text("jti", &token->jwt_id);
   reader.Audiences(profile.audience_claim, &token->audiences);
-  reader.Scopes(profile.scope_claims, &token->scopes);
+  reader.Scopes(profile.scope_claims, token);
   reader.Roles(profile.role_claims, &token->roles);
   reader.Confirmation(&token->sender_constrained);
   reader.Actors(&token->actors);
@@ -408,6 +407,8 @@ Reason Validate(const jose::VerifiedJws& jws, const Expectations& expectations, 
       reason != Reason::kNone) {
     return reason;
   }
+  if (storage->scope_text == nullptr)
+    storage->scope_text = storage->scope_texts.Remember(storage->scope_claim, storage->scopes);
   *out = ValidatedClaims(storage);
   return Reason::kNone;
 }

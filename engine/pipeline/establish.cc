@@ -42,6 +42,7 @@ verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef
 
 // PolicyClaimsOf is valid until the thread's next one.
 std::span<const policy::Claim> PolicyClaimsOf(const claims::AccessToken& token) {
+  if (token.policy_claims.empty()) return {};
   thread_local std::vector<policy::Claim> claims;
   claims.clear();
   const std::span<const std::string_view> values = token.policy_values;
@@ -57,6 +58,7 @@ std::span<const policy::Claim> PolicyClaimsOf(const claims::AccessToken& token) 
 policy::Grants GrantsOf(const claims::AccessToken& token) {
   return {.kind = token.kind,
           .scopes = token.scopes,
+          .scope_text = token.scope_text,
           .roles = token.roles,
           .actors = token.actors,
           .acr = token.acr,
@@ -80,6 +82,7 @@ const policy::GrantMask& EvaluateCaller(const Context& context, const policy::Co
   caller.scope_wildcards = rules.scope_wildcards;
   caller.kind = grants.kind;
   caller.scopes = grants.scopes;
+  caller.scope_text = grants.scope_text;
   caller.roles = grants.roles;
   caller.acr = grants.acr;
   caller.amr = grants.amr;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,48 @@ TEST(CompiledPolicyTest, AllScopesOfAToolAreNeeded) {
   EXPECT_FALSE(Allows(policy, "delete", {"r"}));
   EXPECT_FALSE(Allows(policy, "delete", {}));
   EXPECT_FALSE(Allows(policy, "nonesuch", {"r", "w"}));
+}
+
+// What one policy has noted of a text is not another's, not even of one in the same place in memory; nor is
+// it what wildcards make of it.
+TEST(CompiledPolicyTest, WhatIsNotedOfScopesIsThePolicysOwn) {
+  ScopeText files{.text = "files:* files:read"};
+  files.words = {std::string_view(files.text).substr(0, 7), std::string_view(files.text).substr(8)};
+  std::optional<CompiledPolicy> policy;
+  const auto allows = [&](std::string_view tool, bool wildcards) {
+    const Caller caller = {
+        .scopes = files.words, .scope_text = &files, .lifetime_s = 300, .scope_wildcards = wildcards};
+    return Decide(*policy, tool, caller) == Reason::kNone;
+  };
+  for (int round = 0; round < 2; ++round) {
+    policy.emplace(Make({{.name = "t", .scopes = {"files:read"}}, {.name = "u", .scopes = {"files:write"}}}),
+                   kServers);
+    for (const bool wildcards : {false, false, true, true, false}) {
+      EXPECT_TRUE(allows("t", wildcards));
+      EXPECT_EQ(allows("u", wildcards), wildcards);
+    }
+    policy.emplace(Make({{.name = "t", .scopes = {"files:write"}}, {.name = "u", .scopes = {"files:read"}}}),
+                   kServers);
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_FALSE(allows("t", false));
+      EXPECT_TRUE(allows("u", false));
+    }
+  }
+}
+
+TEST(CompiledPolicyTest, NotesOfScopesAreBounded) {
+  std::vector<AccessRule> rules;
+  for (int i = 0; i < 5000; ++i)
+    rules.push_back({.name = "t" + std::to_string(i), .scopes = {"s" + std::to_string(i)}});
+  const CompiledPolicy policy(Make(rules), kServers);
+  ScopeText known{.text = "s7"};
+  known.words = {known.text};
+  for (int again = 0; again < 2; ++again) {
+    const Caller caller = {.scopes = known.words, .scope_text = &known, .lifetime_s = 300};
+    EXPECT_EQ(Decide(policy, "t7", caller), Reason::kNone);
+    EXPECT_EQ(Decide(policy, "t8", caller), Reason::kInsufficientScope);
+  }
+  EXPECT_TRUE(known.granted.empty());
 }
 
 TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {

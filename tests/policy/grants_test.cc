@@ -66,6 +66,19 @@ TEST(GrantsTest, TokensThatSayTheSameShareAText) {
   EXPECT_NE(one, other);
 }
 
+TEST(GrantsTest, AKnownTextIsSortedOnce) {
+  ScopeText known{.text = "b a"};
+  known.words = {std::string_view(known.text).substr(0, 1), std::string_view(known.text).substr(2)};
+  const Words roles = {"r", "q"};
+  std::string plain, text;
+  ASSERT_TRUE(WriteGrants({.scopes = known.words, .roles = roles}, &plain));
+  for (int again = 0; again < 2; ++again) {
+    ASSERT_TRUE(WriteGrants({.scopes = known.words, .scope_text = &known, .roles = roles}, &text));
+    EXPECT_EQ(text, plain);
+    EXPECT_EQ(known.sorted, "a b");
+  }
+}
+
 // By all their bytes, however many they share.
 TEST(GrantsTest, WordsAreInTheirOrderAndThereOnce) {
   const Words words = {"tickets:list", "b", "tickets:", "tickets:approve", "b", "\xc3\xa9", "tickets", "ba"};
