@@ -106,7 +106,11 @@ struct TimeWindow {
   int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
   int64_t issued_at = INT64_MIN;   // INT64_MIN: absent.
 };
-TimeWindow TimesOf(const AccessToken& token);
+inline TimeWindow TimesOf(const AccessToken& token) {
+  return {.expires_at = token.expires_at,
+          .not_before = token.has_not_before ? token.not_before : INT64_MIN,
+          .issued_at = token.has_issued_at ? token.issued_at : INT64_MIN};
+}
 Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
                   TimeEvidence* evidence);
 

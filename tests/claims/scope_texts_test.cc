@@ -67,7 +67,7 @@ TEST(ScopeTexts, KeepsNothingBeyondItsBounds) {
 // than there are places for, and those are right.
 TEST(ScopeTexts, DisplacesWhatThereIsNoRoomFor) {
   ScopeTexts texts;
-  const auto found = [&](size_t num) {
+  const auto num_found = [&](size_t num) {
     size_t found = 0;
     for (size_t i = 0; i < num; ++i) {
       const ScopeText* const known = texts.Find(Numbered(i));
@@ -79,7 +79,7 @@ TEST(ScopeTexts, DisplacesWhatThereIsNoRoomFor) {
     return found;
   };
   for (size_t i = 0; i < 200; ++i) ASSERT_NE(RememberNumbered(i, &texts), nullptr);
-  EXPECT_GE(found(200), 180u);
+  EXPECT_GE(num_found(200), 180u);
   for (size_t i = 200; i < 5000; ++i) {
     ScopeText* const known = RememberNumbered(i, &texts);
     ASSERT_NE(known, nullptr);
@@ -90,8 +90,8 @@ TEST(ScopeTexts, DisplacesWhatThereIsNoRoomFor) {
     known->sorted = "noted";
     known->granted_by = 1;
   }
-  EXPECT_LE(found(5000), ScopeTexts::kTexts);
-  EXPECT_GE(found(5000), ScopeTexts::kTexts / 2);
+  EXPECT_LE(num_found(5000), ScopeTexts::kTexts);
+  EXPECT_GE(num_found(5000), ScopeTexts::kTexts / 2);
 }
 
 class RememberedScopes : public test::ClaimsTest {

@@ -59,7 +59,7 @@ TEST(CompiledPolicyTest, AllScopesOfAToolAreNeeded) {
 // What one policy has noted of a text is not another's, not even of one in the same place in memory; nor is
 // it what wildcards make of it.
 TEST(CompiledPolicyTest, WhatIsNotedOfScopesIsThePolicysOwn) {
-  ScopeText files{.text = "files:* files:read"};
+  ScopeText files{.text = "files:* files:read", .words = {}};
   files.words = {std::string_view(files.text).substr(0, 7), std::string_view(files.text).substr(8)};
   std::optional<CompiledPolicy> policy;
   const auto allows = [&](std::string_view tool, bool wildcards) {
@@ -85,15 +85,20 @@ TEST(CompiledPolicyTest, WhatIsNotedOfScopesIsThePolicysOwn) {
 
 TEST(CompiledPolicyTest, NotesOfScopesAreBounded) {
   std::vector<AccessRule> rules;
-  for (int i = 0; i < 5000; ++i)
-    rules.push_back({.name = "t" + std::to_string(i), .scopes = {"s" + std::to_string(i)}});
+  for (int i = 0; i < 5000; ++i) {
+    const std::string number = std::to_string(i);
+    rules.push_back({.name = "t" + number,
+                     .scopes = {"s"},
+                     .predicates = {{"n", Predicate::Operator::kEquals, {number}}}});
+  }
   const CompiledPolicy policy(Make(rules), kServers);
-  ScopeText known{.text = "s7"};
-  known.words = {known.text};
+  ScopeText known{.text = "s", .words = {"s"}};
+  const Words seven = {"7"};
+  const std::vector<Claim> claims = {{.name = "n", .is_text = true, .values = seven}};
   for (int again = 0; again < 2; ++again) {
-    const Caller caller = {.scopes = known.words, .scope_text = &known, .lifetime_s = 300};
+    const Caller caller = {.scopes = known.words, .scope_text = &known, .lifetime_s = 300, .claims = claims};
     EXPECT_EQ(Decide(policy, "t7", caller), Reason::kNone);
-    EXPECT_EQ(Decide(policy, "t8", caller), Reason::kInsufficientScope);
+    EXPECT_EQ(Decide(policy, "t8", caller), Reason::kClaimNotAsNeeded);
   }
   EXPECT_TRUE(known.granted.empty());
 }
