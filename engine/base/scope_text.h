@@ -16,7 +16,7 @@ struct ScopeText {
 
   std::string sorted{};             // The words, sorted and space-delimited; empty: not made yet.
   uint64_t granted_by = 0;          // Which policy was asked what the words alone grant, and how; 0: none.
-  std::vector<uint64_t> granted{};  // Its answer, a GrantMask.
+  std::vector<uint64_t> granted{};  // Its answer, with which a GrantMask begins.
 };
 
 }  // namespace tollgate

@@ -56,9 +56,6 @@ bool Holds(Predicate::Operator operation, const std::vector<std::string>& wanted
   return false;
 }
 
-// Masks of up to this many words are kept with the scopes that they are of: those of 4096 things to ask for.
-constexpr size_t kKeptWordsMax = 64;
-
 // NextNumber does not come round.
 uint64_t NextNumber() {
   static std::atomic<uint64_t> numbers{0};
@@ -349,18 +346,19 @@ void CompiledPolicy::Evaluate(const Caller& caller, GrantMask* mask) const {
 }
 
 void CompiledPolicy::EvaluateScopes(const Caller& caller, GrantMask* mask) const {
+  mask->assign(num_words(), 0);
   ScopeText* const known = caller.scope_text;
   // All that the answer depends on beside the text. A policy is known by its number, since another one may
   // come to lie where it was.
   const uint64_t asked = number_ << 1 | (caller.scope_wildcards ? 1 : 0);
   if (known != nullptr && known->granted_by == asked) {
-    *mask = known->granted;
+    std::copy(known->granted.begin(), known->granted.end(), mask->begin());
     return;
   }
-  mask->assign(num_words(), 0);
   AddScopes(caller, mask);
-  if (known == nullptr || num_words() > kKeptWordsMax) return;
-  known->granted = *mask;
+  if (known == nullptr) return;
+  // Scopes come to scopes alone, whose bits are the first.
+  known->granted.assign(mask->begin(), mask->begin() + (first_role_bit_ + 63) / 64);
   known->granted_by = asked;
 }
 

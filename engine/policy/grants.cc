@@ -1,7 +1,6 @@
 #include "policy/grants.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 
@@ -62,23 +61,8 @@ struct Ordered {
   }
 };
 
-// AppendFewSorted puts each word where it belongs as it comes.
-constexpr size_t kFewWords = 4;
-void AppendFewSorted(std::span<const std::string_view> words, std::string* text) {
-  std::array<std::string_view, kFewWords> sorted;
-  auto end = sorted.begin();
-  for (std::string_view word : words) {
-    auto place = std::find_if(sorted.begin(), end, [word](std::string_view other) { return other >= word; });
-    if (place != end && *place == word) continue;
-    std::move_backward(place, end, end + 1);
-    *place = word;
-    ++end;
-  }
-  Append({sorted.begin(), end}, ' ', text);
-}
-
 void AppendSorted(std::span<const std::string_view> words, std::string* text) {
-  if (words.size() <= kFewWords) return AppendFewSorted(words, text);
+  if (words.size() < 2) return Append(words, ' ', text);
   thread_local std::vector<Ordered> sorted;
   sorted.clear();
   for (std::string_view word : words) sorted.emplace_back(word);

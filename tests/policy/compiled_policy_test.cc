@@ -83,24 +83,27 @@ TEST(CompiledPolicyTest, WhatIsNotedOfScopesIsThePolicysOwn) {
   }
 }
 
-TEST(CompiledPolicyTest, NotesOfScopesAreBounded) {
-  std::vector<AccessRule> rules;
-  for (int i = 0; i < 5000; ++i) {
-    const std::string number = std::to_string(i);
-    rules.push_back({.name = "t" + number,
-                     .scopes = {"s"},
-                     .predicates = {{"n", Predicate::Operator::kEquals, {number}}}});
-  }
-  const CompiledPolicy policy(Make(rules), kServers);
+TEST(CompiledPolicyTest, WhatIsNotedOfScopesSaysNothingOfRolesAndClaims) {
+  PolicyBuilder builder;
+  builder.AddRole({.role = "r"});
+  builder.AddRule({.name = "t",
+                   .scopes = {"s"},
+                   .roles = {"r"},
+                   .predicates = {{"n", Predicate::Operator::kEquals, {"7"}}}});
+  const CompiledPolicy policy(Build(builder), kServers);
   ScopeText known{.text = "s", .words = {"s"}};
-  const Words seven = {"7"};
+  const Words seven = {"7"}, roles = {"r"};
   const std::vector<Claim> claims = {{.name = "n", .is_text = true, .values = seven}};
+  Caller caller = {.scopes = known.words, .scope_text = &known, .lifetime_s = 300};
   for (int again = 0; again < 2; ++again) {
-    const Caller caller = {.scopes = known.words, .scope_text = &known, .lifetime_s = 300, .claims = claims};
-    EXPECT_EQ(Decide(policy, "t7", caller), Reason::kNone);
-    EXPECT_EQ(Decide(policy, "t8", caller), Reason::kClaimNotAsNeeded);
+    caller.roles = roles;
+    caller.claims = claims;
+    EXPECT_EQ(Decide(policy, "t", caller), Reason::kNone);
+    caller.claims = {};
+    EXPECT_EQ(Decide(policy, "t", caller), Reason::kClaimNotAsNeeded);
+    caller.roles = {};
+    EXPECT_EQ(Decide(policy, "t", caller), Reason::kRoleMissing);
   }
-  EXPECT_TRUE(known.granted.empty());
 }
 
 TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {
