@@ -148,6 +148,10 @@ bool Accepts(std::string_view input) {
   Expect(!accepted.audiences.empty(), "there is an audience");
   Expect(accepted.expires_at + expectations.leeway_s > kNow, "the token has not expired");
   ExpectSame(accepted, *model);
+  // Once more, with what is remembered of the token before.
+  Expect(claims::Validate(*verified, expectations, kNow, &storage, &evidence, &validated) == Reason::kNone,
+         "accepted again");
+  ExpectSame(validated->token(), *model);
   ExpectSameTimes(*model, expectations);
   return true;
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +40,7 @@ policy::GrantMask Evaluated(const policy::CompiledPolicy& compiled, policy::Call
   if (kept) {
     if (!policy::WriteGrants({.kind = caller.kind,
                               .scopes = caller.scopes,
+                              .scope_text = caller.scope_text,
                               .roles = caller.roles,
                               .acr = caller.acr,
                               .amr = caller.amr,
@@ -48,6 +51,7 @@ policy::GrantMask Evaluated(const policy::CompiledPolicy& compiled, policy::Call
     const policy::Grants& grants = reader.Read(text);
     caller.kind = grants.kind;
     caller.scopes = grants.scopes;
+    caller.scope_text = nullptr;
     caller.roles = grants.roles;
     caller.acr = grants.acr;
     caller.amr = grants.amr;
@@ -56,6 +60,17 @@ policy::GrantMask Evaluated(const policy::CompiledPolicy& compiled, policy::Call
   policy::GrantMask mask;
   compiled.Evaluate(caller, &mask);
   return mask;
+}
+
+// KnownScopes is what is known of the caller's scopes, from this policy or others before it.
+ScopeText* KnownScopes(const policy::Caller& caller) {
+  static auto& all = *new std::map<std::string, ScopeText>;
+  if (all.size() > 64) all.clear();
+  std::string text;
+  for (const std::string_view scope : caller.scopes) text.append(scope) += '\n';
+  ScopeText& known = all[text];
+  known.words.assign(caller.scopes.begin(), caller.scopes.end());
+  return &known;
 }
 
 // ScopesOf is what a challenge has to name: all scopes of the rule, each once.
@@ -96,6 +111,11 @@ std::string Disagreement(const PolicyMatrix& matrix, const Policy& policy,
     const policy::Caller caller = holder.View();
     const policy::GrantMask mask = Evaluated(compiled, caller, false);
     if (Evaluated(compiled, caller, true) != mask) return "what is kept of a caller says something else";
+    policy::Caller known = caller;
+    known.scope_text = KnownScopes(caller);
+    for (const bool kept : {false, true, false}) {
+      if (Evaluated(compiled, known, kept) != mask) return "what is known of the scopes says something else";
+    }
     const std::optional<uint32_t> set = sets.Intern(mask);
     if (!set) return "no room for a set";
     const policy::Held held = policy::HeldBy(policy, caller);

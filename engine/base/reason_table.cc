@@ -160,6 +160,7 @@ std::string_view ReasonText(Reason reason) {
 }
 
 Category CategoryOf(Reason reason) {
+  if (reason == Reason::kNone) return Category::kAllowed;  // Most often asked, and not worth a search.
   const Row* row = Find(reason);
   return row == nullptr ? Category::kReauthenticate : row->category;
 }

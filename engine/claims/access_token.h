@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/scope_text.h"
+#include "claims/scope_texts.h"
 #include "jose/jws.h"
 #include "json/document.h"
 #include "tollgate/policy.h"
@@ -29,9 +31,8 @@ struct PolicyClaim {
   size_t num_values = 0;
 };
 
-// AccessToken holds the claims of one access token, typed by its issuer's profile. Views point into the
-// document that they were read from. Reusable; the vectors keep their storage. Thread-compatible.
-struct AccessToken {
+// AccessTokenFields is the part of an AccessToken that keeps nothing from one token to the next.
+struct AccessTokenFields {
   std::string_view issuer;
   std::string_view subject;
   std::string_view client_id;
@@ -44,22 +45,32 @@ struct AccessToken {
   bool has_not_before = false;
   bool has_issued_at = false;
   bool sender_constrained = false;  // `cnf` is present (RFC 7800).
+  PrincipalKind kind = PrincipalKind::kUser;
+  // The scope claim, if it is one text; and what is known of that text, null if that is nothing.
+  std::string_view scope_claim;
+  ScopeText* scope_text = nullptr;
+  // How the subject has authenticated, with `amr`. What is of another form than RFC 9068 section 2.2.1.1 has
+  // it proves nothing, and is left out.
+  std::string_view acr;
+};
+
+// AccessToken holds the claims of one access token, typed by its issuer's profile. Views point into the
+// document that they were read from, and into this. Reusable; the vectors keep their storage. Owner thread
+// only.
+struct AccessToken : AccessTokenFields {
   std::vector<std::string_view> audiences;
   std::vector<std::string_view> scopes;  // In the token's order; duplicates removed.
   std::vector<std::string_view> roles;   // Likewise.
-
-  PrincipalKind kind = PrincipalKind::kUser;
   // Who acts for the subject, by `sub` (or `client_id`) of `act`, RFC 8693 section 4.1: the current one
   // first.
   std::vector<std::string_view> actors;
-  // How the subject has authenticated. What is of another form than RFC 9068 section 2.2.1.1 has it proves
-  // nothing, and is left out.
-  std::string_view acr;
   std::vector<std::string_view> amr;
   // Those of Expectations::policy_claims that are there.
   std::vector<PolicyClaim> policy_claims;
   std::vector<std::string_view> policy_values;    // PolicyClaim::first names some of these.
   std::forward_list<std::string> policy_numbers;  // What of them does not stand in the document as it is.
+
+  ScopeTexts scope_texts;  // Of earlier tokens.
 };
 
 // PeekIssuer returns `iss` of a payload that nobody has verified yet: kIssuerMissing, or kBadClaim if it is
@@ -95,7 +106,11 @@ struct TimeWindow {
   int64_t not_before = INT64_MIN;  // INT64_MIN: absent.
   int64_t issued_at = INT64_MIN;   // INT64_MIN: absent.
 };
-TimeWindow TimesOf(const AccessToken& token);
+inline TimeWindow TimesOf(const AccessToken& token) {
+  return {.expires_at = token.expires_at,
+          .not_before = token.has_not_before ? token.not_before : INT64_MIN,
+          .issued_at = token.has_issued_at ? token.issued_at : INT64_MIN};
+}
 Reason CheckTimes(const TimeWindow& window, const Expectations& expectations, int64_t now_s,
                   TimeEvidence* evidence);
 

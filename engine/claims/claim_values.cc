@@ -61,9 +61,21 @@ bool None(std::string_view text, Odd odd) {
   return found == 0;
 }
 
-// IsPlain: nothing but printable ASCII, for which there is nothing to decode.
+// IsPlain: nothing but printable ASCII, for which there is nothing to decode. Names are often UUIDs and
+// longer, hence sixteen bytes at a time.
 bool IsPlain(std::string_view text) {
-  return None(text, [](uint64_t word) { return OddBytes(word); });
+  using Bytes __attribute__((vector_size(16))) = int8_t;
+  if (text.size() < sizeof(Bytes)) return None(text, [](uint64_t word) { return OddBytes(word); });
+  const auto odd = [&](size_t i) {
+    Bytes bytes;
+    std::memcpy(&bytes, text.data() + i, sizeof bytes);
+    return (bytes < 0x20) | (bytes == 0x7F);  // What is not ASCII is negative.
+  };
+  Bytes found = odd(text.size() - sizeof(Bytes));
+  for (size_t i = 0; i + sizeof(Bytes) < text.size(); i += sizeof(Bytes)) found |= odd(i);
+  std::array<uint64_t, 2> halves;
+  std::memcpy(&halves, &found, sizeof halves);
+  return (halves[0] | halves[1]) == 0;
 }
 
 // IsPlainWord: and no space.

@@ -42,6 +42,7 @@ verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef
 
 // PolicyClaimsOf is valid until the thread's next one.
 std::span<const policy::Claim> PolicyClaimsOf(const claims::AccessToken& token) {
+  if (token.policy_claims.empty()) return {};
   thread_local std::vector<policy::Claim> claims;
   claims.clear();
   const std::span<const std::string_view> values = token.policy_values;
@@ -57,6 +58,7 @@ std::span<const policy::Claim> PolicyClaimsOf(const claims::AccessToken& token) 
 policy::Grants GrantsOf(const claims::AccessToken& token) {
   return {.kind = token.kind,
           .scopes = token.scopes,
+          .scope_text = token.scope_text,
           .roles = token.roles,
           .actors = token.actors,
           .acr = token.acr,
@@ -71,19 +73,12 @@ int64_t Lifetime(int64_t expires_at, int64_t issued_at) {
 }
 
 const policy::GrantMask& EvaluateCaller(const Context& context, const policy::CompiledPolicy& policy,
-                                        uint32_t issuer, const policy::Grants& grants,
-                                        policy::Caller caller) {
+                                        uint32_t issuer, policy::Caller caller) {
   thread_local policy::GrantMask mask;
   const IssuerRules& rules = *context.issuers[issuer];
   caller.issuer = rules.expectations.issuer;
   caller.profile = rules.expectations.profile.name;
   caller.scope_wildcards = rules.scope_wildcards;
-  caller.kind = grants.kind;
-  caller.scopes = grants.scopes;
-  caller.roles = grants.roles;
-  caller.acr = grants.acr;
-  caller.amr = grants.amr;
-  caller.claims = grants.claims;
   policy.Evaluate(caller, &mask);
   return mask;
 }
@@ -163,21 +158,35 @@ TOLLGATE_MISS const policy::GrantMask& Evaluate(const Context& context, const po
   const claims::AccessToken& token = *established.token;
   const claims::TimeWindow times = claims::TimesOf(token);
   return EvaluateCaller(
-      context, policy, established.issuer, GrantsOf(token),
+      context, policy, established.issuer,
       {.subject = token.subject,
        .client_id = token.client_id,
+       .kind = token.kind,
        .credential = established.key == nullptr ? CredentialKind::kOpaque : CredentialKind::kJwt,
-       .lifetime_s = Lifetime(times.expires_at, times.issued_at)});
+       .scopes = token.scopes,
+       .scope_text = token.scope_text,
+       .roles = token.roles,
+       .acr = token.acr,
+       .amr = token.amr,
+       .lifetime_s = Lifetime(times.expires_at, times.issued_at),
+       .claims = PolicyClaimsOf(token)});
 }
 
 TOLLGATE_SLOW const policy::GrantMask& EvaluateCached(const Context& context,
                                                       const policy::CompiledPolicy& policy, uint32_t issuer,
                                                       const verdicts::Details& details) {
   thread_local policy::GrantsReader reader;
-  return EvaluateCaller(context, policy, issuer, reader.Read(details.names.grants),
+  const policy::Grants& grants = reader.Read(details.names.grants);
+  return EvaluateCaller(context, policy, issuer,
                         {.subject = details.names.subject,
                          .client_id = details.names.client_id,
-                         .lifetime_s = Lifetime(details.times.expires_at, details.times.issued_at)});
+                         .kind = grants.kind,
+                         .scopes = grants.scopes,
+                         .roles = grants.roles,
+                         .acr = grants.acr,
+                         .amr = grants.amr,
+                         .lifetime_s = Lifetime(details.times.expires_at, details.times.issued_at),
+                         .claims = grants.claims});
 }
 
 TOLLGATE_MISS bool Remember(Context& context, sync::ThreadBlock& counters,

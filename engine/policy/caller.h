@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/scope_text.h"
 #include "tollgate/policy.h"
 
 namespace tollgate::policy {
@@ -28,6 +29,7 @@ struct Caller {
   PrincipalKind kind = PrincipalKind::kUser;
   CredentialKind credential = CredentialKind::kJwt;
   std::span<const std::string_view> scopes{};
+  ScopeText* scope_text = nullptr;            // That whose words these are; null: they are of none.
   std::span<const std::string_view> roles{};  // As the token calls them.
   std::string_view acr{};
   std::span<const std::string_view> amr{};

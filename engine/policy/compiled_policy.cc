@@ -1,6 +1,7 @@
 #include "policy/compiled_policy.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -53,6 +54,13 @@ bool Holds(Predicate::Operator operation, const std::vector<std::string>& wanted
       return (claim.is_list || is_single) && std::any_of(claim.values.begin(), claim.values.end(), is_wanted);
   }
   return false;
+}
+
+// NextNumber does not come round.
+uint64_t NextNumber() {
+  static std::atomic<uint64_t> numbers{0};
+  // Ordering: none needed; the numbers only have to differ.
+  return numbers.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -307,7 +315,8 @@ class CompiledPolicy::Compiler {
   absl::flat_hash_map<std::vector<Need>, uint16_t> requirement_numbers_;
 };
 
-CompiledPolicy::CompiledPolicy(const Policy& policy, std::span<const std::string> servers) {
+CompiledPolicy::CompiledPolicy(const Policy& policy, std::span<const std::string> servers)
+    : number_(NextNumber()) {
   for (const SensitivityClass& sensitivity : policy.classes()) class_names_.push_back(sensitivity.name);
   Compiler(policy, this).Compile(servers);
 }
@@ -338,12 +347,28 @@ const CompiledTool* CompiledPolicy::FindResource(size_t server, std::string_view
 }
 
 void CompiledPolicy::Evaluate(const Caller& caller, GrantMask* mask) const {
-  mask->assign(num_words(), 0);
-  AddScopes(caller, mask);
+  EvaluateScopes(caller, mask);
   AddRoles(caller, mask);
   for (uint32_t i = 0; i < conditions_.size(); ++i) {
     if (Holds(conditions_[i], caller, *mask)) SetBit(mask, first_condition_bit_ + i);
   }
+}
+
+void CompiledPolicy::EvaluateScopes(const Caller& caller, GrantMask* mask) const {
+  mask->assign(num_words(), 0);
+  ScopeText* const known = caller.scope_text;
+  // All that the answer depends on beside the text. A policy is known by its number, since another one may
+  // come to lie where it was.
+  const uint64_t asked = number_ << 1 | (caller.scope_wildcards ? 1 : 0);
+  if (known != nullptr && known->granted_by == asked) {
+    std::copy(known->granted.begin(), known->granted.end(), mask->begin());
+    return;
+  }
+  AddScopes(caller, mask);
+  if (known == nullptr) return;
+  // Scopes come to scopes alone, whose bits are the first.
+  known->granted.assign(mask->begin(), mask->begin() + (first_role_bit_ + 63) / 64);
+  known->granted_by = asked;
 }
 
 void CompiledPolicy::AddScopes(const Caller& caller, GrantMask* mask) const {

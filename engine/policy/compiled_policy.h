@@ -61,8 +61,8 @@ class CompiledPolicy {
   // SensitivityOf returns the name of a tool's class. Valid as long as the policy.
   std::string_view SensitivityOf(const CompiledTool& tool) const { return class_names_[tool.sensitivity]; }
 
-  // Evaluate finds out what the policy makes of a caller. Allocates only what the mask grows; linear in what
-  // the token carries, and in the conditions of the policy.
+  // Evaluate finds out what the policy makes of a caller. Allocates only what the mask grows, and what its
+  // scope_text keeps; linear in what the token carries, and in the conditions of the policy.
   void Evaluate(const Caller& caller, GrantMask* mask) const;
 
   // Lacking returns what is wrong first, in the order of the reasons: kNone if nothing is. Does not allocate.
@@ -137,6 +137,8 @@ class CompiledPolicy {
     return tables_[rule_sets_[server] * kTables + static_cast<size_t>(object)];
   }
   const CompiledTool* FindResource(size_t server, std::string_view uri) const;
+  // EvaluateScopes replaces *mask.
+  void EvaluateScopes(const Caller& caller, GrantMask* mask) const;
   void AddScopes(const Caller& caller, GrantMask* mask) const;
   void AddRoles(const Caller& caller, GrantMask* mask) const;
   bool Holds(const Condition& condition, const Caller& caller, const GrantMask& mask) const;
@@ -151,6 +153,7 @@ class CompiledPolicy {
     bool operator()(std::string_view a, std::string_view b) const { return a == b; }
   };
 
+  const uint64_t number_;  // Of no other policy in this process, at any time.
   size_t num_bits_ = 0;
   absl::flat_hash_map<std::string, uint32_t, ScopeHash, ScopeEqual> scope_bits_;
   std::vector<GrantMask> scope_closures_;  // By bit: what a token's own scope comes to.

@@ -62,6 +62,7 @@ struct Ordered {
 };
 
 void AppendSorted(std::span<const std::string_view> words, std::string* text) {
+  if (words.size() < 2) return Append(words, ' ', text);
   thread_local std::vector<Ordered> sorted;
   sorted.clear();
   for (std::string_view word : words) sorted.emplace_back(word);
@@ -69,6 +70,13 @@ void AppendSorted(std::span<const std::string_view> words, std::string* text) {
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   const std::vector<Ordered>& all = sorted;
   AppendAll(all.size(), ' ', text, [&all](size_t i) { return all[i].word; });
+}
+
+void AppendScopes(const Grants& grants, std::string* text) {
+  ScopeText* const known = grants.scope_text;
+  if (known == nullptr) return AppendSorted(grants.scopes, text);
+  if (known->sorted.empty()) AppendSorted(grants.scopes, &known->sorted);
+  *text += known->sorted;
 }
 
 // Next takes what is in front of the separator, or all.
@@ -95,7 +103,7 @@ bool WriteGrants(const Grants& grants, std::string* text) {
     *bytes = static_cast<uint16_t>(text->size() - begin);
     return text->size() - begin <= UINT16_MAX;
   };
-  const bool fits = append(&head.scope_bytes, [&] { AppendSorted(grants.scopes, text); }) &&
+  const bool fits = append(&head.scope_bytes, [&] { AppendScopes(grants, text); }) &&
                     append(&head.roles_bytes, [&] { AppendSorted(grants.roles, text); }) &&
                     append(&head.actors_bytes, [&] { Append(grants.actors, '\n', text); });
   std::memcpy(text->data(), &head, sizeof head);

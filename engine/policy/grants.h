@@ -20,6 +20,7 @@ namespace tollgate::policy {
 struct Grants {
   PrincipalKind kind = PrincipalKind::kUser;
   std::span<const std::string_view> scopes{};
+  ScopeText* scope_text = nullptr;  // See Caller.
   std::span<const std::string_view> roles{};
   std::span<const std::string_view> actors{};  // RFC 8693 section 4.1, the current one first.
   std::string_view acr{};

@@ -66,6 +66,8 @@ class TokenReader {
 
   // Of the last reading, which was good.
   const claims::AccessToken& token() const { return validated_->token(); }
+  // Whether anything is known of this text of scopes.
+  bool Knows(std::string_view scope) const { return storage_.scope_texts.Find(scope) != nullptr; }
   const claims::TimeEvidence& evidence() const { return evidence_; }
   const idp::SigningKey& key() const { return key_; }
 

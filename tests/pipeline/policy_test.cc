@@ -279,6 +279,32 @@ TEST_F(PolicyTest, AnotherPolicyDecidesCachedTokensAfreshAndVerifiesNone) {
   EXPECT_EQ(Verifications(), verified);
 }
 
+// What this thread remembers of scopes is of one policy: neither of the next, nor of another engine's.
+TEST_F(PolicyTest, NewTokensAreDecidedByTheNewPolicyThoughTheirScopesAreKnown) {
+  const auto needs = [](std::string_view scope) {
+    return [scope](PolicyBuilder& builder) {
+      builder.AddRule({.name = "search", .scopes = {std::string(scope)}});
+    };
+  };
+  int num_tokens = 0;
+  const auto check_new = [&](std::string_view scope) {
+    const Reason reason =
+        Twice(Mint([&](idp::json& claims) { claims["jti"] = "new-" + std::to_string(++num_tokens); }, scope));
+    EXPECT_EQ(principal_.scope(), scope);
+    return reason;
+  };
+  for (int round = 0; round < 2; ++round) {
+    Use(needs("files:read"));
+    EXPECT_EQ(check_new("files:read mail"), Reason::kNone);
+    EXPECT_EQ(check_new("files:read mail"), Reason::kNone);
+    EXPECT_EQ(check_new("files:write mail"), Reason::kInsufficientScope);
+    ASSERT_TRUE(engine_->SetPolicy(Build(needs("files:write"))).ok());
+    EXPECT_EQ(check_new("files:read mail"), Reason::kInsufficientScope);
+    EXPECT_EQ(check_new("files:write mail"), Reason::kNone);
+    EXPECT_EQ(check_new("files:write mail"), Reason::kNone);
+  }
+}
+
 // The old policy did not ask for it: what a token says must be known all the same.
 TEST_F(PolicyTest, ANewPolicyKnowsRolesActorsAndClaimsOfTokensThatWereCachedUnderTheOldOne) {
   Use([](PolicyBuilder& builder) { builder.AddRule({.name = "search", .any_valid_token = true}); },

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,56 @@ TEST(CompiledPolicyTest, AllScopesOfAToolAreNeeded) {
   EXPECT_FALSE(Allows(policy, "delete", {"r"}));
   EXPECT_FALSE(Allows(policy, "delete", {}));
   EXPECT_FALSE(Allows(policy, "nonesuch", {"r", "w"}));
+}
+
+// What one policy has noted of a text is not another's, not even of one in the same place in memory; nor is
+// it what wildcards make of it.
+TEST(CompiledPolicyTest, WhatIsNotedOfScopesIsThePolicysOwn) {
+  ScopeText files{.text = "files:* files:read", .words = {}};
+  files.words = {std::string_view(files.text).substr(0, 7), std::string_view(files.text).substr(8)};
+  std::optional<CompiledPolicy> policy;
+  const auto allows = [&](std::string_view tool, bool wildcards) {
+    const Caller caller = {
+        .scopes = files.words, .scope_text = &files, .lifetime_s = 300, .scope_wildcards = wildcards};
+    return Decide(*policy, tool, caller) == Reason::kNone;
+  };
+  for (int round = 0; round < 2; ++round) {
+    policy.emplace(Make({{.name = "t", .scopes = {"files:read"}}, {.name = "u", .scopes = {"files:write"}}}),
+                   kServers);
+    for (const bool wildcards : {false, false, true, true, false}) {
+      EXPECT_TRUE(allows("t", wildcards));
+      EXPECT_EQ(allows("u", wildcards), wildcards);
+    }
+    policy.emplace(Make({{.name = "t", .scopes = {"files:write"}}, {.name = "u", .scopes = {"files:read"}}}),
+                   kServers);
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_FALSE(allows("t", false));
+      EXPECT_TRUE(allows("u", false));
+    }
+  }
+}
+
+TEST(CompiledPolicyTest, WhatIsNotedOfScopesSaysNothingOfRolesAndClaims) {
+  PolicyBuilder builder;
+  builder.AddRole({.role = "r"});
+  builder.AddRule({.name = "t",
+                   .scopes = {"s"},
+                   .roles = {"r"},
+                   .predicates = {{"n", Predicate::Operator::kEquals, {"7"}}}});
+  const CompiledPolicy policy(Build(builder), kServers);
+  ScopeText known{.text = "s", .words = {"s"}};
+  const Words seven = {"7"}, roles = {"r"};
+  const std::vector<Claim> claims = {{.name = "n", .is_text = true, .values = seven}};
+  Caller caller = {.scopes = known.words, .scope_text = &known, .lifetime_s = 300};
+  for (int again = 0; again < 2; ++again) {
+    caller.roles = roles;
+    caller.claims = claims;
+    EXPECT_EQ(Decide(policy, "t", caller), Reason::kNone);
+    caller.claims = {};
+    EXPECT_EQ(Decide(policy, "t", caller), Reason::kClaimNotAsNeeded);
+    caller.roles = {};
+    EXPECT_EQ(Decide(policy, "t", caller), Reason::kRoleMissing);
+  }
 }
 
 TEST(CompiledPolicyTest, ScopesAndToolsAreComparedExactly) {

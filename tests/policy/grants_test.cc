@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,34 @@ TEST(GrantsTest, TokensThatSayTheSameShareAText) {
   EXPECT_EQ(one, other);
   ASSERT_TRUE(WriteGrants({.kind = PrincipalKind::kService, .scopes = ba, .roles = ab}, &other));
   EXPECT_NE(one, other);
+}
+
+TEST(GrantsTest, AKnownTextIsSortedOnce) {
+  ScopeText known{.text = "b a", .words = {}};
+  known.words = {std::string_view(known.text).substr(0, 1), std::string_view(known.text).substr(2)};
+  const Words roles = {"r", "q"};
+  std::string plain, text;
+  ASSERT_TRUE(WriteGrants({.scopes = known.words, .roles = roles}, &plain));
+  for (int again = 0; again < 2; ++again) {
+    ASSERT_TRUE(WriteGrants({.scopes = known.words, .scope_text = &known, .roles = roles}, &text));
+    EXPECT_EQ(text, plain);
+    EXPECT_EQ(known.sorted, "a b");
+  }
+}
+
+TEST(GrantsTest, FewAndManyWordsAreInTheSameOrder) {
+  const Words all = {"b", "a:2", "a", "", "\xff", "b", "a:1"};
+  for (size_t from = 0; from < all.size(); ++from) {
+    for (size_t num = 0; from + num <= all.size(); ++num) {
+      const std::span<const std::string_view> words = std::span(all).subspan(from, num);
+      const std::set<std::string_view> sorted(words.begin(), words.end());
+      std::string expected, text;
+      for (std::string_view word : sorted)
+        expected += (word == *sorted.begin() ? "" : " ") + std::string(word);
+      ASSERT_TRUE(WriteGrants({.scopes = words}, &text));
+      EXPECT_EQ(ReadShown(text).scope, expected);
+    }
+  }
 }
 
 // By all their bytes, however many they share.
