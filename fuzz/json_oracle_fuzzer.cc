@@ -1,8 +1,9 @@
 // json_oracle: the strict reader accepts exactly what the grammar allows, and reads it right
 //
-// Functions: json::Document::Parse, ParseBuffer, the accessors of json::Value. Property: a text is accepted
-// if and only if tests/json/strict_oracle.h accepts it, by both ways into the reader; an accepted text has
-// the values that another library reads.
+// Functions: json::Document::Parse, ParseBuffer, ParseBufferSlowly, the accessors of json::Value. Property: a
+// text is accepted if and only if tests/json/strict_oracle.h accepts it, by both ways into the reader; an
+// accepted text has the values that another library reads; with and without the quick reader, reason and
+// values are the same.
 
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/json_mutation.h"
 #include "json/document.h"
+#include "tests/json/same_values.h"
 #include "tests/json/strict_oracle.h"
 
 namespace tollgate::fuzz {
@@ -74,6 +76,11 @@ bool Accepts(std::string_view input) {
 
   std::memcpy(document.Buffer(), input.data(), input.size());
   Expect(document.ParseBuffer(input.size()) == reason, "both ways in agree");
+
+  static auto& slow = *new json::Document(kBytesMax);
+  std::memcpy(slow.Buffer(), input.data(), input.size());
+  Expect(slow.ParseBufferSlowly(input.size()) == reason, "without the quick reader the reason is the same");
+  Expect(test::SameValues(document.root(), slow.root()), "without the quick reader the values are the same");
   return accepted;
 }
 

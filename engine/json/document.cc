@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "json/plain_size.h"
 #include "json/simdjson_error.h"
 
 namespace tollgate::json {
@@ -51,23 +52,31 @@ TOLLGATE_INLINE bool EightDigits(const char* text, int64_t* value) {
 // Nodes is where a walk writes what it finds.
 class Nodes {
  public:
-  Nodes(std::vector<Node>* nodes, std::array<uint32_t, 64>* root_first, std::vector<std::string_view>* names)
-      : nodes_(*nodes), root_first_(*root_first), names_(*names) {}
+  Nodes(std::vector<Node>* room, std::array<uint32_t, 64>* root_first, std::vector<std::string_view>* names)
+      : room_(*room), root_first_(*root_first), names_(*names) {
+    Clear();
+  }
 
-  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  uint32_t size() const { return size_; }
 
-  // Add appends a node, whose value the caller writes; valid until the next one.
-  Node& Add(std::string_view name, uint64_t name_word, Type type) {
-    Node& node = nodes_.emplace_back();
-    node.type = type;
+  void Clear() {
+    size_ = 0;
+    Begin();
+  }
+
+  // Add appends a node, whose type and value the caller writes; valid until the next one.
+  TOLLGATE_INLINE Node& Add(std::string_view name, uint64_t name_word) {
+    if (next_ == end_) [[unlikely]]
+      Grow();
+    Node& node = *next_++;
     node.name = name;
     node.name_word = name_word;
-    node.end = size();
+    node.end = ++size_;
     return node;
   }
 
   // CloseArray notes that the array at `position` has ended.
-  void CloseArray(uint32_t position) { nodes_[position].end = size(); }
+  void CloseArray(uint32_t position) { room_[position].end = size_; }
 
   // Object is an object whose members are being added.
   struct Object {
@@ -77,11 +86,11 @@ class Nodes {
   };
 
   // BeginMember is called ahead of a member; false if it has the name of an earlier one.
-  bool BeginMember(Object* object, std::string_view name) {
+  TOLLGATE_INLINE bool BeginMember(Object* object, std::string_view name) {
     const uint32_t number = NameNumber(name);
     const uint64_t bit = uint64_t{1} << number;
     if ((object->name_bits & bit) == 0) {
-      if (object->position == 0) root_first_[number] = size();
+      if (object->position == 0) root_first_[number] = size_;
     } else if (object->count < kPairwiseMembersMax && HasMember(object->position, name)) {
       return false;
     }
@@ -92,152 +101,172 @@ class Nodes {
 
   // CloseObject notes that `object` has ended; false if two of its members have the same name.
   bool CloseObject(const Object& object) {
-    Node& node = nodes_[object.position];
-    node.end = size();
+    Node& node = room_[object.position];
+    node.end = size_;
     node.members = {.name_bits = object.name_bits,
                     .first = object.position == 0 ? root_first_.data() : nullptr};
     return object.count <= kPairwiseMembersMax || !HasDuplicate(object.position);
   }
 
  private:
+  TOLLGATE_SLOW void Grow() {
+    room_.resize(std::max<size_t>(64, room_.size() * 2));
+    Begin();
+  }
+
+  void Begin() {
+    next_ = room_.data() + size_;
+    end_ = room_.data() + room_.size();
+  }
+
   // HasMember looks through the members that the object at `position` has so far.
-  bool HasMember(uint32_t position, std::string_view name) const {
-    for (uint32_t i = position + 1; i < nodes_.size(); i = nodes_[i].end) {
-      if (nodes_[i].name == name) return true;
+  [[gnu::noinline]] bool HasMember(uint32_t position, std::string_view name) const {
+    for (uint32_t i = position + 1; i < size_; i = room_[i].end) {
+      if (room_[i].name == name) return true;
     }
     return false;
   }
 
   // HasDuplicate sorts the names: O(n log n) comparisons whatever an attacker writes.
-  bool HasDuplicate(uint32_t position) {
+  TOLLGATE_SLOW bool HasDuplicate(uint32_t position) {
     names_.clear();
-    for (uint32_t i = position + 1; i < nodes_[position].end; i = nodes_[i].end)
-      names_.push_back(nodes_[i].name);
+    for (uint32_t i = position + 1; i < room_[position].end; i = room_[i].end)
+      names_.push_back(room_[i].name);
     std::sort(names_.begin(), names_.end());
     return std::adjacent_find(names_.begin(), names_.end()) != names_.end();
   }
 
-  std::vector<Node>& nodes_;
+  std::vector<Node>& room_;
+  uint32_t size_;
+  Node* next_;  // In room_, behind the first size_.
+  Node* end_;   // Of room_.
   std::array<uint32_t, 64>& root_first_;
   std::vector<std::string_view>& names_;
 };
 
-// PlainWalk reads what access tokens are nearly always made of straight from simdjson's first stage, which
-// has checked UTF-8 and control characters and says where each token begins: no escapes, no number but short
-// non-negative integers. It refuses nothing: a text that it does not take, for whatever reason, is read by
-// simdjson's second stage and by Walk, which know why.
+// PlainWalk reads what access tokens are nearly always made of: strings of ASCII without escapes, no number
+// but short non-negative integers. It refuses nothing: a text that it does not take, for whatever reason, is
+// read by simdjson and by Walk, which know why.
+//
+// Its functions take where they begin and return where they have ended, or null. The text ends with a NUL,
+// which none of them takes for a part of a value; so none begins behind it, and what they read ahead, at
+// most kReadsAhead bytes, is padding.
 class PlainWalk {
  public:
-  // `text` holds no backslash and ends with a NUL at text[size]; `starts` are where its tokens begin, and
-  // `size` twice behind them. Names and strings stay where they are in `text`.
-  PlainWalk(const char* text, const uint32_t* starts, Nodes* nodes)
-      : text_(text), next_(starts), nodes_(*nodes) {}
+  static constexpr size_t kReadsAhead = kPlainSizeReads;
 
-  // Root reads one value; true if it is all that there is up to `end`, the end of the starts.
-  bool Root(const uint32_t* end) { return Value({}, 0, 0) && next_ == end; }
+  explicit PlainWalk(Nodes* nodes) : nodes_(*nodes) {}
+
+  // Root reads one value; true if it is all that there is from `text` to `end`, where the NUL is. Names and
+  // strings stay where they are.
+  bool Root(const char* text, const char* end) {
+    const char* const at = Value(text, &nodes_.Add({}, 0), 0);
+    return at != nullptr && SkipSpace(at) == end;
+  }
 
  private:
-  static bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
-  // Value reads one value; what most are, a string, on the spot.
-  TOLLGATE_INLINE bool Value(std::string_view name, uint64_t name_word, size_t depth) {
-    const uint32_t start = *next_++;
-    if (text_[start] != '"') return Other(start, name, name_word, depth);
-    std::string_view string;
-    if (!String(start, &string)) return false;
-    nodes_.Add(name, name_word, Type::kString).text = {string.data(), string.size()};
-    return true;
+  static const char* SkipSpace(const char* at) {
+    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') ++at;
+    return at;
   }
 
-  [[gnu::noinline]] bool Other(uint32_t start, std::string_view name, uint64_t name_word, size_t depth) {
-    switch (text_[start]) {
+  // Reach goes to `wanted`, if there is nothing but space ahead of it.
+  static TOLLGATE_INLINE bool Reach(char wanted, const char** at) {
+    if (**at != wanted) *at = SkipSpace(*at);
+    return **at == wanted;
+  }
+
+  // Value reads one value, and space ahead of it, into `node`, which is the last one; what most are, a
+  // string, on the spot.
+  TOLLGATE_INLINE const char* Value(const char* at, Node* node, size_t depth) {
+    return *at == '"' ? String(at + 1, node) : Other(at, node, depth);
+  }
+
+  [[gnu::noinline]] const char* Other(const char* at, Node* node, size_t depth) {
+    at = SkipSpace(at);
+    switch (*at) {
+      case '"':
+        return String(at + 1, node);
       case '{':
-        return depth < limits::kJsonDepthMax && Object(name, name_word, depth + 1);
+        return depth < limits::kJsonDepthMax ? Object(at + 1, node, depth + 1) : nullptr;
       case '[':
-        return depth < limits::kJsonDepthMax && Array(name, name_word, depth + 1);
+        return depth < limits::kJsonDepthMax ? Array(at + 1, node, depth + 1) : nullptr;
       case 't':
-        nodes_.Add(name, name_word, Type::kBool).boolean = true;
-        return Is(start, "true");
+        node->type = Type::kBool;
+        node->boolean = true;
+        return Word(at, "true");
       case 'f':
-        nodes_.Add(name, name_word, Type::kBool).boolean = false;
-        return Is(start, "false");
+        node->type = Type::kBool;
+        node->boolean = false;
+        return Word(at, "false");
       case 'n':
-        nodes_.Add(name, name_word, Type::kNull);
-        return Is(start, "null");
+        node->type = Type::kNull;
+        return Word(at, "null");
       default:
-        return Integer(start, name, name_word);
+        return Integer(at, node);
     }
   }
 
-  // EndsAt: a token that does not reach the next one is followed by space and nothing else.
-  bool EndsAt(uint32_t end) const { return end == *next_ || IsSpace(text_[end]); }
-
-  bool Is(uint32_t start, std::string_view word) const {
-    return std::memcmp(text_ + start, word.data(), word.size()) == 0 &&
-           EndsAt(start + static_cast<uint32_t>(word.size()));
+  static TOLLGATE_INLINE const char* String(const char* at, Node* node) {
+    const size_t size = PlainSize(at);
+    if (at[size] != '"') return nullptr;
+    node->type = Type::kString;
+    node->text = {at, size};
+    return at + size + 1;
   }
 
-  // String finds the end of a string by where the next token begins.
-  bool String(uint32_t start, std::string_view* string) const {
-    uint32_t last = *next_ - 1;
-    while (IsSpace(text_[last])) --last;
-    *string = {text_ + start + 1, last - start - 1};
-    return last > start && text_[last] == '"';
+  // What comes behind a word or an integer, their callers see: nothing but space, a comma or an end does.
+  static const char* Word(const char* at, std::string_view word) {
+    return std::memcmp(at, word.data(), word.size()) == 0 ? at + word.size() : nullptr;
   }
 
-  bool Integer(uint32_t start, std::string_view name, uint64_t name_word) {
-    constexpr uint32_t kDigitsMax = 18;
+  static const char* Integer(const char* at, Node* node) {
+    constexpr ptrdiff_t kDigitsMax = 18;
+    const char* const start = at;
     int64_t value = 0;
-    uint32_t at = start;
-    // Behind the text are bytes enough to read eight. Most integers are seconds, which have ten.
-    if (EightDigits(text_ + at, &value)) at += 8;
-    for (; text_[at] >= '0' && text_[at] <= '9'; ++at) {
-      if (at - start == kDigitsMax) return false;
-      value = value * 10 + (text_[at] - '0');
+    // Most integers are seconds, which have ten digits.
+    if (EightDigits(at, &value)) at += 8;
+    for (; *at >= '0' && *at <= '9'; ++at) {
+      if (at - start == kDigitsMax) return nullptr;
+      value = value * 10 + (*at - '0');
     }
-    if (at == start || (text_[start] == '0' && at - start > 1)) return false;
-    nodes_.Add(name, name_word, Type::kInt64).int64 = value;
-    return EndsAt(at);
+    if (at == start || (*start == '0' && at - start > 1)) return nullptr;
+    node->type = Type::kInt64;
+    node->int64 = value;
+    return at;
   }
 
-  bool Array(std::string_view name, uint64_t name_word, size_t depth) {
-    const uint32_t position = nodes_.size();
-    nodes_.Add(name, name_word, Type::kArray);
-    if (text_[*next_] == ']') {
-      ++next_;
-      return true;
-    }
+  [[gnu::noinline]] const char* Array(const char* at, Node* node, size_t depth) {
+    const uint32_t position = nodes_.size() - 1;
+    node->type = Type::kArray;
+    at = SkipSpace(at);
+    if (*at == ']') return at + 1;
     while (true) {
-      if (!Value({}, 0, depth)) return false;
-      const char c = text_[*next_++];
-      if (c == ']') break;
-      if (c != ',') return false;
+      at = Value(at, &nodes_.Add({}, 0), depth);
+      if (at == nullptr) return nullptr;
+      if (!Reach(',', &at)) break;
+      ++at;
     }
     nodes_.CloseArray(position);
-    return true;
+    return *at == ']' ? at + 1 : nullptr;
   }
 
-  bool Object(std::string_view name, uint64_t name_word, size_t depth) {
-    Nodes::Object object{.position = nodes_.size()};
-    nodes_.Add(name, name_word, Type::kObject);
-    if (text_[*next_] == '}') {
-      ++next_;
-      return nodes_.CloseObject(object);
+  [[gnu::noinline]] const char* Object(const char* at, Node* node, size_t depth) {
+    Nodes::Object object{.position = nodes_.size() - 1};
+    node->type = Type::kObject;
+    while (Reach('"', &at)) {
+      const std::string_view name(at + 1, PlainSize(at + 1));
+      at = name.data() + name.size();
+      if (*at != '"' || !Reach(':', &++at) || !nodes_.BeginMember(&object, name)) return nullptr;
+      at = Value(at + 1, &nodes_.Add(name, WordOf(name)), depth);
+      if (at == nullptr) return nullptr;
+      if (!Reach(',', &at)) return *at == '}' && nodes_.CloseObject(object) ? at + 1 : nullptr;
+      ++at;
     }
-    while (true) {
-      const uint32_t start = *next_++;
-      std::string_view member;
-      if (text_[start] != '"' || !String(start, &member) || text_[*next_++] != ':') return false;
-      if (!nodes_.BeginMember(&object, member) || !Value(member, WordOf(member), depth)) return false;
-      const char c = text_[*next_++];
-      if (c == '}') break;
-      if (c != ',') return false;
-    }
-    return nodes_.CloseObject(object);
+    // No member, which is well where none is announced.
+    return object.count == 0 && *at == '}' && nodes_.CloseObject(object) ? at + 1 : nullptr;
   }
 
-  const char* const text_;
-  const uint32_t* next_;
   Nodes& nodes_;
 };
 
@@ -247,7 +276,11 @@ class Walk {
   explicit Walk(Nodes* nodes) : nodes_(*nodes) {}
 
   Reason Append(element value, std::string_view name, size_t depth) {
-    const auto add = [&](Type type) -> Node& { return nodes_.Add(name, WordOf(name), type); };
+    const auto add = [&](Type type) -> Node& {
+      Node& node = nodes_.Add(name, WordOf(name));
+      node.type = type;
+      return node;
+    };
     switch (value.type()) {
       case element_type::STRING: {
         const std::string_view text = value.get_string().value_unsafe();
@@ -329,16 +362,6 @@ struct Document::Parser {
             simdjson.doc.allocate(capacity) == simdjson::SUCCESS;
   }
 
-  // IsPlain reads `text` if it is as plain as PlainWalk wants it.
-  bool IsPlain(std::string_view text, Nodes* nodes) {
-    if (text.empty() || text.find('\\') != text.npos) return false;
-    simdjson::internal::dom_parser_implementation& stages = *simdjson.implementation;
-    const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-    if (stages.stage1(bytes, text.size(), simdjson::stage1_mode::regular) != simdjson::SUCCESS) return false;
-    const uint32_t* const starts = stages.structural_indexes.get();
-    return PlainWalk(text.data(), starts, nodes).Root(starts + stages.n_structural_indexes);
-  }
-
   const size_t bytes_max;
   const std::unique_ptr<char[]> buffer;
   simdjson::dom::parser simdjson;
@@ -352,27 +375,35 @@ Document::~Document() = default;
 char* Document::Buffer() { return parser_->buffer.get(); }
 
 Reason Document::Parse(std::string_view text) {
-  nodes_.clear();
+  num_nodes_ = 0;
   if (text.size() > parser_->bytes_max) return Reason::kTokenTooLong;
   if (!text.empty()) std::memcpy(Buffer(), text.data(), text.size());
   return ParseBuffer(text.size());
 }
 
-Reason Document::ParseBuffer(size_t size) {
-  nodes_.clear();
+Reason Document::ParseBuffer(size_t size) { return ParseBufferBy(Reader::kEither, size); }
+
+Reason Document::ParseBufferSlowly(size_t size) { return ParseBufferBy(Reader::kSimdjson, size); }
+
+Reason Document::ParseBufferBy(Reader reader, size_t size) {
+  static_assert(simdjson::SIMDJSON_PADDING >= PlainWalk::kReadsAhead);
+  num_nodes_ = 0;
   if (size > parser_->bytes_max) return Reason::kTokenTooLong;
   if (!parser_->ready) return Reason::kOverloaded;
-  Buffer()[size] = '\0';
-  const std::string_view text(Buffer(), size);
-  if (text.starts_with(kByteOrderMark)) return Reason::kBadJson;
+  char* const text = Buffer();
+  text[size] = '\0';
   Nodes nodes(&nodes_, &root_first_, &parser_->names);
-  if (parser_->IsPlain(text, &nodes)) return Reason::kNone;
-  nodes_.clear();
+  if (reader == Reader::kEither && PlainWalk(&nodes).Root(text, text + size)) {
+    num_nodes_ = nodes.size();
+    return Reason::kNone;
+  }
+  nodes.Clear();
+  if (std::string_view(text, size).starts_with(kByteOrderMark)) return Reason::kBadJson;
   element root;
-  const simdjson::error_code error = parser_->simdjson.parse(text.data(), text.size(), false).get(root);
+  const simdjson::error_code error = parser_->simdjson.parse(text, size, false).get(root);
   if (error != simdjson::SUCCESS) return FromSimdjson(error);
   const Reason reason = Walk(&nodes).Append(root, {}, 0);
-  if (reason != Reason::kNone) nodes_.clear();
+  if (reason == Reason::kNone) num_nodes_ = nodes.size();
   return reason;
 }
 

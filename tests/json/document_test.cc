@@ -10,10 +10,12 @@
 #include <functional>
 #include <limits>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
+#include "tests/json/same_values.h"
 
 namespace {
 std::atomic<uint64_t> g_allocations{0};
@@ -47,6 +49,16 @@ Reason ParseOnce(std::string_view text) { return Document(1 << 16).Parse(text); 
 
 std::string Nested(size_t depth, std::string_view innermost) {
   return std::string(depth, '[') + std::string(innermost) + std::string(depth, ']');
+}
+
+// ExpectReadersAgree reads `text` with and without the quick reader.
+void ExpectReadersAgree(std::string_view text, std::optional<Reason> expected) {
+  static Document quick(1 << 12), slow(1 << 12);
+  const Reason reason = quick.Parse(text);
+  ASSERT_EQ(reason, expected.value_or(reason)) << text;
+  if (!text.empty()) std::memcpy(slow.Buffer(), text.data(), text.size());
+  ASSERT_EQ(slow.ParseBufferSlowly(text.size()), reason) << text;
+  ASSERT_TRUE(test::SameValues(quick.root(), slow.root())) << text;
 }
 
 TEST(DocumentReason, TellsWhatIsWrong) {
@@ -268,7 +280,6 @@ TEST(DocumentValue, StringsAreUnescapedAndMayHoldNul) {
   EXPECT_FALSE(document.root().Member("a").present());
 }
 
-// The examples of RFC 6901 section 5, but for array indices, which no claim needs.
 // Texts without escapes, fractions and long numbers are read another way than all others.
 TEST(DocumentValue, IsTheSameWithAndWithoutAnEscapeElsewhere) {
   for (const std::string member :
@@ -298,6 +309,56 @@ TEST(DocumentValue, IsTheSameWithAndWithoutAnEscapeElsewhere) {
   }
 }
 
+// The quick reader of plain texts, and what reads all others.
+TEST(DocumentReaders, AgreeOnPlainTexts) {
+  for (const std::string member :
+       {R"("a":"text")", R"("a":"")", R"("a" : "spaced" )", R"("a":0)", R"("a": 999999999999999999 )",
+        R"("a":1000000000000000000)", R"("a":true)", R"("a":false )", R"("a":null)", R"("a":[])",
+        R"("a":[ ])", R"("a":[ 1 , "x",[[]],{"b":{}} ])", R"("a":{})", R"("":{"b":"c"})",
+        R"("a":{ "b" :{ } })", R"("a":"of more than sixteen bytes, and of more than thirty-two")",
+        "\"a\":\"\x7f\"", R"("a":"\u00e9")", "\"a\":\"\xC3\xA9\""}) {
+    ExpectReadersAgree("{" + member + ",\"z\":\"x\"}", Reason::kNone);
+    ExpectReadersAgree(" [ {" + member + "\n},\t{" + member + "}]\r", Reason::kNone);
+  }
+  for (const char* text : {"0", "\"\"", " 12 ", "null", "[]", "{}"}) ExpectReadersAgree(text, Reason::kNone);
+}
+
+// Each byte in each place of a text that is plain otherwise: where it ends a token, a string, a block.
+TEST(DocumentReaders, AgreeWhateverByteStandsAnywhere) {
+  const std::string text = R"({"iss":"https://a.example","exp":1700000000, "scope":["a",true,null,{}]})";
+  for (size_t place = 0; place < text.size(); ++place) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string other = text;
+      other[place] = static_cast<char>(byte);
+      ExpectReadersAgree(other, std::nullopt);
+      other.insert(place + 1, 1, text[place]);
+      ExpectReadersAgree(other, std::nullopt);
+    }
+    ExpectReadersAgree(text.substr(0, place), Reason::kBadJson);
+  }
+}
+
+TEST(DocumentReaders, AgreeOnReasons) {
+  ExpectReadersAgree(R"({"a":1,"b":{"c":1,"c":2}})", Reason::kDuplicateMember);
+  ExpectReadersAgree(Nested(limits::kJsonDepthMax + 1, "1"), Reason::kTooDeep);
+  ExpectReadersAgree(Nested(limits::kJsonDepthMax, "{}"), Reason::kTooDeep);
+  ExpectReadersAgree(Nested(limits::kJsonDepthMax, "1"), Reason::kNone);
+  ExpectReadersAgree("{\"a\":\"\xff\"}", Reason::kBadUtf8);
+  for (const char* text :
+       {"", " ", "{,}", "{\"a\":1,}", "[1,]", "[,1]", "{} {}", "1 2", "[1}", "{\"a\":1]", "01"})
+    ExpectReadersAgree(text, Reason::kBadJson);
+}
+
+TEST(DocumentReaders, AgreeOnMoreMembersThanAreComparedPairByPair) {
+  for (const int count : {23, 24, 25, 26, 100}) {
+    std::string text = "{";
+    for (int i = 0; i < count; ++i)
+      text += "\"n" + std::to_string(100 + i) + "z\":" + std::to_string(i) + ",";
+    ExpectReadersAgree(text + "\"z\":0}", Reason::kNone);
+    ExpectReadersAgree(text + "\"n100z\":0}", Reason::kDuplicateMember);
+  }
+}
+
 TEST(DocumentValue, MembersAreFoundWhateverTheirNamesShare) {
   std::string text = "{";
   std::vector<std::string> names;
@@ -314,6 +375,7 @@ TEST(DocumentValue, MembersAreFoundWhateverTheirNamesShare) {
   }
 }
 
+// The examples of RFC 6901 section 5, but for array indices, which no claim needs.
 TEST(DocumentPointer, FollowsRfc6901ThroughObjects) {
   Document document(512);
   ASSERT_EQ(document.Parse(R"({"foo":["bar"],"":0,"a/b":1,"c%d":2,"i\\j":5,"k\"l":6," ":7,"m~n":8,
