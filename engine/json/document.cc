@@ -144,9 +144,9 @@ class Nodes {
   std::vector<std::string_view>& names_;
 };
 
-// PlainWalk reads what access tokens are nearly always made of: strings of ASCII without escapes, no number
-// but short non-negative integers. It refuses nothing: a text that it does not take, for whatever reason, is
-// read by simdjson and by Walk, which know why.
+// PlainWalk reads what access tokens are nearly always made of: strings without escapes, no number but short
+// non-negative integers. Whether it is UTF-8, its caller sees. It refuses nothing: a text that it does not
+// take, for whatever reason, is read by simdjson and by Walk, which know why.
 //
 // Its functions take where they begin and return where they have ended, or null. The text ends with a NUL,
 // which none of them takes for a part of a value; so none begins behind it, and what they read ahead, at
@@ -393,7 +393,8 @@ Reason Document::ParseBufferBy(Reader reader, size_t size) {
   char* const text = Buffer();
   text[size] = '\0';
   Nodes nodes(&nodes_, &root_first_, &parser_->names);
-  if (reader == Reader::kEither && PlainWalk(&nodes).Root(text, text + size)) {
+  if (reader == Reader::kEither && PlainWalk(&nodes).Root(text, text + size) &&
+      simdjson::validate_utf8(text, size)) {
     num_nodes_ = nodes.size();
     return Reason::kNone;
   }

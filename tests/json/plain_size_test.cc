@@ -8,12 +8,12 @@
 namespace tollgate::json {
 namespace {
 
-bool Ends(int byte) { return byte == '"' || byte == '\\' || byte < 0x20 || byte >= 0x80; }
+bool Ends(int byte) { return byte == '"' || byte == '\\' || byte < 0x20; }
 
 // Each byte at each distance, with neighbours that a carry between bytes would show in, in a buffer of which
 // not one byte more may be read.
 TEST(PlainSize, EndsAtTheFirstByteThatIsNotPlain) {
-  for (const unsigned char around : {'a', ' ', '!', '#', '[', ']', '\x7f'}) {
+  for (const unsigned char around : {'a', ' ', '!', '#', '[', ']', '\x7f', '\x80', '\xff'}) {
     for (size_t distance = 0; distance <= 40; ++distance) {
       for (int byte = 0; byte < 256; ++byte) {
         const size_t size = distance + kPlainSizeReads + 1;
