@@ -391,6 +391,11 @@ void VerdictCache::NoteRoom() {
   if (in_vain >= kPatience) moves_in_vain_.store(in_vain / 2, std::memory_order_relaxed);
 }
 
+void VerdictCache::NoteStray() {
+  // Ordering: relaxed, both; as in DerivePlace. Written once.
+  if (!has_strays_.load(std::memory_order_relaxed)) has_strays_.store(true, std::memory_order_relaxed);
+}
+
 TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
                                                               int64_t now_s,
                                                               absl::FunctionRef<bool(KeyRef)> is_current) {
@@ -402,7 +407,9 @@ TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   image.hint = HintOf(key);
   const Writer writer(*this, now_s, is_current);
   const auto write = [&](uint32_t number, uint32_t sequence, InsertResult result) {
-    image.cold.other_bucket = number / kWays == buckets[0] ? buckets[1] : buckets[0];
+    const bool at_home = number / kWays == buckets[0];
+    if (!at_home) NoteStray();
+    image.cold.other_bucket = buckets[at_home ? 1 : 0];
     // A new entry has to be asked for once before it outlives one that was: a stream of tokens that are seen
     // once displaces only its own kind.
     return writer.Write(number, sequence, image, false) ? result : InsertResult::kBusy;
@@ -423,6 +430,7 @@ TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
     for (int moves = 1; moves <= kMovesMax; ++moves) {
       for (const uint32_t number : numbers) {
         if (!writer.Vacate(number, moves, &sequence)) continue;
+        NoteStray();
         // Ordering: relaxed; see WorthMoving.
         moves_in_vain_.store(0, std::memory_order_relaxed);
         return write(number, sequence, InsertResult::kInserted);

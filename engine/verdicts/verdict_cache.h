@@ -53,7 +53,11 @@ class VerdictCache {
   }
 
   // The two halves of Derive, for whoever has something to do meanwhile: the first one starts to fetch.
-  void DerivePlace(std::string_view token, Key* key) const { tag_key_.DerivePlace(token, hint_, key); }
+  void DerivePlace(std::string_view token, Key* key) const {
+    // Ordering: relaxed; what is not fetched ahead is fetched when it is read.
+    const bool both = has_strays_.load(std::memory_order_relaxed);
+    tag_key_.DerivePlace(token, both ? hint_ : home_hint_, key);
+  }
   void DeriveTag(std::string_view token, Key* key) const { tag_key_.DeriveTag(token, key); }
 
   // DerivePlaceOfMany is DerivePlace for one of many tokens, where what counts is how much memory has to be
@@ -240,6 +244,7 @@ class VerdictCache {
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
   void NoteRoom();
+  void NoteStray();
   std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
@@ -250,6 +255,9 @@ class VerdictCache {
   Cold* colds_ = nullptr;  // By the number of the slot.
   crypto::PlaceHint hint_;
   crypto::PlaceHint home_hint_;  // For the home bucket alone.
+  // An entry was put where it is not at home: hardly any is, as long as the cache is far from full, and
+  // fetching both buckets costs as much again.
+  std::atomic<bool> has_strays_{false};
   const crypto::TagKey tag_key_;
   const size_t audit_id_bytes_;  // kAuditIdBytes or 0.
   // Grants, and clients, that are too long for a record or shared by many.
