@@ -34,8 +34,8 @@ inline size_t PlainSizePortable(const char* at) {
 }
 
 // PlainSize returns how many bytes from `at` on stand for themselves in a JSON string, as long as they are
-// UTF-8: all but a quote, a backslash and control characters (DEL is none). One that does not must follow, and
-// kPlainSizeReads bytes from it on that may be read.
+// UTF-8: all but a quote, a backslash and control characters (DEL is none). One that does not must follow,
+// and kPlainSizeReads bytes from it on that may be read.
 TOLLGATE_INLINE size_t PlainSize(const char* at) {
 #if defined(__SSE2__)
   for (size_t size = 0;; size += sizeof(__m128i)) {

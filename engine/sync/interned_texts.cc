@@ -39,7 +39,7 @@ size_t HashOf(std::string_view text) { return absl::HashOf(absl::string_view(tex
 // than its texts need, so that the few that nearly all have lie close together.
 struct Table {
   explicit Table(size_t num_cells)
-      : mask(num_cells - 1), cells(new(std::nothrow) std::atomic<uint32_t>[num_cells]()) {}
+      : mask(num_cells - 1), cells(new (std::nothrow) std::atomic<uint32_t>[num_cells]()) {}
 
   const size_t mask;
   const std::unique_ptr<std::atomic<uint32_t>[]> cells;  // Null: there was no memory.
@@ -72,7 +72,7 @@ struct InternedTexts::State {
   std::atomic<size_t> num_numbers{0};
   std::atomic<size_t> num_bytes{0};
 
-  std::mutex mutex{};  // Whoever adds a text has it.
+  std::mutex mutex{};                                  // Whoever adds a text has it.
   std::vector<std::unique_ptr<const Table>> tables{};  // The earlier ones too: somebody may be reading there.
 
   bool HasRoom(std::string_view text) const {
