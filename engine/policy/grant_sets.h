@@ -41,6 +41,7 @@ class GrantSets {
   };
   const CompiledPolicy& policy_;
   const size_t row_words_;
+  const size_t numbers_each_;  // How many of masks_ a set takes: all masks are of one size.
   sync::InternedTexts masks_;  // As bytes.
   // By number, a bit for each requirement; written as the number is made, before anybody has it.
   const std::unique_ptr<uint64_t[], Free> rows_;

@@ -27,16 +27,14 @@ ToolTable::ToolTable(const std::vector<std::string>& names, const std::vector<Co
   // Dense, so that the table stays at hand: few lines of displacements, a line a tool, hardly any empty ones.
   displacement_mask_ = (std::bit_ceil(num_names) + 1) / 2 - 1;
   cell_mask_ = std::bit_ceil(num_names) - 1;
-  // A try fails when two names share both halves of the hash that count, or the last groups of names find no
+  // A seed fails when two names share both halves of the hash that count, or the last groups of names find no
   // room; twice the cells halve both.
-  for (uint64_t tries = 1; !Place(names, tools, tries); ++tries) {
-    if (tries % 8 == 0 && cell_mask_ + 1 < kCellsMax) cell_mask_ = cell_mask_ * 2 + 1;
+  for (int failures = 1; !Place(names, tools); ++failures, ++seed_) {
+    if (failures % 8 == 0 && cell_mask_ + 1 < kCellsMax) cell_mask_ = cell_mask_ * 2 + 1;
   }
 }
 
-bool ToolTable::Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools,
-                      uint64_t seed) {
-  for (size_t i = 0; i < factors_.size(); ++i) factors_[i] = Mix(seed * factors_.size() + i, kOdd) | 1;
+bool ToolTable::Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools) {
   displacements_.assign(displacement_mask_ + 1, 0);
   cells_.assign(cell_mask_ + 1, CompiledTool{});
   long_names_.clear();
@@ -44,7 +42,7 @@ bool ToolTable::Place(const std::vector<std::string>& names, const std::vector<C
   std::vector<uint64_t> hashes;
   std::vector<CompiledTool> made = tools;
   for (size_t i = 0; i < names.size(); ++i) {
-    hashes.push_back(Hash(names[i]));
+    hashes.push_back(Hash(seed_, names[i]));
     groups[hashes.back() & displacement_mask_].push_back(i);
     made[i].name_len = static_cast<uint16_t>(names[i].size());
     if (names[i].size() <= CompiledTool::kNameBytes) {

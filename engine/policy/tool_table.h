@@ -45,7 +45,7 @@ class ToolTable {
 
   // Candidate returns the only tool that may have this name. Valid as long as the table. Does not allocate.
   TOLLGATE_INLINE const CompiledTool& Candidate(std::string_view name) const {
-    const uint64_t hash = Hash(name);
+    const uint64_t hash = Hash(seed_, name);
     return cells_[CellOf(hash, displacements_[hash & displacement_mask_])];
   }
 
@@ -64,8 +64,6 @@ class ToolTable {
   bool Has(const CompiledTool& candidate, std::string_view name) const;
 
  private:
-  static constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
-
   static uint64_t Word(const char* from, size_t size = 8) {
     uint64_t word = 0;
     std::memcpy(&word, from, size);
@@ -87,22 +85,23 @@ class ToolTable {
       word[4] = Word(name + last);
     }
   };
-  TOLLGATE_INLINE uint64_t Hash(std::string_view name) const {
+  static TOLLGATE_INLINE uint64_t Hash(uint64_t seed, std::string_view name) {
+    constexpr uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xd1b54a32d192ed03;
     if (!IsUsual(name)) [[unlikely]]
-      return HashText(factors_[0], name);
+      return HashText(seed, name);
     const Words words(name.data(), name.size());
-    uint64_t sum = 0;
-    for (size_t i = 0; i < factors_.size(); ++i) sum += words.word[i] * factors_[i];
-    return Mix(sum, name.size() ^ kOdd);
+    const uint64_t front = Mix(words.word[0] ^ seed, words.word[1] ^ kOdd);
+    const uint64_t back = Mix(words.word[2] ^ kOther, words.word[3] ^ seed);
+    return Mix(front ^ back ^ words.word[4], name.size() ^ kOdd);
   }
 
   uint64_t CellOf(uint64_t hash, uint16_t displacement) const {
     return ((hash >> 32) ^ displacement) & cell_mask_;
   }
 
-  bool Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools, uint64_t seed);
+  bool Place(const std::vector<std::string>& names, const std::vector<CompiledTool>& tools);
 
-  std::array<uint64_t, 5> factors_{};  // By the seed.
+  uint64_t seed_ = 0;
   uint64_t displacement_mask_ = 0;
   uint64_t cell_mask_ = 0;
   std::vector<uint16_t> displacements_;

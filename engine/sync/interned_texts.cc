@@ -24,8 +24,6 @@ constexpr uint32_t kNumberMask = (1 << kNumberBits) - 1;
 
 constexpr size_t kBlock = InternedTexts::Padded::kBlock;
 
-size_t BlocksOf(std::string_view text) { return std::max<size_t>((text.size() + kBlock - 1) / kBlock, 1); }
-
 char* Map(size_t bytes) {
   if (bytes == 0) return nullptr;
   void* const mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -76,7 +74,7 @@ struct InternedTexts::State {
   std::vector<std::unique_ptr<const Table>> tables{};  // The earlier ones too: somebody may be reading there.
 
   bool HasRoom(std::string_view text) const {
-    return BlocksOf(text) <= numbers_max - num_numbers.load(std::memory_order_relaxed) &&
+    return NumbersOf(text.size()) <= numbers_max - num_numbers.load(std::memory_order_relaxed) &&
            text.size() <= bytes_max - num_bytes.load(std::memory_order_relaxed);
   }
 };
@@ -139,7 +137,7 @@ TOLLGATE_SLOW std::optional<uint32_t> InternedTexts::Add(std::string_view text, 
   }
   const auto number = static_cast<uint32_t>(state.num_numbers.load(std::memory_order_relaxed));
   state.num_texts.store(num_texts + 1, std::memory_order_relaxed);
-  state.num_numbers.store(number + BlocksOf(text), std::memory_order_relaxed);
+  state.num_numbers.store(number + NumbersOf(text.size()), std::memory_order_relaxed);
   state.num_bytes.store(state.num_bytes.load(std::memory_order_relaxed) + text.size(),
                         std::memory_order_relaxed);
   if (!text.empty()) std::memcpy(blocks_ + number * kBlock, text.data(), text.size());

@@ -47,8 +47,9 @@ class InternedTexts {
   // Two lines of memory, which are fetched together: a set of scopes and some roles.
   using Padded = PaddedText<128>;
 
-  // A text takes a number for each block that it fills, or begins to.
+  // A text takes a number for each block that it fills, or begins to: NumbersOf its size.
   InternedTexts(size_t num_texts_max, size_t bytes_max);
+  static size_t NumbersOf(size_t bytes) { return bytes == 0 ? 1 : (bytes - 1) / Padded::kBlock + 1; }
   ~InternedTexts();
 
   // Intern returns the number of `text`; nullopt if it is a new one, and there is no room for it or it may

@@ -365,5 +365,36 @@ TEST(GrantSetsTest, AreBoundedAndKeepThoseTheyHave) {
   EXPECT_EQ(sets.Intern({1}), first);
 }
 
+// Masks of many scopes take more than one of the numbers that texts have.
+TEST(GrantSetsTest, AreAsManyWhereMasksAreLarge) {
+  PolicyBuilder builder;
+  std::vector<std::string> scopes;
+  for (int i = 0; i < 1100; ++i) scopes.push_back("s" + std::to_string(i));
+  for (const std::string& scope : scopes) builder.AddScope({.scope = scope});
+  builder.AddRule({.name = "first", .scopes = {scopes.front()}});
+  builder.AddRule({.name = "last", .scopes = {scopes.back()}});
+  const CompiledPolicy policy(Build(builder), kServers);
+  ASSERT_GT(policy.num_words() * sizeof(uint64_t), sync::InternedTexts::Padded::kBlock);
+  GrantSets sets(policy);
+  const CompiledTool& first = *policy.FindTool(0, McpObject::kTool, "first");
+  const CompiledTool& last = *policy.FindTool(0, McpObject::kTool, "last");
+  GrantMask mask;
+  for (uint32_t set = 0; set < 4096; ++set) {
+    // The number in letters that are there or not, and behind them one of the two.
+    std::vector<std::string_view> words = {set % 2 == 0 ? scopes.front() : scopes.back()};
+    for (int bit = 0; bit < 12; ++bit) {
+      if ((set >> bit & 1) != 0) words.push_back(scopes[500 + bit]);
+    }
+    policy.Evaluate({.scopes = words}, &mask);
+    ASSERT_EQ(sets.Intern(mask), set);
+    ASSERT_EQ(sets.Permits(set, first), set % 2 == 0);
+    ASSERT_EQ(sets.Permits(set, last), set % 2 != 0);
+    ASSERT_EQ(sets.Lacking(set, first), set % 2 == 0 ? Reason::kNone : Reason::kInsufficientScope);
+  }
+  EXPECT_EQ(sets.size(), 4096u);
+  mask.assign(policy.num_words(), 0);
+  EXPECT_EQ(sets.Intern(mask), std::nullopt);
+}
+
 }  // namespace
 }  // namespace tollgate::policy
