@@ -385,7 +385,7 @@ TEST(GrantSetsTest, AreAsManyWhereMasksAreLarge) {
     for (int bit = 0; bit < 12; ++bit) {
       if ((set >> bit & 1) != 0) words.push_back(scopes[500 + bit]);
     }
-    policy.Evaluate({.scopes = words}, &mask);
+    policy.Evaluate({.scopes = words, .lifetime_s = 60}, &mask);
     ASSERT_EQ(sets.Intern(mask), set);
     ASSERT_EQ(sets.Permits(set, first), set % 2 == 0);
     ASSERT_EQ(sets.Permits(set, last), set % 2 != 0);
