@@ -28,7 +28,7 @@ TOLLGATE_SLOW void FinishUnavailable(const Context& context, Now now, Decision* 
 // Answer decides whatever AllowHit does not allow. A token that AllowHit found absent is not looked up again:
 // Find has been through all of its places twice then, so that no move hides it, and a further look would find
 // but what came since, which verifying finds out, too.
-TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, InHand* presented, bool absent,
+TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, InHand* presented,
                           const Request& request, Now now, Decision* decision, Principal* principal) {
   *decision = Decision{};
   if (principal != nullptr) principal->Clear();
@@ -40,7 +40,7 @@ TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, InHand
     // send others the same way. Writing takes as long as a few looks, and many threads may want to in turn; a
     // writer that was interrupted is not waited for.
     constexpr int kLooksMax = 512;
-    Look look = absent ? Look::kAbsent : Look::kChanged;
+    Look look = presented->absent ? Look::kAbsent : Look::kChanged;
     for (int n = 0; n < kLooksMax && look == Look::kChanged; ++n) {
       // Whoever has changed it may have gone by a newer policy.
       if (n > 0) LookAtPolicy(context, scope, request, presented);
@@ -67,12 +67,12 @@ TOLLGATE_MISS void Answer(Context& context, const sync::ReadScope& scope, InHand
 
 // AnswerAndRecord is Answer where there is an audit log.
 TOLLGATE_SLOW void AnswerAndRecord(Context& context, const sync::ReadScope& scope, InHand* presented,
-                                   bool absent, const Request& request, Now now, Decision* decision,
+                                   const Request& request, Now now, Decision* decision,
                                    Principal* principal) {
   Principal own;
   if (principal == nullptr) principal = &own;
   presented->audit_id = AuditIdOf(context, presented->token);
-  Answer(context, scope, presented, absent, request, now, decision, principal);
+  Answer(context, scope, presented, request, now, decision, principal);
   const bool looked = presented->reason == Reason::kNone;
   const policy::CompiledTool* const tool = looked ? FindTool(*presented, request) : nullptr;
   if (presented->recorded == Recorded::kNone ||
@@ -106,11 +106,11 @@ void NotRecorded(Decision* decision, Principal* principal) {
 
 void DecideSlowly(Context& context, const sync::ReadScope& scope, Presented presented, bool absent,
                   const Request& request, Now now, Decision* decision, Principal* principal) {
-  InHand in_hand{presented};
+  InHand in_hand{presented, absent};
   if (context.audit != nullptr) {
-    AnswerAndRecord(context, scope, &in_hand, absent, request, now, decision, principal);
+    AnswerAndRecord(context, scope, &in_hand, request, now, decision, principal);
   } else {
-    Answer(context, scope, &in_hand, absent, request, now, decision, principal);
+    Answer(context, scope, &in_hand, request, now, decision, principal);
   }
   // Nobody but the audit log is told whose token it was that is none any more, or may be none.
   if (principal != nullptr && (MayBeNoToken(decision->reason) || decision->verdict == Verdict::kUnavailable))

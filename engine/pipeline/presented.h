@@ -34,6 +34,7 @@ struct Presented {
 
 // InHand is one that the short way does not allow, and what becomes known on the way, for the record.
 struct InHand : Presented {
+  bool absent = false;  // The short way has looked it up, and the cache does not have it.
   audit::AuditId audit_id{};
   KeyRef verified_by{};
 };
