@@ -1,6 +1,7 @@
 #include "audit/verifier.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace tollgate::audit {
 
@@ -49,7 +50,7 @@ struct Verifier::Parsed {
 };
 
 Verifier::Verifier(std::span<const uint8_t> key, std::optional<ChainValue> after)
-    : chain_(key), document_(kLineBytesMax), value_known_(after.has_value()) {
+    : chain_(key), value_known_(after.has_value()) {
   if (after) value_ = *after;
 }
 
@@ -88,8 +89,10 @@ ChainFault Verifier::End() {
 // Parse returns false if the line is none of a log.
 bool Verifier::Parse(std::string_view line, Parsed* parsed) {
   const std::optional<SplitLineResult> split = SplitLine(line);
-  if (!split || document_.Parse(line) != Reason::kNone) return false;
-  const json::Value root = document_.root(), unmapped = root.Member("unmapped");
+  if (!split) return false;
+  if (line.size() > document_bytes_) document_.emplace(document_bytes_ = std::bit_ceil(line.size()));
+  if (document_->Parse(line) != Reason::kNone) return false;
+  const json::Value root = document_->root(), unmapped = root.Member("unmapped");
   // The end of the line is that of this object, and not of another one.
   if (unmapped.Member("chain").string() != Hex(split->value)) return false;
   const auto number = [](json::Value value) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -39,7 +40,7 @@ std::string_view ChainFaultText(ChainFault fault);
 class Verifier {
  public:
   // `key` is the chain's, empty if it has none. `after` is the value of the line ahead of the first one, for
-  // logs whose beginning is elsewhere. Allocates about 5 MB.
+  // logs whose beginning is elsewhere. Allocates some 16 times the longest line, 5 MB at the most.
   Verifier(std::span<const uint8_t> key, std::optional<ChainValue> after);
 
   // Line takes the next line, without its line break; `ended` says whether there was one. Once there was a
@@ -80,7 +81,8 @@ class Verifier {
   bool AccountsForTorn(const Parsed& parsed, std::string_view line) const;
 
   Chain chain_;
-  json::Document document_;
+  size_t document_bytes_ = 0;
+  std::optional<json::Document> document_;  // For lines of up to so many bytes.
   bool value_known_;
   ChainValue value_{};
   std::string chain_id_;  // Empty: not known.
