@@ -38,7 +38,7 @@ crypto::Derived Derive(const crypto::TagKey& key, const std::string& token, size
   const std::unique_ptr<char[]> copy(new char[offset + token.size()]);
   std::copy(token.begin(), token.end(), copy.get() + offset);
   crypto::Derived derived;
-  key.Derive({copy.get() + offset, token.size()}, {}, &derived);
+  key.Derive({copy.get() + offset, token.size()}, &derived);
   return derived;
 }
 

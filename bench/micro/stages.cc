@@ -191,21 +191,19 @@ std::vector<std::string> TextsOf(const TokenPool& pool, size_t bytes) {
   return texts;
 }
 
-// Tag, place, and the fetching of the lines that the place leads to.
+// Tag and place.
 void StageCacheTag(benchmark::State& state, const std::vector<std::string>& texts,
                    crypto::TagVariant variant) {
   const crypto::TagKey key(variant);
-  const std::vector<char> table(size_t{1} << 14);
-  const crypto::PlaceHint hint = {table.data(), 63, 7};
   crypto::Derived first, derived;
-  key.Derive(texts.front(), hint, &first);
+  key.Derive(texts.front(), &first);
   size_t i = 0;
   for (auto _ : state) {
-    key.Derive(texts[i], hint, &derived);
+    key.Derive(texts[i], &derived);
     benchmark::DoNotOptimize(derived);
     if (++i == texts.size()) i = 0;
   }
-  key.Derive(texts.back(), hint, &derived);
+  key.Derive(texts.back(), &derived);
   if (key.variant() != variant || derived.tag == first.tag) state.SkipWithError("a tag is wrong");
 }
 

@@ -26,10 +26,9 @@ static_assert(sizeof(SHA256_CTX) <= sizeof(TagMaterial::after_prefix));
 
 constexpr size_t kTailBytes = 16;
 
-void PlaceSipHash(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out) {
+void PlaceSipHash(const TagMaterial& material, std::string_view token, Derived* out) {
   out->place =
       KeyedHash64(material.siphash_key, token.substr(token.size() - std::min(token.size(), kTailBytes)));
-  FetchLines(hint, out->place);
 }
 
 // TagSha256 takes tokens of any length.

@@ -26,16 +26,6 @@ struct CacheTag {
   }
 };
 
-// PlaceHint tells where the table lies, so that its lines are on their way while the token is hashed. For the
-// lower 32-bit half h of the place, and if `both` for the upper one too, two lines of 64 bytes from
-// base + ((h & mask) << shift) are fetched; none without a base. Fetching changes nothing and cannot fault.
-struct PlaceHint {
-  const void* base = nullptr;
-  uint32_t mask = 0;
-  uint32_t shift = 7;
-  bool both = true;
-};
-
 struct Derived {
   CacheTag tag;
   // A hash, under a key of its own, of the last 16 bytes of the token (all of it, if it is shorter), which in
@@ -55,7 +45,7 @@ enum class TagVariant : uint8_t {
 namespace internal {
 struct TagMaterial;
 struct TagFunctions {
-  void (*place)(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out);
+  void (*place)(const TagMaterial& material, std::string_view token, Derived* out);
   void (*tag)(const TagMaterial& material, std::string_view token, Derived* out);
 };
 }  // namespace internal
@@ -81,15 +71,14 @@ class TagKey {
   // Derive hashes `token`. Different tokens of at most limits::kTokenBytesMax bytes get different tags but
   // with probability 2^-128 a pair; longer ones are hashed as kSha256 does, slowly. No allocation, no system
   // call, and no memory outside of the token, the key and the stack is read.
-  void Derive(std::string_view token, const PlaceHint& hint, Derived* out) const {
-    DerivePlace(token, hint, out);
+  void Derive(std::string_view token, Derived* out) const {
+    DerivePlace(token, out);
     DeriveTag(token, out);
   }
 
-  // The two halves of Derive, for whoever has something to do while the place becomes known.
-  void DerivePlace(std::string_view token, const PlaceHint& hint, Derived* out) const {
-    functions_.place(*material_, token, hint, out);
-  }
+  // The two halves of Derive: whoever knows the place begins to fetch what lies there while the token is
+  // hashed.
+  void DerivePlace(std::string_view token, Derived* out) const { functions_.place(*material_, token, out); }
   void DeriveTag(std::string_view token, Derived* out) const {
     if (token.size() > limits::kTokenBytesMax) [[unlikely]]
       return DeriveLongTag(token, out);

@@ -31,20 +31,6 @@ static_assert(offsetof(TagMaterial, siphash_key) == TagKey::kSipHashKeyOffset);
 static_assert(offsetof(TagMaterial, prefix) == TagKey::kPrefixOffset);
 static_assert(offsetof(TagMaterial, after_prefix) == TagKey::kSecretBytes);
 
-// FetchLines asks for the lines that `place` leads to. Inlined by force: gcc 12 takes a function that only
-// prefetches for one without effects, and deletes the calls to it.
-TOLLGATE_INLINE void FetchLines(const PlaceHint& hint, uint64_t place) {
-  if (hint.base == nullptr) return;
-  const char* base = static_cast<const char*>(hint.base);
-  const char* first = base + (size_t{static_cast<uint32_t>(place) & hint.mask} << hint.shift);
-  const char* second = base + (size_t{static_cast<uint32_t>(place >> 32) & hint.mask} << hint.shift);
-  __builtin_prefetch(first, 0, 3);
-  __builtin_prefetch(first + 64, 0, 3);
-  if (!hint.both) return;
-  __builtin_prefetch(second, 0, 3);
-  __builtin_prefetch(second + 64, 0, 3);
-}
-
 // Padded is a token of which sixteen bytes before the end are there to be read; those of no token are zeros.
 struct Padded {
   const char* start;
@@ -63,14 +49,12 @@ struct Padded {
 
 // The variants, each in its two halves. Tokens have at most limits::kTokenBytesMax bytes.
 #if defined(__x86_64__)
-void PlacePclmulAvx2(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                     Derived* out);
+void PlacePclmulAvx2(const TagMaterial& material, std::string_view token, Derived* out);
 void TagPclmulAvx2(const TagMaterial& material, std::string_view token, Derived* out);
-void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                        Derived* out);
+void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token, Derived* out);
 void TagVpclmulAvx512(const TagMaterial& material, std::string_view token, Derived* out);
 #elif defined(__aarch64__)
-void PlacePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint, Derived* out);
+void PlacePmull(const TagMaterial& material, std::string_view token, Derived* out);
 void TagPmull(const TagMaterial& material, std::string_view token, Derived* out);
 #endif
 

@@ -51,10 +51,9 @@ struct Sums {
 }  // namespace
 
 TOLLGATE_TARGET TOLLGATE_HOT void PlacePclmulAvx2(const TagMaterial& material, std::string_view token,
-                                                  const PlaceHint& hint, Derived* out) {
+                                                  Derived* out) {
   const Padded padded(token);
   out->place = Place(material, padded.start + token.size() - 16);
-  FetchLines(hint, out->place);
 }
 
 TOLLGATE_TARGET TOLLGATE_HOT void TagPclmulAvx2(const TagMaterial& material, std::string_view token,

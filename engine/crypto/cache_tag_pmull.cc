@@ -57,11 +57,9 @@ struct Sums {
 
 }  // namespace
 
-TOLLGATE_HOT void PlacePmull(const TagMaterial& material, std::string_view token, const PlaceHint& hint,
-                             Derived* out) {
+TOLLGATE_HOT void PlacePmull(const TagMaterial& material, std::string_view token, Derived* out) {
   const Padded padded(token);
   out->place = Place(material, padded.start + token.size() - 16);
-  FetchLines(hint, out->place);
 }
 
 TOLLGATE_HOT void TagPmull(const TagMaterial& material, std::string_view token, Derived* out) {

@@ -86,9 +86,8 @@ TOLLGATE_TARGET TOLLGATE_INLINE __m128i Fold(__m512i sum) {
 }  // namespace
 
 TOLLGATE_TARGET TOLLGATE_HOT void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token,
-                                                     const PlaceHint& hint, Derived* out) {
+                                                     Derived* out) {
   out->place = Place(material, token.data() + token.size(), token.size());
-  FetchLines(hint, out->place);
 }
 
 TOLLGATE_TARGET TOLLGATE_HOT void TagVpclmulAvx512(const TagMaterial& material, std::string_view token,

@@ -28,6 +28,12 @@ constexpr int kMovesMax = 2;
 // at the most. Powers of two.
 constexpr uint32_t kPatience = 8;
 constexpr uint32_t kSeldom = 1024;
+// How many buckets are in use at first, and how many are divided at a time: by an insertion whose home is
+// full, if those have so many entries. It makes the load a quarter to nearly a half: with fewer, entries
+// would not lie as close as they could, with more, fewer of them would be at home.
+constexpr uint32_t kBucketsAtFirst = 256;
+constexpr uint32_t kBucketsMore = 32;
+constexpr uint32_t kEntriesToDivide = 20;
 
 // The line, by words:
 //   0 … 3   the tag
@@ -72,7 +78,7 @@ bool PackNotBefore(const Times& times, uint16_t* packed) {
 struct ColdImage {
   uint32_t expires_at = 0;
   uint32_t issued_at = 0;
-  uint32_t other_bucket = 0;         // Where the entry could be instead.
+  uint32_t half = 0;                 // The one that names the bucket where the entry is.
   std::array<uint8_t, 4> lengths{};  // Of subject, client, jti, grants.
   uint16_t not_before = 0;
   std::array<char, Details::kBytes> bytes{};  // The audit id, the numbers of texts, the names.
@@ -84,8 +90,8 @@ struct ColdImage {
   }
 };
 static_assert(sizeof(ColdImage) == 128 && std::is_trivially_copyable_v<ColdImage>);
-constexpr size_t kOtherBucketWord = 1;  // Of a Cold; in its lower half.
-static_assert(offsetof(ColdImage, other_bucket) == kOtherBucketWord * sizeof(uint64_t) &&
+constexpr size_t kHalfWord = 1;  // Of a Cold; in its lower half.
+static_assert(offsetof(ColdImage, half) == kHalfWord * sizeof(uint64_t) &&
               std::endian::native == std::endian::little);
 static_assert(kTextsMax <= 1 << 16);
 
@@ -102,6 +108,12 @@ size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 // Image is a whole entry outside of the table. Whoever makes one sets the words and the hint.
 struct VerdictCache::Image {
   Image() {}  // Not defaulted: `Image{}` would zero the words.
+  static Image Empty() {
+    Image image;
+    image.words = {};
+    image.hint = 0;
+    return image;
+  }
 
   std::array<uint64_t, kWords> words;
   uint16_t hint;
@@ -123,6 +135,7 @@ VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant 
       several_issuers_(num_issuers > 1),
       issuer_share_(bytes / kSlotBytes, kIssuerShare) {
   static_assert(sizeof(Slot) + sizeof(Cold) == kSlotBytes && kAudiencesMax <= 1 << 8);
+  static_assert(kBucketsAtFirst % kBucketsMore == 0);  // Powers of two: all numbers of buckets are multiples.
   const size_t num_slots = std::bit_floor(std::min(bytes / kSlotBytes, size_t{1} << 31));
   if (num_slots < 2 * kWays) return;
   const size_t slots_bytes = num_slots * sizeof(Slot);
@@ -148,10 +161,9 @@ VerdictCache::VerdictCache(size_t bytes, size_t num_issuers, crypto::TagVariant 
   colds_ = reinterpret_cast<Cold*>(aligned + slots_bytes);
   num_slots_ = num_slots;
   mapped_bytes_ = mapped_bytes;
-  static_assert(kWays * sizeof(Slot) == 1 << 7);
-  hint_ = {.base = memory, .mask = static_cast<uint32_t>(num_slots / kWays - 1), .shift = 7};
-  home_hint_ = hint_;
-  home_hint_.both = false;
+  // Ordering: relaxed; nobody else has the cache yet.
+  extent_.store(ExtentOf(std::min(static_cast<uint32_t>(num_slots / kWays), kBucketsAtFirst)),
+                std::memory_order_relaxed);
 }
 
 VerdictCache::~VerdictCache() {
@@ -159,8 +171,10 @@ VerdictCache::~VerdictCache() {
 }
 
 VerdictCache::Found VerdictCache::FindByTag(const Key& key) const {
-  for (const uint64_t half : {key.place, key.place >> 32}) {
-    const uint32_t first = (static_cast<uint32_t>(half) & hint_.mask) * kWays;
+  // Ordering: acquire pairs with the release in Grow: what was moved for this extent is where it says.
+  const uint64_t extent = extent_.load(std::memory_order_acquire);
+  for (const uint32_t half : {HomeHalf(key), OtherHalf(key)}) {
+    const uint32_t first = Bucket(half, extent) * kWays;
     for (uint32_t number = first; number < first + kWays; ++number) {
       const uint32_t sequence = slots_[number].Begin();
       if (HasTag(slots_[number], key.tag)) return {number, sequence};
@@ -333,7 +347,7 @@ class VerdictCache::Writer {
   bool Vacate(uint32_t number, int moves, uint32_t* sequence) const {
     // Most often there is no room: before that is known nothing else is read. It may belong to another entry
     // by then, which Copy sees.
-    const auto to = static_cast<uint32_t>(Slot::LoadCold(cache_.colds_[number].words[kOtherBucketWord]));
+    const uint32_t to = cache_.Bucket(OtherHalf(HalfOf(number), cache_.slots_[number].hint()));
     if (to == number / kWays) return false;
     for (uint32_t way = 0; way < kWays; ++way) {
       uint32_t there;
@@ -346,14 +360,47 @@ class VerdictCache::Writer {
     return false;
   }
 
+  // WorthDividing says whether kBucketsMore buckets from this one have enough entries that are alive.
+  bool WorthDividing(uint32_t bucket) const {
+    uint32_t entries = 0, sequence;
+    for (uint32_t i = 0; i < kBucketsMore * kWays && entries < kEntriesToDivide; ++i)
+      entries += IsFree(bucket * kWays + i, &sequence) ? 0 : 1;
+    return entries == kEntriesToDivide;
+  }
+
+  // Split moves what belongs into the first bucket that is not in use there, and takes it into use.
+  void Split(uint32_t bucket) const {
+    const uint32_t size = std::bit_floor(bucket), from = bucket - size;
+    std::array<std::optional<uint32_t>, kWays> moved;  // At which sequence.
+    for (uint32_t way = 0; way < kWays; ++way) {
+      const uint32_t number = from * kWays + way, to = bucket * kWays + way;
+      if ((HalfOf(number) & size) == 0) continue;  // Most are empty.
+      Image image;
+      uint32_t sequence;
+      if (!Read(number, &sequence, &image) || (image.cold.half & size) == 0) continue;
+      if (Write(to, cache_.slots_[to].Begin(), image, cache_.slots_[number].used())) moved[way] = sequence;
+    }
+    // Ordering: release pairs with the acquire in FindByTag.
+    cache_.extent_.store(ExtentOf(bucket + 1), std::memory_order_release);
+    for (uint32_t way = 0; way < kWays; ++way) {
+      if (moved[way]) Write(from * kWays + way, *moved[way], Image::Empty(), false);
+    }
+  }
+
  private:
+  // HalfOf is of the entry that is in the slot now, or of the one before.
+  uint32_t HalfOf(uint32_t number) const {
+    return static_cast<uint32_t>(Slot::LoadCold(cache_.colds_[number].words[kHalfWord]));
+  }
+
   // Copy writes the entry of slot `number` into slot `to` of its other bucket, where nothing has changed
   // since `there`.
   bool Copy(uint32_t number, uint32_t* sequence, uint32_t to, uint32_t there) const {
     Image image;
-    if (!Read(number, sequence, &image) || image.cold.other_bucket != to / kWays) return false;
-    image.cold.other_bucket = number / kWays;
-    return Write(to, there, image, cache_.slots_[number].used());
+    if (!Read(number, sequence, &image)) return false;
+    image.cold.half = OtherHalf(image.cold.half, image.hint);
+    return cache_.Bucket(image.cold.half) == to / kWays &&
+           Write(to, there, image, cache_.slots_[number].used());
   }
 
   bool Read(uint32_t number, uint32_t* sequence, Image* image) const {
@@ -391,9 +438,19 @@ void VerdictCache::NoteRoom() {
   if (in_vain >= kPatience) moves_in_vain_.store(in_vain / 2, std::memory_order_relaxed);
 }
 
-void VerdictCache::NoteStray() {
-  // Ordering: relaxed, both; as in DerivePlace. Written once.
-  if (!has_strays_.load(std::memory_order_relaxed)) has_strays_.store(true, std::memory_order_relaxed);
+// Grow takes more buckets into use, in the order of their numbers, and moves there what belongs there, if
+// there is enough to move: homes are found full at any load, only more seldom. Who writes an entry where it
+// does not belong any more, since it knew of the extent before, has lost it: that token is verified once
+// more.
+void VerdictCache::Grow(const Writer& writer) {
+  if (slots_in_use() == num_slots_) return;
+  // Ordering: acquire pairs with the release below: one thread after the other. Who comes in between leaves.
+  if (growing_.exchange(true, std::memory_order_acquire)) return;
+  const auto end = static_cast<uint32_t>(slots_in_use() / kWays);
+  if (writer.WorthDividing(end - std::bit_floor(end))) {
+    for (uint32_t bucket = end; bucket < end + kBucketsMore; ++bucket) writer.Split(bucket);
+  }
+  growing_.store(false, std::memory_order_release);
 }
 
 TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, const Entry& entry,
@@ -402,17 +459,27 @@ TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   if (num_slots_ == 0) return InsertResult::kDisabled;
   Image image;
   if (!Pack(key, entry, &image)) return InsertResult::kUnstorable;
-  const std::array<uint32_t, 2> buckets = {static_cast<uint32_t>(key.place & hint_.mask),
-                                           static_cast<uint32_t>(key.place >> 32 & hint_.mask)};
-  image.hint = HintOf(key);
   const Writer writer(*this, now_s, is_current);
+  bool home_is_full = false;
+  const InsertResult result = Put(writer, key, entry, &image, &home_is_full);
+  if (home_is_full) Grow(writer);
+  return result;
+}
+
+// Put finds a slot for the image of `entry`.
+VerdictCache::InsertResult VerdictCache::Put(const Writer& writer, const Key& key, const Entry& entry,
+                                             Image* image, bool* home_is_full) {
+  const std::array<uint32_t, 2> halves = {HomeHalf(key), OtherHalf(key)};
+  // Ordering: acquire, as in FindByTag.
+  const uint64_t extent = extent_.load(std::memory_order_acquire);
+  const std::array<uint32_t, 2> buckets = {Bucket(halves[0], extent), Bucket(halves[1], extent)};
+  image->hint = HintOf(key);
   const auto write = [&](uint32_t number, uint32_t sequence, InsertResult result) {
     const bool at_home = number / kWays == buckets[0];
-    if (!at_home) NoteStray();
-    image.cold.other_bucket = buckets[at_home ? 1 : 0];
+    image->cold.half = halves[at_home ? 0 : 1];
     // A new entry has to be asked for once before it outlives one that was: a stream of tokens that are seen
     // once displaces only its own kind.
-    return writer.Write(number, sequence, image, false) ? result : InsertResult::kBusy;
+    return writer.Write(number, sequence, *image, false) ? result : InsertResult::kBusy;
   };
   std::array<uint32_t, 2 * kWays> numbers;  // The home bucket first.
   for (uint32_t i = 0; i < numbers.size(); ++i) numbers[i] = buckets[i / kWays] * kWays + i % kWays;
@@ -424,13 +491,14 @@ TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   for (const uint32_t number : numbers) {
     if (!writer.IsFree(number, &sequence)) continue;
     NoteRoom();
+    *home_is_full = number / kWays != buckets[0];
     return write(number, sequence, InsertResult::kInserted);
   }
+  *home_is_full = true;
   if (WorthMoving()) {
     for (int moves = 1; moves <= kMovesMax; ++moves) {
       for (const uint32_t number : numbers) {
         if (!writer.Vacate(number, moves, &sequence)) continue;
-        NoteStray();
         // Ordering: relaxed; see WorthMoving.
         moves_in_vain_.store(0, std::memory_order_relaxed);
         return write(number, sequence, InsertResult::kInserted);

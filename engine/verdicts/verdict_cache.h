@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,7 +19,9 @@
 
 namespace tollgate::verdicts {
 
-// VerdictCache remembers the facts of tokens whose signature was verified. Memory is fixed at construction.
+// VerdictCache remembers the facts of tokens whose signature was verified. Memory is bounded at construction,
+// and taken into use as tokens come: few of them lie close together, where a processor that translates
+// addresses finds them sooner.
 //
 // A token is known by its crypto::CacheTag and stored in one of four slots: two buckets, which a keyed hash
 // of its last bytes names, of two slots. A slot is one line of memory, a SeqlockSlot that readers copy
@@ -43,7 +46,9 @@ class VerdictCache {
   VerdictCache& operator=(const VerdictCache&) = delete;
 
   // Key is what the cache knows of a presented token. Secret: it stays inside the process and is not shown.
-  using Key = crypto::Derived;
+  struct Key : crypto::Derived {
+    uint32_t home;  // The number of the bucket where it is first looked for.
+  };
 
   // Derive computes the key of `token` and starts to fetch where it would be. The token has at most
   // limits::kTokenBytesMax bytes. Does nothing if nothing is cached. Does not allocate.
@@ -54,9 +59,8 @@ class VerdictCache {
 
   // The two halves of Derive, for whoever has something to do meanwhile: the first one starts to fetch.
   void DerivePlace(std::string_view token, Key* key) const {
-    // Ordering: relaxed; what is not fetched ahead is fetched when it is read.
-    const bool both = has_strays_.load(std::memory_order_relaxed);
-    tag_key_.DerivePlace(token, both ? hint_ : home_hint_, key);
+    DerivePlaceOfMany(token, key);
+    FetchBucket(Bucket(OtherHalf(*key)));
   }
   void DeriveTag(std::string_view token, Key* key) const { tag_key_.DeriveTag(token, key); }
 
@@ -64,13 +68,13 @@ class VerdictCache {
   // fetched in all: it starts to fetch where most tokens are, and FetchRest where the others are, once the
   // first has come.
   void DerivePlaceOfMany(std::string_view token, Key* key) const {
-    tag_key_.DerivePlace(token, home_hint_, key);
+    tag_key_.DerivePlace(token, key);
+    key->home = Bucket(HomeHalf(*key));
+    FetchBucket(key->home);
   }
   TOLLGATE_INLINE void FetchRest(const Key& key) const {
     const uint16_t hint = HintOf(key);
-    if (Choose(key.place, hint)->hint() == hint) return;
-    const Slot* const other = &slots_[(static_cast<uint32_t>(key.place >> 32) & hint_.mask) * kWays];
-    for (uint32_t way = 0; way < kWays; ++way) __builtin_prefetch(other + way);
+    if (Choose(key.home, hint)->hint() != hint) FetchBucket(Bucket(OtherHalf(key)));
   }
 
   // Line is the facts of an entry as it has them: whoever needs few of them takes no others apart. What the
@@ -134,8 +138,7 @@ class VerdictCache {
   // in vain, but it comes while the token is hashed, and not when it has been found.
   TOLLGATE_INLINE void FetchDetailsAhead(const Key& key) const {
     if (num_slots_ == 0) return;
-    const uint32_t first = (static_cast<uint32_t>(key.place) & hint_.mask) * kWays;
-    for (uint32_t way = 0; way < kWays; ++way) FetchDetails({.slot = first + way});
+    for (uint32_t way = 0; way < kWays; ++way) FetchDetails({.slot = key.home * kWays + way});
   }
 
   // ReadDetails copies the rest of what Find found; false if the entry has changed since.
@@ -203,6 +206,11 @@ class VerdictCache {
   }
 
   size_t capacity() const { return num_slots_; }
+  // How many of these are in use by now, most of them empty until it is all of them.
+  size_t slots_in_use() const {
+    // Ordering: relaxed; a bound that only grows.
+    return (extent_.load(std::memory_order_relaxed) & UINT32_MAX) * kWays;
+  }
   size_t bytes() const { return mapped_bytes_; }  // At most what was asked for.
 
  private:
@@ -230,12 +238,37 @@ class VerdictCache {
             (slot.Load(3) ^ tag.words[3])) == 0;
   }
   // HintOf is as much of the place as tells the entries of a bucket apart, most often.
-  static uint16_t HintOf(const Key& key) { return static_cast<uint16_t>(key.place >> 48); }
-  // Choose returns which slot of the bucket that `half` of the place names may have this hint; without a
-  // branch, since the bucket's lines arrive together.
-  TOLLGATE_INLINE Slot* Choose(uint64_t half, uint16_t hint) const {
+  static uint16_t HintOf(const crypto::Derived& key) { return static_cast<uint16_t>(key.place >> 48); }
+  // A half is a number of 32 bits, of which Bucket takes as many as there are buckets for. A token has two,
+  // and from one and the hint follows the other: so an entry says itself where else it may be.
+  static uint32_t HomeHalf(const crypto::Derived& key) { return static_cast<uint32_t>(key.place); }
+  static uint32_t OtherHalf(uint32_t half, uint16_t hint) { return half ^ hint * 0x9e37'79b1u; }
+  static uint32_t OtherHalf(const crypto::Derived& key) { return OtherHalf(HomeHalf(key), HintOf(key)); }
+
+  // The extent is how many buckets are in use (lower half), and the mask that gives numbers below the next
+  // power of two (upper half).
+  static uint64_t ExtentOf(uint32_t buckets) { return uint64_t{std::bit_ceil(buckets) - 1} << 32 | buckets; }
+  // Bucket returns the number of the bucket that `half` names. While buckets are taken into use one by one
+  // (linear hashing), what belongs into one that is not yet lies in the one half as far.
+  static TOLLGATE_INLINE uint32_t Bucket(uint32_t half, uint64_t extent) {
+    const auto buckets = static_cast<uint32_t>(extent), mask = static_cast<uint32_t>(extent >> 32);
+    const uint32_t bucket = half & mask;
+    return bucket < buckets ? bucket : bucket & (mask >> 1);
+  }
+  // Of the moment, or a little older: what was moved since is found by its tag.
+  TOLLGATE_INLINE uint32_t Bucket(uint32_t half) const {
+    // Ordering: relaxed; FindByTag looks again.
+    return Bucket(half, extent_.load(std::memory_order_relaxed));
+  }
+  TOLLGATE_INLINE void FetchBucket(uint32_t bucket) const {
+    const Slot* const first = slots_ + size_t{bucket} * kWays;
+    for (uint32_t way = 0; way < kWays; ++way) __builtin_prefetch(first + way);
+  }
+  // Choose returns which slot of the bucket may have this hint; without a branch, since the bucket's lines
+  // arrive together.
+  TOLLGATE_INLINE Slot* Choose(uint32_t bucket, uint16_t hint) const {
     static_assert(kWays == 2);
-    Slot* const first = slots_ + size_t{static_cast<uint32_t>(half) & hint_.mask} * kWays;
+    Slot* const first = slots_ + size_t{bucket} * kWays;
     return first + (first->hint() != hint);
   }
   // FindByTag is for tokens that are not where the hints say, most of which are nowhere: kNoSlot.
@@ -244,7 +277,9 @@ class VerdictCache {
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
   void NoteRoom();
-  void NoteStray();
+  InsertResult Put(const Writer& writer, const Key& key, const Entry& entry, Image* image,
+                   bool* home_is_full);
+  void Grow(const Writer& writer);
   std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
@@ -253,11 +288,7 @@ class VerdictCache {
   std::array<Slot, 2 * kWays> none_{};  // The slots of a cache that has none: empty for ever.
   Slot* slots_ = none_.data();
   Cold* colds_ = nullptr;  // By the number of the slot.
-  crypto::PlaceHint hint_;
-  crypto::PlaceHint home_hint_;  // For the home bucket alone.
-  // An entry was put where it is not at home: hardly any is, as long as the cache is far from full, and
-  // fetching both buckets costs as much again.
-  std::atomic<bool> has_strays_{false};
+  std::atomic<uint64_t> extent_{ExtentOf(1)};
   const crypto::TagKey tag_key_;
   const size_t audit_id_bytes_;  // kAuditIdBytes or 0.
   // Grants, and clients, that are too long for a record or shared by many.
@@ -271,6 +302,7 @@ class VerdictCache {
   const std::array<uint64_t, 2> owner_secret_;
   InsertShare subject_share_;
   std::atomic<uint32_t> moves_in_vain_{0};  // For WorthMoving.
+  std::atomic<bool> growing_{false};        // A thread is in Grow.
   std::atomic<bool> several_issuers_;
   InsertShare issuer_share_;
 };
@@ -282,9 +314,9 @@ TOLLGATE_INLINE VerdictCache::FindResult VerdictCache::Find(const Key& key, Line
   // the slots, a processor that guesses wrong would find out at the very end. The branch between the buckets
   // is seldom taken.
   const uint16_t hint = HintOf(key);
-  Slot* slot = Choose(key.place, hint);
+  Slot* slot = Choose(key.home, hint);
   if (slot->hint() != hint) [[unlikely]]
-    slot = Choose(key.place >> 32, hint);
+    slot = Choose(Bucket(OtherHalf(key)), hint);
   uint32_t sequence = slot->Begin();
   if (!HasTag(*slot, key.tag)) [[unlikely]] {
     const Found by_tag = FindByTag(key);

@@ -92,7 +92,7 @@ TEST(Allocation, CacheTagsAllocateNothing) {
       const std::string token(length, 'x');
       Derived derived;
       const int before = Counted();
-      key.Derive(token, {}, &derived);
+      key.Derive(token, &derived);
       EXPECT_EQ(Counted() - before, 0) << static_cast<int>(variant) << " " << length;
     }
   }

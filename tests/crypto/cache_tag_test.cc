@@ -65,13 +65,13 @@ std::vector<size_t> Lengths() {
 
 CacheTag TagOf(const TagKey& key, std::string_view token) {
   Derived derived;
-  key.Derive(token, {}, &derived);
+  key.Derive(token, &derived);
   return derived.tag;
 }
 
 uint64_t PlaceOf(const TagKey& key, std::string_view token) {
   Derived derived;
-  key.Derive(token, {}, &derived);
+  key.Derive(token, &derived);
   return derived.place;
 }
 
@@ -209,7 +209,6 @@ class GuardedMemory {
 
   char* begin() const { return static_cast<char*>(mapping_) + page_; }
   char* end() const { return begin() + size_; }
-  const void* forbidden() const { return end(); }
 
  private:
   size_t page_;
@@ -229,18 +228,6 @@ TEST_P(CacheTagTest, ReadsNothingBesideTheToken) {
     ASSERT_EQ(TagOf(*key_, {memory.begin(), length}), tag) << length;
   }
   EXPECT_EQ(TagOf(*key_, {}), TagOf(*key_, {memory.end(), 0}));
-}
-
-TEST_P(CacheTagTest, AHintChangesNothingAndItsMemoryIsNotTouched) {
-  const GuardedMemory memory(1);
-  const std::string token = RandomToken(800);
-  Derived plain, hinted;
-  key_->Derive(token, {}, &plain);
-  for (const bool both : {false, true}) {
-    key_->Derive(token, {memory.forbidden(), 0xffff'ffff, 12, both}, &hinted);
-    EXPECT_EQ(plain.tag, hinted.tag);
-    EXPECT_EQ(plain.place, hinted.place);
-  }
 }
 
 TEST_P(CacheTagTest, TokensLongerThanAnyAreHashedToo) {

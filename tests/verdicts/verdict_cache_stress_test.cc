@@ -92,6 +92,63 @@ TEST(VerdictCacheStress, NoReaderGetsATornRecordOrThatOfAnotherToken) {
   EXPECT_GT(displaced.load(std::memory_order_relaxed), 0);
 }
 
+// Threads insert, each its own tokens, until all of the memory is in use, and find those of the others.
+TEST(VerdictCacheStress, NothingIsTornWhileMoreOfTheMemoryIsTakenIntoUse) {
+  constexpr uint32_t kThreads = 4, kEach = 1'000;
+  VerdictCache cache(8192 * VerdictCache::kSlotBytes, 1);
+  std::atomic<int> bad{0}, hits{0}, inserted{0}, displaced{0};
+  std::vector<std::thread> threads;
+  for (uint32_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      uint64_t random = Mix(thread + 1);
+      int my_bad = 0, my_hits = 0, my_inserted = 0, my_displaced = 0;
+      for (uint32_t i = 0; i < kEach; ++i) {
+        VerdictCache::Key key;
+        const uint64_t mine = thread * kEach + i, seed = mine * kTokens;
+        cache.Derive(Token(mine, 200), &key);
+        const std::string subject = Subject(seed);
+        const auto result = cache.Insert(key, EntryOf(seed, subject), 1, [](KeyRef) { return true; });
+        my_inserted += result == VerdictCache::InsertResult::kInserted;
+        // While the thread that takes more into use is not running.
+        my_displaced += result == VerdictCache::InsertResult::kDisplaced;
+        for (int look = 0; look < 4; ++look) {
+          random = Mix(random + 1);
+          const uint64_t other = (random >> 8) % kThreads * kEach + (random >> 32) % (i + 1);
+          Facts facts;
+          VerdictCache::Found found;
+          cache.Derive(Token(other, 200), &key);
+          if (cache.Find(key, &facts, &found) != VerdictCache::FindResult::kFound) continue;
+          ++my_hits;
+          Details details;
+          const bool read = cache.ReadDetails(found, &details);
+          my_bad += facts.valid_from_s != static_cast<int64_t>(other * kTokens) ||
+                    !Consistent(0, facts, read ? &details : nullptr);
+        }
+      }
+      // Ordering: relaxed; read after the join.
+      bad.fetch_add(my_bad, std::memory_order_relaxed);
+      hits.fetch_add(my_hits, std::memory_order_relaxed);
+      inserted.fetch_add(my_inserted, std::memory_order_relaxed);
+      displaced.fetch_add(my_displaced, std::memory_order_relaxed);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(bad.load(std::memory_order_relaxed), 0);
+  EXPECT_GT(hits.load(std::memory_order_relaxed), static_cast<int>(kEach));
+  EXPECT_GT(cache.slots_in_use(), cache.capacity() / 4);
+  // What was written into a bucket that another thread emptied at that moment is lost; the rest is there.
+  int there = 0;
+  for (uint64_t number = 0; number < kThreads * kEach; ++number) {
+    VerdictCache::Key key;
+    Facts facts;
+    VerdictCache::Found found;
+    cache.Derive(Token(number, 200), &key);
+    there += cache.Find(key, &facts, &found) == VerdictCache::FindResult::kFound;
+  }
+  const int expected = inserted.load(std::memory_order_relaxed) - displaced.load(std::memory_order_relaxed);
+  EXPECT_GE(there, expected - static_cast<int>(kThreads * kEach / 100));
+}
+
 // The control: the check for torn records can tell.
 TEST(VerdictCacheStress, AMixedRecordIsInconsistent) {
   const auto facts_of = [](uint64_t seed) { return EntryOf(seed).facts; };

@@ -238,7 +238,8 @@ struct Config {
   Timing timing{};
   SnapshotConfig snapshot{};
   // Memory of the verdict cache's slots, 192 bytes each, a power of two of them; up to half full it loses no
-  // token. Long role lists and clients take some megabytes at most beside it. 0: nothing is cached.
+  // token. It is taken into use as tokens come, two to four slots for each. Long role lists and clients take
+  // some megabytes at most beside it. 0: nothing is cached.
   size_t verdict_cache_bytes = size_t{64} << 20;
   VerificationLimits verification_limits{};
   // Memory of what introspection has answered; beyond it, the answers used longest ago are forgotten.

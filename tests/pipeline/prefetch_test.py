@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""prefetch_test.py ARCHIVE FUNCTION…: each FUNCTION in the machine code of ARCHIVE fetches cache lines ahead.
+"""prefetch_test.py ARCHIVE FUNCTION=LINES…: in the machine code of ARCHIVE, FUNCTION fetches that many lines ahead.
 
 A compiler that finds a prefetch without effects may delete it, and nothing but the time would tell. Exits with 1 if one
 does not, and with 77, for skipped, where there is no objdump or the code is not for x86.
@@ -36,11 +36,12 @@ def main():
         return 77
     functions = functions_of(archive)
     failed = False
-    for function in wanted:
+    for demand in wanted:
+        function, lines = demand.split("=")
         bodies = [body for name, body in functions.items() if re.search(rf"\b{function}\(", name)]
         count = sum("prefetcht0" in line for body in bodies for line in body)
         print(f"{function}: " + ("not found" if not bodies else f"{count} prefetches"))
-        failed = failed or count < 2
+        failed = failed or count < int(lines)
     return int(failed)
 
 
