@@ -24,7 +24,7 @@ struct Presented {
   // The policy's epoch, lower half. Nothing that is cached has the stamp 0: it is that of a policy whose
   // epoch has not been raised yet.
   uint32_t stamp = 0;
-  const policy::CompiledTool* usual_tool = nullptr;  // CompiledPolicy::FindUsual.
+  const policy::CompiledTool* candidate = nullptr;  // CompiledPolicy::FetchCandidate, of the tool.
   std::string_view token;
   // It lies elsewhere, so that this stays in registers: who makes a key is a function that could see all of
   // it.
@@ -47,13 +47,13 @@ TOLLGATE_INLINE void LookAtPolicy(const Context& context, const sync::ReadScope&
   presented->policy = context.policy.Load(scope);
   const auto stamp = static_cast<uint32_t>(epoch);
   presented->stamp = epoch < presented->policy->first_epoch || stamp == verdicts::Facts::kNoEpoch ? 0 : stamp;
-  presented->usual_tool = presented->policy->compiled.FindUsual(static_cast<size_t>(request.resource),
-                                                                request.object, request.tool);
+  presented->candidate = presented->policy->compiled.FetchCandidate(static_cast<size_t>(request.resource),
+                                                                    request.object, request.tool);
 }
 
 TOLLGATE_INLINE const policy::CompiledTool* FindTool(const Presented& presented, const Request& request) {
-  if (presented.usual_tool != nullptr) [[likely]]
-    return presented.usual_tool;
+  if (policy::CompiledPolicy::IsCandidate(presented.candidate, request.tool)) [[likely]]
+    return presented.candidate;
   return presented.policy->compiled.FindTool(static_cast<size_t>(request.resource), request.object,
                                              request.tool);
 }

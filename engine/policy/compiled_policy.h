@@ -43,14 +43,19 @@ class CompiledPolicy {
   // what no rule names. Valid as long as the policy. Does not allocate.
   const CompiledTool* FindTool(size_t server, McpObject object, std::string_view name) const;
 
-  // FindUsual is FindTool for nearly every call, on the spot: null for resources, too, and for names that are
-  // very short or long.
-  TOLLGATE_INLINE const CompiledTool* FindUsual(size_t server, McpObject object,
-                                                std::string_view name) const {
+  // FetchCandidate begins to fetch the only tool that may have this name, for IsCandidate; null for
+  // resources, and for names that are very short or long, as nearly none is. Valid as long as the policy.
+  TOLLGATE_INLINE const CompiledTool* FetchCandidate(size_t server, McpObject object,
+                                                     std::string_view name) const {
     if (object == McpObject::kResource || !ToolTable::IsUsual(name)) [[unlikely]]
       return nullptr;
-    const CompiledTool& candidate = TableOf(server, object).Candidate(name);
-    return ToolTable::HasUsual(candidate, name) ? &candidate : nullptr;
+    const CompiledTool* const candidate = &TableOf(server, object).Candidate(name);
+    __builtin_prefetch(candidate);
+    return candidate;
+  }
+  // IsCandidate tells whether what FetchCandidate returned for `name` is what FindTool would.
+  static TOLLGATE_INLINE bool IsCandidate(const CompiledTool* candidate, std::string_view name) {
+    return candidate != nullptr && ToolTable::HasUsual(*candidate, name);
   }
 
   // ScopesOf returns all scopes that a tool of this policy needs, space-delimited, for challenges; AcrOf the
