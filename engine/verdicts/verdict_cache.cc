@@ -28,12 +28,14 @@ constexpr int kMovesMax = 2;
 // at the most. Powers of two.
 constexpr uint32_t kPatience = 8;
 constexpr uint32_t kSeldom = 1024;
-// How many buckets are in use at first, and how many are divided at a time: by an insertion whose home is
-// full, if those have so many entries. It makes the load a quarter to nearly a half: with fewer, entries
-// would not lie as close as they could, with more, fewer of them would be at home.
+// How many buckets are in use at first, and how many are divided at a time: by an insertion that found no
+// room, if those have so many entries. As tokens come, that makes the load a quarter to nearly a half: with
+// less, entries would not lie as close as they could, with more, fewer of them would be at home. Of fewer
+// buckets the number of entries would say less, and a few that happen to have none would be in the way of
+// all.
 constexpr uint32_t kBucketsAtFirst = 256;
-constexpr uint32_t kBucketsMore = 32;
-constexpr uint32_t kEntriesToDivide = 20;
+constexpr uint32_t kBucketsMore = 128;
+constexpr uint32_t kEntriesToDivide = 80;
 
 // The line, by words:
 //   0 … 3   the tag
@@ -171,7 +173,7 @@ VerdictCache::~VerdictCache() {
 }
 
 VerdictCache::Found VerdictCache::FindByTag(const Key& key) const {
-  // Ordering: acquire pairs with the release in Grow: what was moved for this extent is where it says.
+  // Ordering: acquire pairs with the release in Split: what was moved for this extent is where it says.
   const uint64_t extent = extent_.load(std::memory_order_acquire);
   for (const uint32_t half : {HomeHalf(key), OtherHalf(key)}) {
     const uint32_t first = Bucket(half, extent) * kWays;
@@ -439,15 +441,15 @@ void VerdictCache::NoteRoom() {
 }
 
 // Grow takes more buckets into use, in the order of their numbers, and moves there what belongs there, if
-// there is enough to move: homes are found full at any load, only more seldom. Who writes an entry where it
-// does not belong any more, since it knew of the extent before, has lost it: that token is verified once
-// more.
+// there is enough to move: some insertion finds no room at any load, only more seldom. What is written to an
+// entry meanwhile may be lost, or the entry: that token is verified once more.
 void VerdictCache::Grow(const Writer& writer) {
   if (slots_in_use() == num_slots_) return;
   // Ordering: acquire pairs with the release below: one thread after the other. Who comes in between leaves.
   if (growing_.exchange(true, std::memory_order_acquire)) return;
   const auto end = static_cast<uint32_t>(slots_in_use() / kWays);
-  if (writer.WorthDividing(end - std::bit_floor(end))) {
+  // Another thread may just have taken the last ones.
+  if (end * kWays < num_slots_ && writer.WorthDividing(end - std::bit_floor(end))) {
     for (uint32_t bucket = end; bucket < end + kBucketsMore; ++bucket) writer.Split(bucket);
   }
   growing_.store(false, std::memory_order_release);
@@ -460,15 +462,15 @@ TOLLGATE_MISS VerdictCache::InsertResult VerdictCache::Insert(const Key& key, co
   Image image;
   if (!Pack(key, entry, &image)) return InsertResult::kUnstorable;
   const Writer writer(*this, now_s, is_current);
-  bool home_is_full = false;
-  const InsertResult result = Put(writer, key, entry, &image, &home_is_full);
-  if (home_is_full) Grow(writer);
+  bool no_room = false;
+  const InsertResult result = Put(writer, key, entry, &image, &no_room);
+  if (no_room) Grow(writer);
   return result;
 }
 
-// Put finds a slot for the image of `entry`.
+// Put finds a slot for the image of `entry`; *no_room if that takes another one's.
 VerdictCache::InsertResult VerdictCache::Put(const Writer& writer, const Key& key, const Entry& entry,
-                                             Image* image, bool* home_is_full) {
+                                             Image* image, bool* no_room) {
   const std::array<uint32_t, 2> halves = {HomeHalf(key), OtherHalf(key)};
   // Ordering: acquire, as in FindByTag.
   const uint64_t extent = extent_.load(std::memory_order_acquire);
@@ -491,10 +493,9 @@ VerdictCache::InsertResult VerdictCache::Put(const Writer& writer, const Key& ke
   for (const uint32_t number : numbers) {
     if (!writer.IsFree(number, &sequence)) continue;
     NoteRoom();
-    *home_is_full = number / kWays != buckets[0];
     return write(number, sequence, InsertResult::kInserted);
   }
-  *home_is_full = true;
+  *no_room = true;
   if (WorthMoving()) {
     for (int moves = 1; moves <= kMovesMax; ++moves) {
       for (const uint32_t number : numbers) {

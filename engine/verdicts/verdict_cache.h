@@ -277,18 +277,17 @@ class VerdictCache {
   static uint64_t KeyWord(const Facts& facts, uint32_t audience);
   bool WorthMoving();
   void NoteRoom();
-  InsertResult Put(const Writer& writer, const Key& key, const Entry& entry, Image* image,
-                   bool* home_is_full);
+  InsertResult Put(const Writer& writer, const Key& key, const Entry& entry, Image* image, bool* no_room);
   void Grow(const Writer& writer);
   std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
   size_t num_slots_ = 0;
   size_t mapped_bytes_ = 0;
-  std::array<Slot, 2 * kWays> none_{};  // The slots of a cache that has none: empty for ever.
+  std::array<Slot, kWays> none_{};  // The slots of a cache that has none: empty for ever.
   Slot* slots_ = none_.data();
-  Cold* colds_ = nullptr;  // By the number of the slot.
-  std::atomic<uint64_t> extent_{ExtentOf(1)};
+  Cold* colds_ = nullptr;                      // By the number of the slot.
+  std::atomic<uint64_t> extent_{ExtentOf(0)};  // Whose only number is 0.
   const crypto::TagKey tag_key_;
   const size_t audit_id_bytes_;  // kAuditIdBytes or 0.
   // Grants, and clients, that are too long for a record or shared by many.

@@ -355,7 +355,7 @@ TEST(VerdictCache, LosesNoLiveTokenAtHalfLoad) {
   EXPECT_LE(lost, num_tokens / 100'000);
 }
 
-// Few tokens lie close together, and all of the memory is in use before anything is displaced.
+// Few tokens lie close together, and nothing is displaced before all of the memory is in use.
 TEST(VerdictCache, IsTakenIntoUseAsTokensCome) {
   CacheUser user(size_t{32'768} * VerdictCache::kSlotBytes);
   const size_t capacity = user.cache().capacity();
@@ -363,12 +363,12 @@ TEST(VerdictCache, IsTakenIntoUseAsTokensCome) {
   EXPECT_EQ(user.cache().slots_in_use(), 512u);
   size_t before = 512;
   for (uint64_t i = 0; i < capacity / 2; ++i) {
-    ASSERT_EQ(user.Insert(Token(i), EntryOf(i)), kInserted) << i;
+    ASSERT_TRUE(user.Insert(Token(i), EntryOf(i)) == kInserted || before == capacity) << i;
     const size_t in_use = user.cache().slots_in_use();
     EXPECT_GE(in_use, before);
     before = in_use;
     if (i >= 300 && in_use < capacity) {
-      EXPECT_GE(in_use, 2 * i) << "half full, at the most";
+      EXPECT_GE(in_use, i * 3 / 2) << "half full, or little more, at the most";
       EXPECT_LE(in_use, 6 * i + 512) << "and not much emptier than a quarter";
     }
   }
@@ -384,7 +384,7 @@ TEST(VerdictCache, EveryTokenIsFoundWhileMoreOfTheMemoryIsTakenIntoUse) {
     ASSERT_EQ(user.Insert(Token(i), EntryOf(i, subjects[i % 2])), kInserted);
     if (user.cache().slots_in_use() == in_use) continue;
     in_use = user.cache().slots_in_use();
-    if (++grown % 8 != 0) continue;
+    if (++grown % 2 != 0) continue;
     for (uint64_t number = 0; number <= i; ++number) {
       Facts facts;
       VerdictCache::Found found;
@@ -395,7 +395,7 @@ TEST(VerdictCache, EveryTokenIsFoundWhileMoreOfTheMemoryIsTakenIntoUse) {
       ASSERT_EQ(details.names.subject, subjects[number % 2]);
     }
   }
-  EXPECT_GT(grown, 500u);
+  EXPECT_GT(grown, 100u);
 }
 
 // A key that was derived before its entry was moved.
@@ -434,7 +434,22 @@ TEST(VerdictCache, TheExpiredGiveWayBeforeMoreMemoryIsTakenIntoUse) {
     entry.facts.valid_through_s = static_cast<int64_t>(1'300 + i);
     ASSERT_EQ(user.Insert(Token(i), entry), kInserted);
   }
-  EXPECT_LE(user.cache().slots_in_use(), 8u * 300);
+  EXPECT_LE(user.cache().slots_in_use(), 4096u) << "of 16,384";
+}
+
+TEST(VerdictCache, WhatIsMovedKeepsItsMarkOfUse) {
+  CacheUser user(size_t{4096} * VerdictCache::kSlotBytes);
+  constexpr uint64_t kUsed = 200;
+  uint64_t next = 0;
+  const auto insert = [&] { return user.Insert(Token(next), EntryOf(next, std::to_string(next))); };
+  for (; next < kUsed; ++next) insert();
+  for (uint64_t i = 0; i < kUsed; ++i) ASSERT_TRUE(user.Has(Token(i)));
+  // A fifth of all is displaced; of those with a mark, the few that were passed over before.
+  for (size_t displaced = 0; displaced < 800; ++next) displaced += insert() == kDisplaced;
+  ASSERT_EQ(user.cache().slots_in_use(), user.cache().capacity());
+  size_t there = 0;
+  for (uint64_t i = 0; i < kUsed; ++i) there += user.Has(Token(i));
+  EXPECT_GT(there, kUsed - 15);
 }
 
 TEST(VerdictCache, HoldsNoMoreThanItsCapacityAndIsFilledToItsLastSlots) {
