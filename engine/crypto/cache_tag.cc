@@ -26,9 +26,8 @@ static_assert(sizeof(SHA256_CTX) <= sizeof(TagMaterial::after_prefix));
 
 constexpr size_t kTailBytes = 16;
 
-void PlaceSipHash(const TagMaterial& material, std::string_view token, Derived* out) {
-  out->place =
-      KeyedHash64(material.siphash_key, token.substr(token.size() - std::min(token.size(), kTailBytes)));
+uint64_t PlaceSipHash(const TagMaterial& material, std::string_view token) {
+  return KeyedHash64(material.siphash_key, token.substr(token.size() - std::min(token.size(), kTailBytes)));
 }
 
 // TagSha256 takes tokens of any length.

@@ -45,7 +45,8 @@ enum class TagVariant : uint8_t {
 namespace internal {
 struct TagMaterial;
 struct TagFunctions {
-  void (*place)(const TagMaterial& material, std::string_view token, Derived* out);
+  // Returned and not stored: what follows waits for it.
+  uint64_t (*place)(const TagMaterial& material, std::string_view token);
   void (*tag)(const TagMaterial& material, std::string_view token, Derived* out);
 };
 }  // namespace internal
@@ -78,7 +79,9 @@ class TagKey {
 
   // The two halves of Derive: whoever knows the place begins to fetch what lies there while the token is
   // hashed.
-  void DerivePlace(std::string_view token, Derived* out) const { functions_.place(*material_, token, out); }
+  void DerivePlace(std::string_view token, Derived* out) const {
+    out->place = functions_.place(*material_, token);
+  }
   void DeriveTag(std::string_view token, Derived* out) const {
     if (token.size() > limits::kTokenBytesMax) [[unlikely]]
       return DeriveLongTag(token, out);

@@ -49,12 +49,12 @@ struct Padded {
 
 // The variants, each in its two halves. Tokens have at most limits::kTokenBytesMax bytes.
 #if defined(__x86_64__)
-void PlacePclmulAvx2(const TagMaterial& material, std::string_view token, Derived* out);
+uint64_t PlacePclmulAvx2(const TagMaterial& material, std::string_view token);
 void TagPclmulAvx2(const TagMaterial& material, std::string_view token, Derived* out);
-void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token, Derived* out);
+uint64_t PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token);
 void TagVpclmulAvx512(const TagMaterial& material, std::string_view token, Derived* out);
 #elif defined(__aarch64__)
-void PlacePmull(const TagMaterial& material, std::string_view token, Derived* out);
+uint64_t PlacePmull(const TagMaterial& material, std::string_view token);
 void TagPmull(const TagMaterial& material, std::string_view token, Derived* out);
 #endif
 

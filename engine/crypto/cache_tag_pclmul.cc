@@ -50,10 +50,9 @@ struct Sums {
 
 }  // namespace
 
-TOLLGATE_TARGET TOLLGATE_HOT void PlacePclmulAvx2(const TagMaterial& material, std::string_view token,
-                                                  Derived* out) {
+TOLLGATE_TARGET TOLLGATE_HOT uint64_t PlacePclmulAvx2(const TagMaterial& material, std::string_view token) {
   const Padded padded(token);
-  out->place = Place(material, padded.start + token.size() - 16);
+  return Place(material, padded.start + token.size() - 16);
 }
 
 TOLLGATE_TARGET TOLLGATE_HOT void TagPclmulAvx2(const TagMaterial& material, std::string_view token,

@@ -57,9 +57,9 @@ struct Sums {
 
 }  // namespace
 
-TOLLGATE_HOT void PlacePmull(const TagMaterial& material, std::string_view token, Derived* out) {
+TOLLGATE_HOT uint64_t PlacePmull(const TagMaterial& material, std::string_view token) {
   const Padded padded(token);
-  out->place = Place(material, padded.start + token.size() - 16);
+  return Place(material, padded.start + token.size() - 16);
 }
 
 TOLLGATE_HOT void TagPmull(const TagMaterial& material, std::string_view token, Derived* out) {

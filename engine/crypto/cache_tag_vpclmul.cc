@@ -85,9 +85,9 @@ TOLLGATE_TARGET TOLLGATE_INLINE __m128i Fold(__m512i sum) {
 
 }  // namespace
 
-TOLLGATE_TARGET TOLLGATE_HOT void PlaceVpclmulAvx512(const TagMaterial& material, std::string_view token,
-                                                     Derived* out) {
-  out->place = Place(material, token.data() + token.size(), token.size());
+TOLLGATE_TARGET TOLLGATE_HOT uint64_t PlaceVpclmulAvx512(const TagMaterial& material,
+                                                         std::string_view token) {
+  return Place(material, token.data() + token.size(), token.size());
 }
 
 TOLLGATE_TARGET TOLLGATE_HOT void TagVpclmulAvx512(const TagMaterial& material, std::string_view token,
