@@ -1,3 +1,5 @@
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -16,7 +18,7 @@
 namespace tollgate::bench {
 namespace {
 
-constexpr int kThreads = 2;
+constexpr size_t kThreads = 2;
 constexpr size_t kSameTokens = 16;
 // Below this the machine does not have two processors to give, and nothing can be said.
 constexpr double kCalibrationMin = 1.9;
@@ -46,14 +48,29 @@ size_t Check(Engine& engine, std::span<const Request> requests) {
   return wrong == 0 ? requests.size() : 0;
 }
 
-// PerSecond lets `num_threads` work for a while, each on its share, and returns what they did together.
-// Negative if an answer was wrong.
-double PerSecond(int num_threads, int slice_ms, Work work, Engine& engine,
+// Pin keeps this thread on the processor with this place among those that it may use. Where there are fewer
+// it stays where it is, and the calibration tells.
+void Pin(size_t place) {
+  cpu_set_t all, one;
+  if (sched_getaffinity(0, sizeof all, &all) != 0) return;
+  for (size_t processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (!CPU_ISSET(processor, &all) || place-- != 0) continue;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    static_cast<void>(sched_setaffinity(0, sizeof one, &one));
+    return;
+  }
+}
+
+// PerSecond lets the threads from `first` to before `last` work for a while, each on its share and its
+// processor, and returns what they did together. Negative if an answer was wrong.
+double PerSecond(size_t first, size_t last, int slice_ms, Work work, Engine& engine,
                  std::span<const std::span<const Request>> shares) {
-  std::atomic<int> waiting{num_threads};
+  std::atomic<size_t> waiting{last - first};
   std::atomic<bool> stop{false};
-  std::vector<double> rates(static_cast<size_t>(num_threads));
+  std::vector<double> rates(last);
   const auto run = [&](size_t thread) {
+    Pin(thread);
     work(engine, shares[thread]);  // Warm.
     // Ordering: relaxed, here and below; a start and an end to measure between, which publish nothing. What
     // the threads wrote is read after join.
@@ -72,7 +89,7 @@ double PerSecond(int num_threads, int slice_ms, Work work, Engine& engine,
     rates[thread] = good ? static_cast<double>(done) / seconds : -HUGE_VAL;
   };
   std::vector<std::thread> threads;
-  for (int i = 0; i < num_threads; ++i) threads.emplace_back(run, static_cast<size_t>(i));
+  for (size_t i = first; i < last; ++i) threads.emplace_back(run, i);
   while (waiting.load(std::memory_order_relaxed) != 0)
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   std::this_thread::sleep_for(std::chrono::milliseconds(slice_ms));
@@ -90,7 +107,7 @@ struct Kind {
   std::vector<double> one{}, many{}, speedup{};
 };
 
-nlohmann::json BenchmarkOf(const Kind& kind, int num_threads, const std::vector<double>& rates) {
+nlohmann::json BenchmarkOf(const Kind& kind, size_t num_threads, const std::vector<double>& rates) {
   std::vector<double> nanoseconds;
   for (const double rate : rates) nanoseconds.push_back(1e9 / rate);
   const auto [least, most] = std::minmax_element(nanoseconds.begin(), nanoseconds.end());
@@ -117,10 +134,16 @@ nlohmann::json MeasureScaling(const HotSettings& settings) {
   bool good = true;
   for (int round = 0; round < settings.scaling_rounds; ++round) {
     for (Kind& kind : kinds) {
-      const double one = PerSecond(1, settings.scaling_slice_ms, kind.work, *subject.engine, kind.shares);
-      const double many =
-          PerSecond(kThreads, settings.scaling_slice_ms, kind.work, *subject.engine, kind.shares);
-      good &= one > 0 && many > 0;
+      const auto rate = [&](size_t first, size_t last) {
+        const double sum =
+            PerSecond(first, last, settings.scaling_slice_ms, kind.work, *subject.engine, kind.shares);
+        good &= sum > 0;
+        return sum;
+      };
+      // Each thread alone, too: a processor may be slower than the other, whatever that one does.
+      double one = 0;
+      for (size_t thread = 0; thread < kThreads; ++thread) one += rate(thread, thread + 1) / kThreads;
+      const double many = rate(0, kThreads);
       kind.one.push_back(one), kind.many.push_back(many), kind.speedup.push_back(many / one);
     }
   }
