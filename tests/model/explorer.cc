@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace tollgate::model {
@@ -41,7 +42,9 @@ const char* Name(std::memory_order order) {
 }
 
 const char* Name(Role role) {
-  static constexpr const char* kNames[] = {"sequence", "word", "cold", "used", "generation", "cell"};
+  static constexpr const char* kNames[] = {"sequence",   "word",   "cold", "used",
+                                           "generation", "extent", "cell"};
+  static_assert(std::size(kNames) == static_cast<size_t>(Role::kOther) + 1);
   return kNames[static_cast<size_t>(role)];
 }
 

@@ -16,7 +16,7 @@
 namespace tollgate::model {
 
 // Role is what a cell is for, by its type unless set: weakenings go by it.
-enum class Role : uint8_t { kSequence, kWord, kCold, kUsed, kGeneration, kOther };
+enum class Role : uint8_t { kSequence, kWord, kCold, kUsed, kGeneration, kExtent, kOther };
 
 enum class Operation : uint8_t { kLoad, kStore, kCompareExchange };
 

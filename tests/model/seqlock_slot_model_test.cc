@@ -58,14 +58,16 @@ constexpr uint64_t kMiss = 0, kDone = 1;
 // Mutation is a mistake that a caller of the slot could make.
 enum class Mutation : uint8_t {
   kNone,
-  kNoValidate,           // Readers believe what they loaded.
-  kMoverNoValidate,      // A relocation copies what it loaded.
-  kOddIsOpen,            // Readers do not ask whether the sequence is even.
-  kClaimIgnored,         // Writers write although another one has the words.
-  kStampUnclaimed,       // The stamp is stored without a claim.
-  kStampElsewhere,       // It is stored under a claim, but whatever entry is there by then.
-  kMarkAmongFacts,       // The mark is a bit of a word.
-  kGenerationAfterwards  // The generation is read after the verification.
+  kNoValidate,            // Readers believe what they loaded.
+  kMoverNoValidate,       // A relocation copies what it loaded.
+  kOddIsOpen,             // Readers do not ask whether the sequence is even.
+  kClaimIgnored,          // Writers write although another one has the words.
+  kStampUnclaimed,        // The stamp is stored without a claim.
+  kStampElsewhere,        // It is stored under a claim, but whatever entry is there by then.
+  kMarkAmongFacts,        // The mark is a bit of a word.
+  kGenerationAfterwards,  // The generation is read after the verification.
+  kExtentFirst,           // A bucket is in use before what belongs there is.
+  kEmptiedFirst,          // An entry is gone from its old place before the bucket of its new one is in use.
 };
 
 void Write(Place& place, uint32_t seq, uint64_t tag, uint64_t facts, uint64_t cold) {
@@ -239,6 +241,69 @@ Result RelocationFromContended(const Options& options, Mutation mutation) {
 }
 Result RelocationToContended(const Options& options, Mutation mutation) {
   return Relocation(options, mutation, true);
+}
+
+// The table grows by the bucket where x belongs from then on, as VerdictCache::Writer::Split has it.
+constexpr uint32_t kSmall = 1, kGrown = 2;
+
+struct Table {
+  Place old_place, new_place;
+  Cell<uint32_t> extent;
+  Table() {
+    Start(old_place, kX);
+    extent.SetRole(Role::kExtent);
+    extent.store(kSmall, std::memory_order_relaxed);
+  }
+  Place& Of(uint32_t seen) { return seen == kSmall ? old_place : new_place; }
+};
+
+uint64_t Grow(Table& table, Mutation mutation) {
+  Place& from = table.old_place;
+  Place& to = table.new_place;
+  const auto publish = [&] { table.extent.store(kGrown, std::memory_order_release); };
+  if (mutation == Mutation::kExtentFirst) publish();
+  const Found found = Find(from, kX);
+  if (found.answer == kViolation) return kViolation;
+  uint32_t seq = 0;
+  const bool moved = found.hit() && to.slot.TryClaim(&seq);
+  if (moved) Write(to, seq, kX, found.facts, found.cold);
+  if (mutation != Mutation::kExtentFirst && mutation != Mutation::kEmptiedFirst) publish();
+  if (moved && from.slot.TryClaimAt(found.seq)) Write(from, found.seq, 0, 0, 0);
+  if (mutation == Mutation::kEmptiedFirst) publish();
+  return moved ? kDone : kMiss;
+}
+
+// Nobody but the one who grows it writes: then x is where the extent says, and whoever finds it gone from its
+// old place sees the extent that has the new one.
+Result GrowthAlone(const Options& options, Mutation mutation) {
+  Explorer explorer(options);
+  Table table;
+  explorer.AddThread("grower", [&, mutation] { return Grow(table, mutation); });
+  explorer.AddThread("reader of x", [&]() -> uint64_t {
+    const uint32_t seen = table.extent.load(std::memory_order_acquire);
+    const Found found = Find(table.Of(seen), kX);
+    if (seen == kGrown) return found.hit() ? found.answer | kMoved : kViolation;
+    return found.answer;
+  });
+  explorer.AddThread("late reader of x", [&]() -> uint64_t {
+    if (table.old_place.slot.Load(kTag) == kX) return kMiss;
+    const uint32_t seen = table.extent.load(std::memory_order_acquire);
+    const Found found = Find(table.Of(seen), kX);
+    return found.hit() ? found.answer | kMoved : kViolation;
+  });
+  return explorer.Run();
+}
+
+// Meanwhile x is verified anew, and y put where x was or comes to be.
+Result Growth(const Options& options, Mutation mutation) {
+  Explorer explorer(options);
+  Table table;
+  const auto place = [&]() -> Place& { return table.Of(table.extent.load(std::memory_order_acquire)); };
+  explorer.AddThread("grower", [&, mutation] { return Grow(table, mutation); });
+  explorer.AddThread("writer of x", [&, place] { return Insert(place(), kX, 1); });
+  explorer.AddThread("writer of y", [&, place] { return Insert(place(), kY, 1); });
+  explorer.AddThread("reader of x", [&, place] { return Find(place(), kX).answer; });
+  return explorer.Run();
 }
 
 // A key goes while facts that it verified are on their way into the cache.
@@ -419,6 +484,10 @@ const std::vector<Scenario>& Scenarios() {
         {3, Of(kX, 1)},
         {3, Of(kX, 0) | kMoved},
         {3, Of(kX, 1) | kMoved}}},
+      {"GrowthAlone",
+       GrowthAlone,
+       {{0, kDone}, {1, Of(kX, 0)}, {1, Of(kX, 0) | kMoved}, {1, kMiss}, {2, Of(kX, 0) | kMoved}}},
+      {"Growth", Growth, {{0, kDone}, {0, kMiss}, {1, kDone}, {2, kDone}, {3, Of(kX, 0)}, {3, Of(kX, 1)}}},
       {"KeyRemoval", KeyRemoval, {{0, kDone}, {0, kMiss}, {4, kDone}, {4, kMiss}}},
       {"RestampAsRead",
        RestampAsRead,
@@ -485,6 +554,8 @@ Control Weaker(const char* name, Role role, Operation operation, std::memory_ord
   Control control{name, Weakening{role, operation, from, kRelaxed}, Mutation::kNone, {}};
   if (role == Role::kGeneration) {
     control.fail = {KeyRemoval};
+  } else if (role == Role::kExtent) {
+    control.fail = {GrowthAlone};
   } else {
     control.fail = {TwoTokens,
                     TwoVersions,
@@ -515,6 +586,8 @@ std::vector<Control> Controls() {
       Weaker("LoadColdRelaxed", Role::kCold, Operation::kLoad, kAcquire),
       Weaker("GenerationBumpRelaxed", Role::kGeneration, Operation::kStore, kRelease),
       Weaker("GenerationLoadRelaxed", Role::kGeneration, Operation::kLoad, kAcquire),
+      Weaker("ExtentStoreRelaxed", Role::kExtent, Operation::kStore, kRelease),
+      Weaker("ExtentLoadRelaxed", Role::kExtent, Operation::kLoad, kAcquire),
       Without("NoValidate", Mutation::kNoValidate,
               {TwoTokens, TwoVersions, RelocationToContended, RestampAsRead}),
       Without("MoverNoValidate", Mutation::kMoverNoValidate,
@@ -525,6 +598,8 @@ std::vector<Control> Controls() {
       Without("StampElsewhere", Mutation::kStampElsewhere, {RestampAsRead}),
       Without("MarkAmongFacts", Mutation::kMarkAmongFacts, {LateMark}),
       Without("GenerationAfterwards", Mutation::kGenerationAfterwards, {KeyRemoval}),
+      Without("ExtentFirst", Mutation::kExtentFirst, {GrowthAlone}),
+      Without("EmptiedFirst", Mutation::kEmptiedFirst, {GrowthAlone}),
   };
 }
 
