@@ -1,71 +1,68 @@
 // bench_fleet: what one identity provider sees of many engines, in virtual time. See bench/README.md.
 
-#include <charconv>
+#include <cstdint>
 #include <cstdio>
-#include <fstream>
+#include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "base/durations.h"
 #include "bench/fleet/scenarios.h"
+#include "bench/lib/command_line.h"
+#include "bench/lib/json_file.h"
 
 namespace {
 
+using tollgate::bench::Between;
+using tollgate::bench::CanBeWritten;
 using tollgate::bench::FleetSettings;
+using tollgate::bench::ParseCommandLine;
 
-constexpr char kUsage[] =
-    "bench_fleet [--out FILE] [options]\n"
-    "  --instances N       that start together and ask one identity provider (10000)\n"
-    "  --seed N            of all randomness (1)\n"
-    "  --capacity HZ       requests for keys that the identity provider answers a second (500)\n"
-    "  --timing NAME=MS    a duration of the timing contract (1000 to 86400000), or jitter_percent=N;\n"
-    "                      may be repeated\n"
-    "  --out FILE          requests second by second and the judgement, as JSON\n"
-    "Exit: 0 all objectives met, 1 one missed, 2 it could not run.\n";
-
-bool ReadNumber(std::string_view text, int64_t least, int64_t most, int64_t* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && *number >= least && *number <= most;
-}
-
-// NAME=MS, from a second, below which an outage of an hour would have too many requests, to a day.
-bool ReadTiming(std::string_view text, tollgate::Timing* timing) {
+// SetTiming takes NAME=MS; "", or what is wrong. From a second, below which an outage of an hour would have
+// too many requests, to a day.
+std::string SetTiming(const std::string& text, tollgate::Timing* timing) {
   const size_t at = text.find('=');
-  if (at == std::string_view::npos) return false;
-  const std::string_view name = text.substr(0, at), value = text.substr(at + 1);
-  int64_t number = 0;
+  const std::string name = text.substr(0, at);
+  std::string value = at == text.npos ? "" : text.substr(at + 1);
   if (name == "jitter_percent") {
-    if (!ReadNumber(value, 0, 50, &number)) return false;
-    timing->jitter_percent = static_cast<int32_t>(number);
-    return true;
+    const std::string wrong = Between(0, 50)(value);
+    if (wrong.empty()) timing->jitter_percent = std::stoi(value);
+    return wrong;
   }
   for (const tollgate::NamedDuration& duration : tollgate::kDurations) {
-    if (name == duration.name) return ReadNumber(value, 1000, 86'400'000, &(timing->*duration.value));
+    if (name != duration.name) continue;
+    const std::string wrong = Between<int64_t>(1000, 86'400'000)(value);
+    if (wrong.empty()) timing->*duration.value = std::stoll(value);
+    return wrong;
   }
-  return false;
+  return "is no duration of the timing contract: " + name;
 }
 
-bool ReadOptions(int argc, char** argv, FleetSettings* settings, std::string* out) {
-  for (int i = 1; i < argc; i += 2) {
-    if (i + 1 == argc) return false;
-    const std::string_view name = argv[i], value = argv[i + 1];
-    int64_t number = 0;
-    if (name == "--out") {
-      *out = value;
-    } else if (name == "--timing") {
-      if (!ReadTiming(value, &settings->timing)) return false;
-    } else if (name == "--instances" && ReadNumber(value, 1, 1'000'000, &number)) {
-      settings->num_instances = static_cast<size_t>(number);
-    } else if (name == "--seed" && ReadNumber(value, 0, INT64_MAX, &number)) {
-      settings->seed = static_cast<uint64_t>(number);
-    } else if (name == "--capacity" && ReadNumber(value, 1, 1'000'000, &number)) {
-      settings->idp.capacity_hz = static_cast<double>(number);
-    } else {
-      return false;
-    }
-  }
-  return settings->timing.backoff_min_ms <= settings->timing.backoff_cap_ms &&
-         settings->timing.refresh_min_ms <= settings->timing.refresh_max_ms;
+std::optional<int> ReadOptions(int argc, char** argv, FleetSettings* settings, std::string* out) {
+  CLI::App app(
+      "What one identity provider sees of many engines, in virtual time.\n"
+      "Exit: 0 all objectives met, 1 one missed, 2 it could not run.",
+      "bench_fleet");
+  app.add_option("--instances", settings->num_instances,
+                 "that start together and ask one identity provider (10000)")
+      ->check(Between<size_t>(1, 1'000'000));
+  app.add_option("--seed", settings->seed, "of all randomness (1)")->check(Between<int64_t>(0, INT64_MAX));
+  app.add_option("--capacity", settings->idp.capacity_hz,
+                 "requests for keys that the identity provider answers a second (500)")
+      ->check(Between(1.0, 1e6));
+  std::vector<std::string> timings;
+  app.add_option("--timing", timings,
+                 "NAME=MS, a duration of the timing contract (1000 to 86400000), or jitter_percent=N; may be "
+                 "repeated")
+      ->check([settings](const std::string& text) { return SetTiming(text, &settings->timing); });
+  app.add_option("--out", *out, "requests second by second and the judgement, as JSON")
+      ->check(CanBeWritten());
+  if (const std::optional<int> status = ParseCommandLine(app, argc, argv)) return status;
+  const tollgate::Timing& timing = settings->timing;
+  if (timing.backoff_min_ms <= timing.backoff_cap_ms && timing.refresh_min_ms <= timing.refresh_max_ms)
+    return std::nullopt;
+  std::fputs("bench_fleet: --timing makes a least duration longer than its greatest\n", stderr);
+  return 2;
 }
 
 // Report prints the scenarios and objectives and returns whether all objectives were met.
@@ -97,18 +94,8 @@ bool Report(const nlohmann::json& result) {
 int main(int argc, char** argv) {
   FleetSettings settings;
   std::string out_path;
-  if (!ReadOptions(argc, argv, &settings, &out_path)) {
-    const bool asked = argc == 2 && std::string_view(argv[1]) == "--help";
-    std::fputs(kUsage, asked ? stdout : stderr);
-    return asked ? 0 : 2;
-  }
+  if (const std::optional<int> status = ReadOptions(argc, argv, &settings, &out_path)) return *status;
   const nlohmann::json result = tollgate::bench::RunFleet(settings);
-  if (!out_path.empty()) {
-    std::ofstream out(out_path);
-    if (!(out << result.dump(1) << "\n").flush()) {
-      std::fprintf(stderr, "bench_fleet: %s cannot be written\n", out_path.c_str());
-      return 2;
-    }
-  }
+  if (!tollgate::bench::WriteJsonFile("bench_fleet", out_path, result)) return 2;
   return Report(result) ? 0 : 1;
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -26,6 +25,7 @@
 #include "bench/gateway/load.h"
 #include "bench/gateway/servers.h"
 #include "bench/latency/judge.h"
+#include "bench/lib/command_line.h"
 #include "bench/lib/gates.h"
 #include "bench/lib/measure.h"
 #include "bench/lib/token_pool.h"
@@ -33,19 +33,6 @@
 
 namespace tollgate::bench {
 namespace {
-
-constexpr char kUsage[] =
-    "bench_gateway [--rounds N] [--slice S] [--out FILE] [--tollgated FILE]\n"
-    "              [--nginx-module FILE] [--smoke]\n"
-    "  --rounds N        of a slice of each server (9), of requests as fast as they go and at half of that\n"
-    "  --slice S         seconds (0.6)\n"
-    "  --out FILE        the figures and the judgement, as JSON\n"
-    "  --tollgated FILE  the program (beside this one)\n"
-    "  --nginx-module FILE  ngx_http_tollgate_module.so: nginx is measured with it and without\n"
-    "  --smoke           as short as can be: does everything still run and answer right?\n"
-    "nginx and haproxy are looked for on the PATH and in /usr/sbin.\n"
-    "Exit: 0 measured, 1 an answer was wrong, 2 it could not run; 77 with --smoke: they are not there.\n"
-    "bench_report judges the figures.\n";
 
 constexpr int kExitSkipped = 77;
 constexpr size_t kTokens = 1000, kTokenBytes = 800, kConnections = 16;
@@ -58,39 +45,32 @@ struct Options {
   Programs programs;
 };
 
-template <typename T>
-bool ReadNumber(std::string_view text, T least, T most, T* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && *number >= least && *number <= most;
-}
-
-bool ReadOptions(int argc, char** argv, Options* options) {
-  options->programs.tollgated = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tollgated";
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (name == "--smoke") {
-      options->smoke = true;
-      options->rounds = 2;
-      options->slice_s = 0.03;
-      continue;
-    }
-    if (++i == argc) return false;
-    const std::string_view value = argv[i];
-    if (name == "--rounds") {
-      if (!ReadNumber(value, 1, 1000, &options->rounds)) return false;
-    } else if (name == "--slice") {
-      if (!ReadNumber(value, 0.001, 60.0, &options->slice_s)) return false;
-    } else if (name == "--out") {
-      options->out = value;
-    } else if (name == "--tollgated") {
-      options->programs.tollgated = value;
-    } else if (name == "--nginx-module") {
-      options->programs.nginx_module = std::filesystem::absolute(value);
-    } else {
-      return false;
-    }
-  }
-  return true;
+std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
+  CLI::App app(
+      "Requests a second through tollgated, beside servers that do less or the same. nginx and haproxy are\n"
+      "looked for on the PATH and in /usr/sbin. Exit: 0 measured, 1 an answer was wrong, 2 it could not "
+      "run;\n"
+      "77 with --smoke: they are not there. bench_report judges the figures.",
+      "bench_gateway");
+  Programs& programs = options->programs;
+  programs.tollgated = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tollgated";
+  CLI::Option* const rounds =
+      app.add_option("--rounds", options->rounds,
+                     "of a slice of each server, of requests as fast as they go and at half of that (9)")
+          ->check(Between(1, 1000));
+  CLI::Option* const slice =
+      app.add_option("--slice", options->slice_s, "seconds of a slice (0.6)")->check(Between(0.001, 60.0));
+  app.add_option("--out", options->out, "the figures and the judgement, as JSON")->check(CanBeWritten());
+  app.add_option("--tollgated", programs.tollgated, "the program (beside this one)");
+  CLI::Option* const nginx_module =
+      app.add_option("--nginx-module", programs.nginx_module,
+                     "ngx_http_tollgate_module.so: nginx is measured with it and without");
+  app.add_flag("--smoke", options->smoke, "as short as can be: does everything still run and answer right?");
+  const std::optional<int> status = ParseCommandLine(app, argc, argv);
+  if (*nginx_module) programs.nginx_module = std::filesystem::absolute(programs.nginx_module);
+  if (options->smoke && !*rounds) options->rounds = 2;
+  if (options->smoke && !*slice) options->slice_s = 0.03;
+  return status;
 }
 
 // FindProgram returns where it is, or "".
@@ -354,11 +334,7 @@ void Print(const nlohmann::json& result) {
 
 int Main(int argc, char** argv) {
   Options options;
-  if (!ReadOptions(argc, argv, &options)) {
-    const bool asked = argc == 2 && std::string_view(argv[1]) == "--help";
-    std::fputs(kUsage, asked ? stdout : stderr);
-    return asked ? 0 : 2;
-  }
+  if (const std::optional<int> status = ReadOptions(argc, argv, &options)) return *status;
   for (std::string* program : {&options.programs.nginx, &options.programs.haproxy}) {
     std::string found = FindProgram(*program);
     if (found.empty()) {

@@ -1,28 +1,23 @@
 // bench_hot: the hot path against its floor and against a peer, and the miss path without its verification,
 // on the workload of a large installation. See bench/README.md.
 
-#include <charconv>
 #include <cstdio>
-#include <fstream>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
 
 #include "bench/hot/benchmarks.h"
+#include "bench/lib/command_line.h"
+#include "bench/lib/json_file.h"
 #include "bench/lib/runner.h"
 
 namespace {
 
-constexpr char kUsage[] =
-    "bench_hot [--tokens N] [--scaling-rounds N] [--out FILE] [--smoke] [--benchmark_…]\n"
-    "  --tokens N          in the largest rotation (1000000)\n"
-    "  --scaling-rounds N  of one thread against two (9); 0: none\n"
-    "  --out FILE          every repetition of every benchmark, as JSON\n"
-    "  --smoke             few tokens, a few milliseconds each: does everything still run?\n"
-    "Google Benchmark's own flags may follow. Exit: 0 good, 1 a benchmark failed, 2 unusable arguments.\n";
+using tollgate::bench::Between;
+using tollgate::bench::CanBeWritten;
 
 struct Options {
   tollgate::bench::HotSettings settings;
@@ -30,37 +25,28 @@ struct Options {
   std::vector<std::string> rest;  // Google Benchmark's.
 };
 
-template <typename T>
-bool ReadNumber(std::string_view text, T least, T most, T* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && *number >= least && *number <= most;
-}
-
-bool ReadOptions(int argc, char** argv, Options* options) {
+std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
   tollgate::bench::HotSettings& settings = options->settings;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const std::string_view value = i + 1 < argc ? argv[i + 1] : "";
-    if (argument == "--smoke") {
-      settings.smoke = true;
-      settings.many = 2000;
-      settings.scaling_rounds = 1;
-      settings.scaling_slice_ms = 5;
-    } else if (argument == "--tokens") {
-      if (!ReadNumber<size_t>(value, 2000, 4'000'000, &settings.many)) return false;
-      ++i;
-    } else if (argument == "--scaling-rounds") {
-      if (!ReadNumber(value, 0, 1000, &settings.scaling_rounds)) return false;
-      ++i;
-    } else if (argument == "--out" && i + 1 < argc) {
-      options->out = argv[++i];
-    } else if (argument.starts_with("--benchmark_") || argument.starts_with("--v=")) {
-      options->rest.emplace_back(argument);
-    } else {
-      return false;
-    }
+  CLI::App app(
+      "The hot path against its floor and against a peer, and the miss path without its verification.\n" +
+          std::string(tollgate::bench::kGoogleBenchmarkHelp),
+      "bench_hot");
+  CLI::Option* const tokens = app.add_option("--tokens", settings.many, "in the largest rotation (1000000)")
+                                  ->check(Between<size_t>(2000, 4'000'000));
+  CLI::Option* const rounds =
+      app.add_option("--scaling-rounds", settings.scaling_rounds, "of one thread against two (9); 0: none")
+          ->check(Between(0, 1000));
+  app.add_option("--out", options->out, "every repetition of every benchmark, as JSON")
+      ->check(CanBeWritten());
+  app.add_flag("--smoke", settings.smoke, "few tokens, a few milliseconds each: does everything still run?");
+  const std::optional<int> status =
+      tollgate::bench::ParseBenchmarkCommandLine(app, argc, argv, &options->rest);
+  if (settings.smoke) {
+    if (!*tokens) settings.many = 2000;
+    if (!*rounds) settings.scaling_rounds = 1;
+    settings.scaling_slice_ms = 5;
   }
-  return true;
+  return status;
 }
 
 void PrintScaling(const nlohmann::json& scaling) {
@@ -82,11 +68,7 @@ void PrintScaling(const nlohmann::json& scaling) {
 
 int main(int argc, char** argv) {
   Options options;
-  if (!ReadOptions(argc, argv, &options)) {
-    const bool asked = argc == 2 && std::string_view(argv[1]) == "--help";
-    std::fputs(kUsage, asked ? stdout : stderr);
-    return asked ? 0 : 2;
-  }
+  if (const std::optional<int> status = ReadOptions(argc, argv, &options)) return *status;
   tollgate::bench::InitializeBenchmark(argv[0], options.settings.smoke, options.rest);
   // Before the million tokens: they would only make it slower to start.
   nlohmann::json scaling;
@@ -105,9 +87,7 @@ int main(int argc, char** argv) {
       scaling.erase("benchmarks");
     }
   }
-  if (!options.out.empty()) {
-    const nlohmann::json result = {{"benchmarks", benchmarks}, {"scaling", scaling}, {"errors", errors}};
-    std::ofstream(options.out) << result.dump(1) << "\n";
-  }
+  const nlohmann::json result = {{"benchmarks", benchmarks}, {"scaling", scaling}, {"errors", errors}};
+  if (!tollgate::bench::WriteJsonFile("bench_hot", options.out, result)) return 2;
   return errors.empty() && !collector.empty() ? 0 : 1;
 }

@@ -1,9 +1,9 @@
 // bench_latency: how long single hits take, quiet and while the engine is kept busy from another thread. See
 // bench/README.md.
 
-#include <charconv>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +15,7 @@
 #include "bench/latency/disturbance.h"
 #include "bench/latency/judge.h"
 #include "bench/latency/timer.h"
+#include "bench/lib/command_line.h"
 #include "bench/lib/gates.h"
 #include "bench/lib/histogram.h"
 #include "bench/lib/measure.h"
@@ -23,14 +24,6 @@
 
 namespace tollgate::bench {
 namespace {
-
-constexpr char kUsage[] =
-    "bench_latency [--pairs N] [--slice S] [--out FILE] [--smoke]\n"
-    "  --pairs N   of a quiet slice and a disturbed one, for each condition (9)\n"
-    "  --slice S   seconds (1)\n"
-    "  --out FILE  the percentiles and the judgement, as JSON\n"
-    "  --smoke     half a second in all: does everything still run and answer right?\n"
-    "Exit: 0 measured, 1 an answer was wrong, 2 it could not run. bench_report judges the figures.\n";
 
 constexpr size_t kKnown = 1000;
 constexpr size_t kStrangers = 10'000;
@@ -43,33 +36,23 @@ struct Options {
   std::string out;
 };
 
-template <typename T>
-bool ReadNumber(std::string_view text, T least, T most, T* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && *number >= least && *number <= most;
-}
-
-bool ReadOptions(int argc, char** argv, Options* options) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (name == "--smoke") {
-      options->pairs = 2;
-      options->slice_s = 0.03;
-      continue;
-    }
-    if (++i == argc) return false;
-    const std::string_view value = argv[i];
-    if (name == "--pairs") {
-      if (!ReadNumber(value, 1, 1000, &options->pairs)) return false;
-    } else if (name == "--slice") {
-      if (!ReadNumber(value, 0.001, 60.0, &options->slice_s)) return false;
-    } else if (name == "--out") {
-      options->out = value;
-    } else {
-      return false;
-    }
-  }
-  return true;
+std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
+  CLI::App app(
+      "How long single hits take, quiet and while the engine is kept busy.\n"
+      "Exit: 0 measured, 1 an answer was wrong, 2 it could not run. bench_report judges the figures.",
+      "bench_latency");
+  bool smoke = false;
+  CLI::Option* const pairs =
+      app.add_option("--pairs", options->pairs, "of a quiet and a disturbed slice for each disturbance (9)")
+          ->check(Between(1, 1000));
+  CLI::Option* const slice =
+      app.add_option("--slice", options->slice_s, "seconds of a slice (1)")->check(Between(0.001, 60.0));
+  app.add_option("--out", options->out, "the percentiles and the judgement, as JSON")->check(CanBeWritten());
+  app.add_flag("--smoke", smoke, "half a second in all: does everything still run and answer right?");
+  const std::optional<int> status = ParseCommandLine(app, argc, argv);
+  if (smoke && !*pairs) options->pairs = 2;
+  if (smoke && !*slice) options->slice_s = 0.03;
+  return status;
 }
 
 // What one condition came to, over all of its slices.
@@ -235,11 +218,7 @@ void Print(const nlohmann::json& result) {
 
 int Main(int argc, char** argv) {
   Options options;
-  if (!ReadOptions(argc, argv, &options)) {
-    const bool asked = argc == 2 && std::string_view(argv[1]) == "--help";
-    std::fputs(kUsage, asked ? stdout : stderr);
-    return asked ? 0 : 2;
-  }
+  if (const std::optional<int> status = ReadOptions(argc, argv, &options)) return *status;
   Measurement measurement(options);
   return Measure("bench_latency", measurement, Print, options.out);
 }

@@ -1,16 +1,18 @@
 #pragma once
 
 #include <cstdio>
-#include <fstream>
 #include <string>
 
 #include <nlohmann/json.hpp>
+
+#include "bench/lib/json_file.h"
 
 namespace tollgate::bench {
 
 // Measure is what a benchmark's main does with its measurement: prepares and runs it, prints what came of it,
 // and writes that to the file `out` unless the name is empty. Returns the exit status: 0, 1 if Run found
-// something wrong, 2 if it could not begin.
+// something wrong, 2 if it could not begin or
+// the file not be written.
 template <typename Measurement>
 int Measure(const char* program, Measurement& measurement, void (*print)(const nlohmann::json&),
             const std::string& out) {
@@ -25,7 +27,7 @@ int Measure(const char* program, Measurement& measurement, void (*print)(const n
     std::printf("FAILED %s\n", measurement.error().c_str());
     result["error"] = measurement.error();
   }
-  if (!out.empty()) std::ofstream(out) << result.dump(1) << "\n";
+  if (!WriteJsonFile(program, out, result)) return 2;
   return good ? 0 : 1;
 }
 

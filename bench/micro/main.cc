@@ -1,28 +1,21 @@
 // bench_micro: floors, whole checks and their stages, in one run, interleaved. See bench/README.md.
 
 #include <cstdio>
-#include <fstream>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/lib/command_line.h"
+#include "bench/lib/json_file.h"
 #include "bench/lib/runner.h"
 #include "bench/micro/benchmarks.h"
 
 namespace {
 
 using tollgate::bench::TokenPool;
-
-constexpr char kUsage[] =
-    "bench_micro [--pool DIR] [--out FILE] [--smoke] [--benchmark_…]\n"
-    "  --pool DIR   tokens that an identity provider issued (tokens_<ALG>.txt, jwks.json, pool.json);\n"
-    "               without it the program mints its own and says so\n"
-    "  --out FILE   every repetition of every benchmark, as JSON\n"
-    "  --smoke      a few milliseconds each: does everything still run?\n"
-    "Google Benchmark's own flags may follow. Exit: 0 good, 1 a benchmark failed, 2 unusable arguments.\n";
 
 struct Options {
   std::string pool;
@@ -31,29 +24,24 @@ struct Options {
   std::vector<std::string> rest;  // Google Benchmark's.
 };
 
-// ReadOptions returns false, having said why, for arguments that it cannot use.
-bool ReadOptions(int argc, char** argv, Options* options) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument == "--smoke") {
-      options->smoke = true;
-    } else if ((argument == "--pool" || argument == "--out") && i + 1 < argc) {
-      (argument == "--pool" ? options->pool : options->out) = argv[++i];
-    } else if (argument.starts_with("--benchmark_") || argument.starts_with("--v=")) {
-      options->rest.emplace_back(argument);
-    } else {
-      std::fputs(kUsage, argument == "--help" ? stdout : stderr);
-      return false;
-    }
-  }
-  return true;
+std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
+  CLI::App app("Floors, whole checks and their stages, in one run.\n" +
+                   std::string(tollgate::bench::kGoogleBenchmarkHelp),
+               "bench_micro");
+  app.add_option("--pool", options->pool,
+                 "DIR of tokens that an identity provider issued (tokens_<ALG>.txt, jwks.json, pool.json); "
+                 "without it the program mints its own and says so");
+  app.add_option("--out", options->out, "every repetition of every benchmark, as JSON")
+      ->check(tollgate::bench::CanBeWritten());
+  app.add_flag("--smoke", options->smoke, "a few milliseconds each: does everything still run?");
+  return tollgate::bench::ParseBenchmarkCommandLine(app, argc, argv, &options->rest);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
-  if (!ReadOptions(argc, argv, &options)) return argc == 2 && std::string_view(argv[1]) == "--help" ? 0 : 2;
+  if (const std::optional<int> status = ReadOptions(argc, argv, &options)) return *status;
   TokenPool pool;
   if (options.pool.empty()) {
     pool = tollgate::bench::MintTokenPool(
@@ -79,23 +67,17 @@ int main(int argc, char** argv) {
   tollgate::bench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
   collector.Print();
-  if (!options.out.empty()) {
-    nlohmann::json counts;
-    for (const auto& [algorithm, tokens] : pool.tokens) {
-      size_t bytes = 0;
-      for (const std::string& token : tokens) bytes += token.size();
-      counts[algorithm] = {{"count", tokens.size()}, {"bytes_mean", bytes / tokens.size()}};
-    }
-    const nlohmann::json result = {
-        {"tokens",
-         {{"source", pool.source}, {"issuer", pool.issuer}, {"scope", pool.scope}, {"algorithms", counts}}},
-        {"benchmarks", collector.ToJson()},
-        {"errors", collector.errors()}};
-    std::ofstream out(options.out);
-    if (!(out << result.dump(1) << "\n").flush()) {
-      std::fprintf(stderr, "bench_micro: %s cannot be written\n", options.out.c_str());
-      return 2;
-    }
+  nlohmann::json counts;
+  for (const auto& [algorithm, tokens] : pool.tokens) {
+    size_t bytes = 0;
+    for (const std::string& token : tokens) bytes += token.size();
+    counts[algorithm] = {{"count", tokens.size()}, {"bytes_mean", bytes / tokens.size()}};
   }
+  const nlohmann::json result = {
+      {"tokens",
+       {{"source", pool.source}, {"issuer", pool.issuer}, {"scope", pool.scope}, {"algorithms", counts}}},
+      {"benchmarks", collector.ToJson()},
+      {"errors", collector.errors()}};
+  if (!tollgate::bench::WriteJsonFile("bench_micro", options.out, result)) return 2;
   return collector.errors().empty() && !collector.empty() ? 0 : 1;
 }

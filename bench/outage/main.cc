@@ -2,15 +2,16 @@
 // bench/outage/README.md.
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "bench/lib/command_line.h"
+#include "bench/lib/json_file.h"
 #include "bench/outage/run.h"
 #include "bench/outage/scenario_file.h"
 #include "bench/outage/tokens.h"
@@ -19,23 +20,13 @@
 namespace {
 
 using nlohmann::json;
+using tollgate::bench::Between;
+using tollgate::bench::CanBeWritten;
 using tollgate::bench::IdpControl;
+using tollgate::bench::ParseCommandLine;
 using tollgate::bench::RunSettings;
 using tollgate::bench::Scenario;
 using tollgate::bench::TokenPool;
-
-constexpr char kUsage[] =
-    "bench_outage run [options] FILE…     runs the scenarios and holds them against their objectives\n"
-    "bench_outage list [--factor F] FILE…   reads them, and says how long each takes\n"
-    "  --factor F             on every duration of the timing contract and of the scenarios (1/60)\n"
-    "  --pool DIR             instead of the repository's own identity provider, inside this process: "
-    "tokens\n"
-    "                         of another one, whose keys are at pool.json's jwks_uri, on 127.0.0.1,\n"
-    "  --idp-command COMMAND  when COMMAND runs; it is killed and run again, and nothing else is done to it\n"
-    "  --rate-max HZ          on each load\n"
-    "  --out FILE             the timelines, as a JSON array\n"
-    "  --smoke                as short as it can be, few checks, correctness alone\n"
-    "Exit: 0 all objectives met, 1 one missed, 2 it could not run, or a file cannot be read.\n";
 
 struct Options {
   bool run = true;
@@ -46,11 +37,6 @@ struct Options {
   std::vector<std::string> files;
 };
 
-bool ReadNumber(std::string_view text, double* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size() && *number > 0 && *number <= 1e7;
-}
-
 void Smoke(RunSettings* settings) {
   settings->factor = 1.0 / 1200;
   settings->rate_max_hz = 1000;
@@ -59,38 +45,41 @@ void Smoke(RunSettings* settings) {
   settings->progress = false;
 }
 
-bool ReadOptions(int argc, char** argv, Options* options) {
-  if (argc < 3) return false;
-  const std::string_view command = argv[1];
-  options->run = command == "run";
-  if (!options->run && command != "list") return false;
-  for (int i = 2; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (!name.starts_with("--")) {
-      options->files.emplace_back(name);
-      continue;
-    }
-    if (name == "--smoke") {
-      Smoke(&options->settings);
-      continue;
-    }
-    if (++i == argc) return false;
-    const std::string value = argv[i];
-    if (name == "--pool") {
-      options->pool = value;
-    } else if (name == "--idp-command") {
-      options->idp_command = value;
-    } else if (name == "--out") {
-      options->out = value;
-    } else if (name == "--factor") {
-      if (!ReadNumber(value, &options->settings.factor)) return false;
-    } else if (name == "--rate-max") {
-      if (!ReadNumber(value, &options->settings.rate_max_hz)) return false;
-    } else {
-      return false;
-    }
-  }
-  return !options->files.empty() && options->pool.empty() == options->idp_command.empty();
+void AddCommon(CLI::App* command, Options* options) {
+  command->add_option("FILE", options->files, "of a scenario each")->required();
+  command
+      ->add_option("--factor", options->settings.factor,
+                   "on every duration of the timing contract and of the scenarios (1/60)")
+      ->check(Between(1e-4, 1e4));
+}
+
+std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
+  CLI::App app(
+      "What callers see while the identity provider fails.\n"
+      "Exit: 0 all objectives met, 1 one missed, 2 it could not run, or a file cannot be read.",
+      "bench_outage");
+  app.require_subcommand(1);
+  CLI::App* const run = app.add_subcommand("run", "run scenarios, and hold them against their objectives");
+  CLI::App* const list = app.add_subcommand("list", "read scenarios, and say how long each takes");
+  AddCommon(run, options);
+  AddCommon(list, options);
+  CLI::Option* const pool = run->add_option(
+      "--pool", options->pool,
+      "DIR: instead of the repository's own identity provider, inside this process, tokens of "
+      "another one, whose keys are at pool.json's jwks_uri, on 127.0.0.1,");
+  CLI::Option* const idp_command =
+      run->add_option("--idp-command", options->idp_command,
+                      "when this runs; it is killed and run again, and nothing else is done to it");
+  pool->needs(idp_command);
+  idp_command->needs(pool);
+  run->add_option("--rate-max", options->settings.rate_max_hz, "Hz, on each load")->check(Between(1.0, 1e7));
+  run->add_option("--out", options->out, "the timelines, as a JSON array")->check(CanBeWritten());
+  bool smoke = false;
+  run->add_flag("--smoke", smoke, "as short as it can be, few checks, correctness alone");
+  const std::optional<int> status = ParseCommandLine(app, argc, argv);
+  options->run = run->parsed();
+  if (smoke) Smoke(&options->settings);
+  return status;
 }
 
 // StartIdp starts the identity provider of one scenario and says in `pool` for whom its tokens are.
@@ -188,11 +177,7 @@ int RunAll(const Options& options, const std::vector<Scenario>& scenarios, const
     all &= PrintPhases(*result);
     results.push_back(*std::move(result));
   }
-  if (!options.out.empty()) {
-    std::ofstream out(options.out);
-    if (!(out << results.dump(1) << "\n").flush())
-      return Fail(absl::UnavailableError(options.out + " cannot be written"));
-  }
+  if (!tollgate::bench::WriteJsonFile("bench_outage", options.out, results)) return 2;
   PrintTable(results);
   return all ? 0 : 1;
 }
@@ -212,11 +197,7 @@ void List(const Options& options, const std::vector<Scenario>& scenarios) {
 
 int main(int argc, char** argv) {
   Options options;
-  if (!ReadOptions(argc, argv, &options)) {
-    const bool asked = argc == 2 && std::string_view(argv[1]) == "--help";
-    std::fputs(kUsage, asked ? stdout : stderr);
-    return asked ? 0 : 2;
-  }
+  if (const std::optional<int> status = ReadOptions(argc, argv, &options)) return *status;
   std::vector<Scenario> scenarios;
   for (const std::string& file : options.files) {
     absl::StatusOr<Scenario> scenario = tollgate::bench::ReadScenario(file);

@@ -5,22 +5,16 @@
 #include <iterator>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "bench/lib/command_line.h"
 #include "bench/report/collect.h"
 #include "bench/report/html.h"
 
 namespace {
 
 using nlohmann::json;
-
-constexpr char kUsage[] =
-    "bench_report collect --micro FILE… --latency FILE… --gateway FILE… --outage FILE…\n"
-    "                     --fleet FILE --gates FILE --mode quick|plain|full --command TEXT --commit TEXT\n"
-    "                     --out results.json\n"
-    "bench_report render results.json report.html\n"
-    "Exit: 0 all demands met, 1 one missed (collect; the results are written all the same), 2 unusable.\n";
 
 int Fail(const std::string& why) {
   std::fprintf(stderr, "bench_report: %s\n", why.c_str());
@@ -42,49 +36,40 @@ bool Write(const std::string& path, const std::string& text) {
   return out.good();
 }
 
-int Collect(const std::vector<std::string>& arguments) {
-  tollgate::bench::CollectInput input;
-  std::string out, list;
-  for (size_t i = 1; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    if (argument.starts_with("--")) {
-      list = argument;
-    } else if (list == "--micro" || list == "--outage" || list == "--latency" || list == "--gateway" ||
-               list == "--fleet" || list == "--gates") {
-      std::optional<json> value = ReadJson(argument);
-      if (!value) return 2;
-      if (list == "--gates") {
-        std::string error;
-        std::optional<std::vector<tollgate::bench::Gate>> gates = tollgate::bench::ReadGates(*value, &error);
-        if (!gates) return Fail(argument + ": " + error);
-        input.gates = *std::move(gates);
-      } else if (list == "--outage") {
-        // A file has the scenarios of one run.
-        input.outage.insert(input.outage.end(), value->begin(), value->end());
-      } else if (list == "--fleet") {
-        input.fleet = *std::move(value);
-      } else {
-        (list == "--micro"     ? input.micro
-         : list == "--gateway" ? input.gateway
-                               : input.latency)
-            .push_back(*std::move(value));
-      }
-    } else if (list == "--mode") {
-      input.mode = argument;
-    } else if (list == "--command") {
-      input.command = argument;
-    } else if (list == "--commit") {
-      input.commit = argument;
-    } else if (list == "--out") {
-      out = argument;
-    } else {
-      return Fail(std::string("unusable arguments\n") + kUsage);
-    }
+struct Files {
+  std::vector<std::string> micro, latency, gateway, outage;
+  std::string fleet, gates;
+};
+
+// ReadAll reads files into `to`, in their order.
+bool ReadAll(const std::vector<std::string>& files, std::vector<json>* to) {
+  for (const std::string& file : files) {
+    std::optional<json> value = ReadJson(file);
+    if (!value) return false;
+    to->push_back(*std::move(value));
   }
-  if (out.empty() || input.gates.empty() ||
-      (input.mode != "quick" && input.mode != "plain" && input.mode != "full")) {
-    return Fail(std::string("needs --gates, --mode and --out\n") + kUsage);
+  return true;
+}
+
+int Collect(const Files& files, tollgate::bench::CollectInput input, const std::string& out) {
+  std::vector<json> runs;
+  if (!ReadAll(files.micro, &input.micro) || !ReadAll(files.latency, &input.latency) ||
+      !ReadAll(files.gateway, &input.gateway) || !ReadAll(files.outage, &runs)) {
+    return 2;
   }
+  // A file has the scenarios of one run.
+  for (const json& run : runs) input.outage.insert(input.outage.end(), run.begin(), run.end());
+  if (!files.fleet.empty()) {
+    std::optional<json> fleet = ReadJson(files.fleet);
+    if (!fleet) return 2;
+    input.fleet = *std::move(fleet);
+  }
+  const std::optional<json> limits = ReadJson(files.gates);
+  if (!limits) return 2;
+  std::string error;
+  std::optional<std::vector<tollgate::bench::Gate>> gates = tollgate::bench::ReadGates(*limits, &error);
+  if (!gates) return Fail(files.gates + ": " + error);
+  input.gates = *std::move(gates);
   input.machine = tollgate::bench::DescribeMachine();
   const json results = tollgate::bench::Collect(input);
   if (!Write(out, results.dump(1) + "\n")) return Fail(out + " cannot be written");
@@ -103,18 +88,35 @@ int Collect(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() == 3 && arguments[0] == "render") {
-    const std::optional<json> results = ReadJson(arguments[1]);
-    if (!results) return 2;
-    if (!Write(arguments[2], tollgate::bench::RenderHtml(*results)))
-      return Fail(arguments[2] + " cannot be written");
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "collect") return Collect(arguments);
-  const bool asked = arguments.size() == 1 && arguments[0] == "--help";
-  std::fputs(kUsage, asked ? stdout : stderr);
-  return asked ? 0 : 2;
+  CLI::App app(
+      "Judges and draws what the other programs measured.\n"
+      "Exit: 0 all demands met, 1 one missed (collect; the results are written all the same), 2 unusable.",
+      "bench_report");
+  app.require_subcommand(1);
+  Files files;
+  tollgate::bench::CollectInput input;
+  std::string out, results_path, html_path;
+  CLI::App* const collect = app.add_subcommand("collect", "make one file of all, and judge it");
+  collect->add_option("--micro", files.micro, "FILE… of bench_micro and bench_hot");
+  collect->add_option("--latency", files.latency, "FILE… of bench_latency");
+  collect->add_option("--gateway", files.gateway, "FILE… of bench_gateway");
+  collect->add_option("--outage", files.outage, "FILE… of bench_outage");
+  collect->add_option("--fleet", files.fleet, "FILE of bench_fleet");
+  collect->add_option("--gates", files.gates, "bench/gates.json")->required();
+  collect->add_option("--mode", input.mode, "how long all was measured")
+      ->required()
+      ->check(CLI::IsMember({"quick", "plain", "full"}));
+  collect->add_option("--command", input.command, "that made these files");
+  collect->add_option("--commit", input.commit, "of which the programs are");
+  collect->add_option("--out", out, "results.json")->required();
+  CLI::App* const render = app.add_subcommand("render", "draw it");
+  render->add_option("results.json", results_path)->required();
+  render->add_option("report.html", html_path)->required();
+  if (const std::optional<int> status = tollgate::bench::ParseCommandLine(app, argc, argv)) return *status;
+  if (collect->parsed()) return Collect(files, std::move(input), out);
+  const std::optional<json> results = ReadJson(results_path);
+  if (!results) return 2;
+  return Write(html_path, tollgate::bench::RenderHtml(*results)) ? 0 : Fail(html_path + " cannot be written");
 } catch (const json::exception& error) {
   return Fail(std::string("not in the form that is expected: ") + error.what());
 }

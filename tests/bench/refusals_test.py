@@ -1,0 +1,32 @@
+"""Each benchmark program refuses what it cannot use in one line on stderr, with status 2, and measures nothing."""
+import pathlib
+import subprocess
+import sys
+
+REFUSED = {
+    'bench_micro': [['--unknown'], ['--pool'], ['--out', '/dev/null/x'], ['--pool', '/dev/null']],
+    'bench_hot': [['--unknown'], ['--tokens', '5'], ['--tokens'], ['--scaling-rounds', '-1'], ['--out', '/dev/null/x']],
+    'bench_latency': [['--unknown'], ['--pairs', '0'], ['--slice', 'nan'], ['--out', '/dev/null/x']],
+    'bench_gateway': [['--unknown'], ['--rounds', 'x'], ['--slice'], ['--out', '/dev/null/x']],
+    'bench_outage': [[], ['walk'], ['run'], ['run', '--factor', '0', 'x'], ['run', '--out', '/dev/null/x', 'x'],
+                     ['list', '--pool', '/tmp', 'x'], ['list', '/dev/null/x']],
+    'bench_fleet': [['--unknown'], ['--instances', '0'], ['--seed', '-1'], ['--timing', 'tea=5000'], ['--timing'],
+                    ['--timing', 'refresh_min_ms=86400000'], ['--out', '/dev/null/x']],
+    'bench_report': [[], ['walk'], ['collect'], ['collect', 'x'], ['collect', '--gates', '/dev/null', '--mode', 'quick', '--out', '/dev/null'],
+                     ['collect', '--gates', 'x', '--mode', 'fast', '--out', 'x'], ['render', 'x'], ['render', '/dev/null/x', 'y']],
+}
+
+directory = pathlib.Path(sys.argv[1])
+failed = False
+for program, lines in REFUSED.items():
+    for line in lines:
+        run = subprocess.run([directory / program, *line], capture_output=True, text=True, timeout=60)
+        if (run.returncode != 2 or run.stdout or run.stderr.count('\n') != 1
+                or not run.stderr.startswith(program + ': ')):
+            failed = True
+            print(f'{program} {line}: {run.returncode}, {run.stdout!r}, {run.stderr!r}')
+    run = subprocess.run([directory / program, '--help'], capture_output=True, text=True, timeout=60)
+    if run.returncode != 0 or run.stderr or f'Usage: {program} ' not in run.stdout:
+        failed = True
+        print(f'{program} --help: {run.returncode}, {run.stdout!r}, {run.stderr!r}')
+sys.exit(failed)
