@@ -3,14 +3,6 @@
 #include "base/limits.h"
 
 namespace tollgate::policy {
-namespace {
-
-// Zeros that take no memory before they are written to.
-uint64_t* AllocateRows(size_t row_words) {
-  return static_cast<uint64_t*>(std::calloc(limits::kGrantSetsMax, row_words * sizeof(uint64_t)));
-}
-
-}  // namespace
 
 GrantSets::GrantSets(const CompiledPolicy& policy)
     : policy_(policy),
@@ -18,7 +10,7 @@ GrantSets::GrantSets(const CompiledPolicy& policy)
       numbers_each_(sync::InternedTexts::NumbersOf(policy.num_words() * sizeof(uint64_t))),
       masks_(limits::kGrantSetsMax * numbers_each_,
              limits::kGrantSetsMax * policy.num_words() * sizeof(uint64_t)),
-      rows_(AllocateRows(row_words_)) {}
+      rows_(AllocateZeros<uint64_t>(limits::kGrantSetsMax * row_words_)) {}
 
 std::optional<uint32_t> GrantSets::Intern(const GrantMask& mask) {
   if (rows_ == nullptr) return std::nullopt;

@@ -2,11 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <optional>
 
 #include "base/marks.h"
+#include "base/zeros.h"
 #include "policy/compiled_policy.h"
 #include "sync/interned_texts.h"
 
@@ -14,13 +13,13 @@ namespace tollgate::policy {
 
 // GrantSets gives each different mask of one policy a small number, once and for all, and knows of each
 // number which of the policy's requirements it meets. Bounded by limits::kGrantSetsMax; entries are never
-// removed. Permits is wait-free and allocates nothing; Intern takes a lock. Thread-safe.
+// removed. Permits is wait-free and allocates nothing. Thread-safe.
 class GrantSets {
  public:
   explicit GrantSets(const CompiledPolicy& policy);  // `policy` must outlive this.
 
   // Intern returns the number of the mask, which Evaluate of the same policy has made; nullopt if the table
-  // is full, or there was no memory for it.
+  // is full, or there was no memory for it. A new one takes a lock.
   std::optional<uint32_t> Intern(const GrantMask& mask);
 
   // Permits says whether callers of this set meet what `tool` needs. It takes a number that Intern returned
@@ -36,15 +35,12 @@ class GrantSets {
   size_t size() const { return masks_.size(); }
 
  private:
-  struct Free {
-    void operator()(uint64_t* rows) const { std::free(rows); }
-  };
   const CompiledPolicy& policy_;
   const size_t row_words_;
   const size_t numbers_each_;  // How many of masks_ a set takes: all masks are of one size.
   sync::InternedTexts masks_;  // As bytes.
   // By number, a bit for each requirement; written as the number is made, before anybody has it.
-  const std::unique_ptr<uint64_t[], Free> rows_;
+  const Zeros<uint64_t> rows_;
 };
 
 }  // namespace tollgate::policy

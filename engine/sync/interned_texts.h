@@ -2,13 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "base/zeros.h"
 
 namespace tollgate::sync {
 
@@ -67,16 +67,6 @@ class InternedTexts {
   size_t size() const;
 
  private:
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-  template <typename T>
-  using Zeros = std::unique_ptr<T[], Free>;
-  // AllocateZeros takes no memory for zeros that nobody writes to. Null: there was none.
-  template <typename T>
-  static Zeros<T> AllocateZeros(size_t size) {
-    return Zeros<T>(static_cast<T*>(std::calloc(size, sizeof(T))));
-  }
   struct State;
   std::optional<uint32_t> Find(std::string_view text, size_t hash) const;
   std::optional<uint32_t> Add(std::string_view text, size_t hash, absl::FunctionRef<void(uint32_t)> on_new);
