@@ -241,9 +241,10 @@ class VerdictCache {
   static uint16_t HintOf(const crypto::Derived& key) { return static_cast<uint16_t>(key.place >> 48); }
   // A half is a number of 32 bits, of which Bucket takes as many as there are buckets for. A token has two,
   // and from one and the hint follows the other: so an entry says itself where else it may be. The factor is
-  // odd, so that hints which differ lead to halves which do.
+  // odd, so that hints which differ lead to halves which do. The lowest bit always differs: two slots alone
+  // are too few, and three tokens that had but the same two would displace each other in an empty table.
   static uint32_t HomeHalf(const crypto::Derived& key) { return static_cast<uint32_t>(key.place); }
-  static uint32_t OtherHalf(uint32_t half, uint16_t hint) { return half ^ hint * 0x9e37'79b1u; }
+  static uint32_t OtherHalf(uint32_t half, uint16_t hint) { return half ^ (hint * 0x9e37'79b1u | 1); }
   static uint32_t OtherHalf(const crypto::Derived& key) { return OtherHalf(HomeHalf(key), HintOf(key)); }
 
   // The extent is how many buckets are in use (lower half), and the mask that gives numbers below the next

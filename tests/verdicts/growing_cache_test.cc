@@ -54,6 +54,15 @@ TEST(GrowingCache, EveryTokenIsFoundWhileMoreOfTheMemoryIsTakenIntoUse) {
   EXPECT_GT(grown, 100u);
 }
 
+// The least cache is two buckets, and each token may be in both.
+TEST(GrowingCache, ATokenHasFourSlotsToChooseFrom) {
+  for (uint64_t i = 0; i < 1'000; ++i) {
+    CacheUser user(size_t{4} * VerdictCache::kSlotBytes);
+    for (uint64_t token = 4 * i; token < 4 * i + 4; ++token)
+      ASSERT_EQ(user.Insert(Token(token), EntryOf(token)), kInserted) << i;
+  }
+}
+
 // A key that was derived before its entry was moved.
 TEST(GrowingCache, AKeyFromBeforeFindsWhatWasMoved) {
   CacheUser user(size_t{4'096} * VerdictCache::kSlotBytes);
