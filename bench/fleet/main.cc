@@ -17,23 +17,20 @@ using tollgate::bench::Between;
 using tollgate::bench::CanBeWritten;
 using tollgate::bench::FleetSettings;
 using tollgate::bench::ParseCommandLine;
+using tollgate::bench::ReadNumber;
 
 // SetTiming takes NAME=MS; "", or what is wrong. From a second, below which an outage of an hour would have
 // too many requests, to a day.
 std::string SetTiming(const std::string& text, tollgate::Timing* timing) {
   const size_t at = text.find('=');
-  const std::string name = text.substr(0, at);
-  std::string value = at == text.npos ? "" : text.substr(at + 1);
+  const std::string name = text.substr(0, at), value = at == text.npos ? "" : text.substr(at + 1);
   if (name == "jitter_percent") {
-    const std::string wrong = Between(0, 50)(value);
-    if (wrong.empty()) timing->jitter_percent = std::stoi(value);
-    return wrong;
+    return ReadNumber(value, 0, 50, &timing->jitter_percent) ? "" : "needs a number from 0 to 50";
   }
   for (const tollgate::NamedDuration& duration : tollgate::kDurations) {
     if (name != duration.name) continue;
-    const std::string wrong = Between<int64_t>(1000, 86'400'000)(value);
-    if (wrong.empty()) timing->*duration.value = std::stoll(value);
-    return wrong;
+    const bool good = ReadNumber<int64_t>(value, 1000, 86'400'000, &(timing->*duration.value));
+    return good ? "" : "needs a number from 1000 to 86400000";
   }
   return "is no duration of the timing contract: " + name;
 }

@@ -62,12 +62,12 @@ std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
       app.add_option("--slice", options->slice_s, "seconds of a slice (0.6)")->check(Between(0.001, 60.0));
   app.add_option("--out", options->out, "the figures and the judgement, as JSON")->check(CanBeWritten());
   app.add_option("--tollgated", programs.tollgated, "the program (beside this one)");
-  CLI::Option* const nginx_module =
-      app.add_option("--nginx-module", programs.nginx_module,
-                     "ngx_http_tollgate_module.so: nginx is measured with it and without");
+  app.add_option("--nginx-module", programs.nginx_module,
+                 "ngx_http_tollgate_module.so: nginx is measured with it and without");
   app.add_flag("--smoke", options->smoke, "as short as can be: does everything still run and answer right?");
   const std::optional<int> status = ParseCommandLine(app, argc, argv);
-  if (*nginx_module) programs.nginx_module = std::filesystem::absolute(programs.nginx_module);
+  if (!programs.nginx_module.empty())
+    programs.nginx_module = std::filesystem::absolute(programs.nginx_module);
   if (options->smoke && !*rounds) options->rounds = 2;
   if (options->smoke && !*slice) options->slice_s = 0.03;
   return status;

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <ios>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -43,23 +46,39 @@ inline std::optional<int> ParseBenchmarkCommandLine(CLI::App& app, int argc, cha
   return std::nullopt;
 }
 
-// Between is CLI::Range, which lets NaN pass.
+// ReadNumber takes a number from `least` to `most`, as CLI11 reads it too: not, where a zero in front makes
+// that octal.
+template <typename T>
+bool ReadNumber(const std::string& text, T least, T most, T* number) {
+  const char* const end = text.data() + text.size();
+  const auto [behind, error] = std::from_chars(text.data(), end, *number);
+  T again{};
+  return error == std::errc() && behind == end && *number >= least && *number <= most &&
+         CLI::detail::lexical_cast(text, again) && again == *number;
+}
+
+// Between is CLI::Range, which lets NaN and what does not fit pass.
 template <typename T>
 CLI::Validator Between(T least, T most) {
   std::ostringstream range;
   range << "from " << least << " to " << most;
   return {[=, range = range.str()](std::string& text) {
             T value{};
-            const bool good = CLI::detail::lexical_cast(text, value) && value >= least && value <= most;
-            return good ? std::string() : "needs a number " + range;
+            return ReadNumber(text, least, most, &value) ? std::string() : "needs a number " + range;
           },
           range.str()};
 }
 
-// CanBeWritten opens the file now, and not only when all has been measured.
+// CanBeWritten opens the file now, and not only when all has been measured; and leaves none that was not
+// there.
 inline CLI::Validator CanBeWritten() {
   return {[](std::string& path) {
-            return std::ofstream(path, std::ios::app) ? std::string() : "cannot write " + path;
+            std::error_code ignored;
+            const auto status = std::filesystem::status(path, ignored);
+            if (std::filesystem::exists(status) && std::filesystem::is_other(status)) return std::string();
+            if (!std::ofstream(path, std::ios::app)) return "cannot write " + path;
+            if (!std::filesystem::exists(status)) std::filesystem::remove(path, ignored);
+            return std::string();
           },
           "FILE"};
 }

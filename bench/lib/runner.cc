@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 #include "bench/lib/gates.h"
 
@@ -68,6 +70,10 @@ void InitializeBenchmark(char* program, bool smoke, const std::vector<std::strin
   int count = static_cast<int>(arguments.size());
   arguments.push_back(nullptr);
   benchmark::Initialize(&count, arguments.data());
+  if (count == 1) return;
+  const std::string name = std::filesystem::path(program).filename();
+  std::fprintf(stderr, "%s: Google Benchmark does not know %s\n", name.c_str(), arguments[1]);
+  std::exit(2);
 }
 
 }  // namespace tollgate::bench

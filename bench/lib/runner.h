@@ -31,7 +31,8 @@ class Collector final : public benchmark::BenchmarkReporter {
 };
 
 // InitializeBenchmark hands Google Benchmark the defaults and then `flags`, so that a flag given on the
-// command line wins. Repetitions are shuffled among each other. `smoke`: as short as can be.
+// command line wins. Repetitions are shuffled among each other. `smoke`: as short as can be. Ends the program
+// for a flag that it does not know: one line on stderr, exit 2.
 void InitializeBenchmark(char* program, bool smoke, const std::vector<std::string>& flags);
 
 }  // namespace tollgate::bench

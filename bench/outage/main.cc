@@ -37,9 +37,9 @@ struct Options {
   std::vector<std::string> files;
 };
 
-void Smoke(RunSettings* settings) {
-  settings->factor = 1.0 / 1200;
-  settings->rate_max_hz = 1000;
+void Smoke(const CLI::App& given, RunSettings* settings) {
+  if (given.count("--factor") == 0) settings->factor = 1.0 / 1200;
+  if (given.count("--rate-max") == 0) settings->rate_max_hz = 1000;
   settings->num_known = 100;
   settings->timed_objectives = false;
   settings->progress = false;
@@ -78,7 +78,7 @@ std::optional<int> ReadOptions(int argc, char** argv, Options* options) {
   run->add_flag("--smoke", smoke, "as short as it can be, few checks, correctness alone");
   const std::optional<int> status = ParseCommandLine(app, argc, argv);
   options->run = run->parsed();
-  if (smoke) Smoke(&options->settings);
+  if (smoke) Smoke(*run, &options->settings);
   return status;
 }
 
