@@ -27,8 +27,9 @@ Scratch& ThreadScratch() {
   return *scratch;
 }
 
-verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef key,
-                        const claims::AccessToken& token, Now now) {
+verdicts::Facts FactsOf(const Context& context, uint32_t issuer, KeyRef key, const claims::AccessToken& token,
+                        Now now) {
+  const IssuerRules& rules = *context.issuers[issuer];
   verdicts::Facts facts;
   facts.key = key;
   const claims::Span span = claims::ValidSpan(claims::TimesOf(token), rules.expectations);
@@ -36,6 +37,8 @@ verdicts::Facts FactsOf(const Context& context, const IssuerRules& rules, KeyRef
   facts.valid_through_s = span.through_s;
   facts.verified_at_mono_ms = now.mono_ms;
   for (std::string_view audience : token.audiences) facts.audience |= context.ResourcesOf(audience);
+  // Where this issuer's tokens are not accepted, what one says of an audience is not worth remembering.
+  facts.audience &= context.gates[issuer].resources;
   facts.sender_constrained = token.sender_constrained;
   return facts;
 }
@@ -148,7 +151,7 @@ TOLLGATE_MISS Reason Establish(Context& context, const sync::ReadScope& scope, s
 
   established->token = &validated->token();
   established->issuer = *issuer;
-  established->facts = FactsOf(context, rules, established->key->ref, validated->token(), now);
+  established->facts = FactsOf(context, *issuer, established->key->ref, validated->token(), now);
   established->facts.algorithm = header.algorithm;
   return Reason::kNone;
 }

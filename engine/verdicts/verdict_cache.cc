@@ -232,19 +232,39 @@ uint64_t VerdictCache::KeyWord(const Facts& facts, uint32_t audience) {
          uint64_t{facts.sender_constrained} << 56 | verified_high << 57;
 }
 
+// MayTake says whether somebody who has `taken` of `all` that there is to keep for ever may have `cost` more:
+// of several issuers, each may have half.
+bool VerdictCache::MayTake(const std::atomic<uint32_t>& taken, size_t cost, size_t all) const {
+  // Ordering: relaxed, both; bounds that need not be exact.
+  return !several_issuers_.load(std::memory_order_relaxed) ||
+         taken.load(std::memory_order_relaxed) + cost <= all / 2;
+}
+
 // InternText keeps a name for ever; nullopt if it is too long for that, or new and there is no room, or this
-// issuer has taken half of it.
+// issuer may take no more of it.
 std::optional<uint32_t> VerdictCache::InternText(uint32_t issuer, std::string_view text) {
   if (text.size() > kTextMax) return std::nullopt;
   // Whole blocks, and one at least.
   static_assert(kTextBytesMax / kTextsMax == Text::kBlock);
   const auto cost = static_cast<uint32_t>(RoundUp(std::max<size_t>(text.size(), 1), Text::kBlock));
-  std::atomic<uint32_t>& taken = texts_taken_[issuer % texts_taken_.size()];
-  // Ordering: relaxed, all; bounds that need not be exact.
-  const bool may_be_new = !several_issuers_.load(std::memory_order_relaxed) ||
-                          taken.load(std::memory_order_relaxed) + cost <= kTextBytesMax / 2;
+  std::atomic<uint32_t>& taken = taken_[issuer % taken_.size()].text_bytes;
+  // Ordering: relaxed; see MayTake.
   return texts_.Intern(
-      text, [&](uint32_t) { taken.fetch_add(cost, std::memory_order_relaxed); }, may_be_new);
+      text, [&](uint32_t) { taken.fetch_add(cost, std::memory_order_relaxed); },
+      MayTake(taken, cost, kTextBytesMax));
+}
+
+// InternAudience likewise.
+std::optional<uint32_t> VerdictCache::InternAudience(uint32_t issuer, uint64_t audience) {
+  std::array<char, sizeof audience> bytes;
+  std::memcpy(bytes.data(), &audience, sizeof audience);
+  std::atomic<uint32_t>& taken = taken_[issuer % taken_.size()].audiences;
+  const auto on_new = [&](uint32_t number) {
+    audience_masks_[number] = audience;
+    // Ordering: relaxed; see MayTake.
+    taken.fetch_add(1, std::memory_order_relaxed);
+  };
+  return audiences_.Intern({bytes.data(), bytes.size()}, on_new, MayTake(taken, 1, kAudiencesMax));
 }
 
 // Pack makes the image of an entry; false if it does not fit.
@@ -293,11 +313,7 @@ bool VerdictCache::Pack(const Key& key, const Entry& entry, Image* image) {
     cold.lengths[i] = static_cast<uint8_t>(names[i].size());
   }
 
-  std::array<char, sizeof facts.audience> audience_bytes;
-  std::memcpy(audience_bytes.data(), &facts.audience, sizeof facts.audience);
-  const std::optional<uint32_t> audience =
-      audiences_.Intern({audience_bytes.data(), audience_bytes.size()},
-                        [&](uint32_t number) { audience_masks_[number] = facts.audience; });
+  const std::optional<uint32_t> audience = InternAudience(entry.issuer, facts.audience);
   if (!audience.has_value()) return false;
   std::copy(key.tag.words.begin(), key.tag.words.end(), image->words.begin());
   image->words[4] = uint64_t{from} | uint64_t{through} << 32;
@@ -508,11 +524,11 @@ VerdictCache::InsertResult VerdictCache::Put(const Writer& writer, const Key& ke
   }
   // Somebody's entry has to go.
   const auto owner = [&](std::string_view name) { return crypto::KeyedHash64(owner_secret_, name); };
-  const bool subject_may = subject_share_.MayDisplace(owner(entry.names.subject) + entry.issuer);
+  // What is refused to a subject is not charged to its issuer: others have their tokens of it, too.
+  if (!subject_share_.MayDisplace(owner(entry.names.subject) + entry.issuer)) return InsertResult::kOverShare;
   // Ordering: relaxed; see HasSeveralIssuers.
-  const bool issuer_may =
-      !several_issuers_.load(std::memory_order_relaxed) || issuer_share_.MayDisplace(entry.issuer);
-  if (!subject_may || !issuer_may) return InsertResult::kOverShare;
+  if (several_issuers_.load(std::memory_order_relaxed) && !issuer_share_.MayDisplace(entry.issuer))
+    return InsertResult::kOverShare;
   // The CLOCK rule: the first that was not found since it was last passed. It begins where the place says and
   // not the tag, since who has to go can be observed.
   const auto start = static_cast<uint32_t>(key.place >> 62);

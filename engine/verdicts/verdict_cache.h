@@ -281,7 +281,9 @@ class VerdictCache {
   void NoteRoom();
   InsertResult Put(const Writer& writer, const Key& key, const Entry& entry, Image* image, bool* no_room);
   void Grow(const Writer& writer);
+  bool MayTake(const std::atomic<uint32_t>& taken, size_t cost, size_t all) const;
   std::optional<uint32_t> InternText(uint32_t issuer, std::string_view text);
+  std::optional<uint32_t> InternAudience(uint32_t issuer, uint64_t audience);
   bool Pack(const Key& key, const Entry& entry, Image* image);
 
   size_t num_slots_ = 0;
@@ -298,8 +300,12 @@ class VerdictCache {
   // as the number is made, before anybody has it.
   sync::InternedTexts audiences_;
   std::array<uint64_t, kAudiencesMax> audience_masks_{};
-  // What issuers have taken of the texts, in bytes; by their positions, several of which may share a cell.
-  std::array<std::atomic<uint32_t>, 256> texts_taken_{};
+  // What issuers have taken of these; by their positions, several of which may share a cell.
+  struct Taken {
+    std::atomic<uint32_t> text_bytes{0};
+    std::atomic<uint32_t> audiences{0};
+  };
+  std::array<Taken, 256> taken_{};
   const std::array<uint64_t, 2> owner_secret_;
   InsertShare subject_share_;
   std::atomic<uint32_t> moves_in_vain_{0};  // For WorthMoving.

@@ -5,12 +5,13 @@ import sys
 
 REFUSED = {
     'bench_micro': [['--unknown'], ['--pool'], ['--out', '/dev/null/x'], ['--pool', '/dev/null']],
-    'bench_hot': [['--unknown'], ['--tokens', '5'], ['--tokens'], ['--scaling-rounds', '-1'], ['--out', '/dev/null/x']],
-    'bench_latency': [['--unknown'], ['--pairs', '0'], ['--slice', 'nan'], ['--out', '/dev/null/x']],
+    'bench_hot': [['--unknown'], ['--benchmark_filtre=x'], ['--tokens', '5'], ['--tokens'], ['--scaling-rounds', '-1'], ['--out', '/dev/null/x']],
+    'bench_latency': [['--unknown'], ['--pairs', '0'], ['--pairs', '010'], ['--pairs', '99999999999999999999'], ['--slice', 'nan'], ['--out', '/dev/null/x']],
     'bench_gateway': [['--unknown'], ['--rounds', 'x'], ['--slice'], ['--out', '/dev/null/x']],
     'bench_outage': [[], ['walk'], ['run'], ['run', '--factor', '0', 'x'], ['run', '--out', '/dev/null/x', 'x'],
                      ['list', '--pool', '/tmp', 'x'], ['list', '/dev/null/x']],
-    'bench_fleet': [['--unknown'], ['--instances', '0'], ['--seed', '-1'], ['--timing', 'tea=5000'], ['--timing'],
+    'bench_fleet': [['--unknown'], ['--instances', '0'], ['--seed', '-1'], ['--seed', '9223372036854775808'], ['--timing', 'tea=5000'], ['--timing'], ['--timing', 'jitter_percent=0x20'],
+                    ['--timing', 'backoff_min_ms=0x3e8'],
                     ['--timing', 'refresh_min_ms=86400000'], ['--out', '/dev/null/x']],
     'bench_report': [[], ['walk'], ['collect'], ['collect', 'x'], ['collect', '--gates', '/dev/null', '--mode', 'quick', '--out', '/dev/null'],
                      ['collect', '--gates', 'x', '--mode', 'fast', '--out', 'x'], ['render', 'x'], ['render', '/dev/null/x', 'y']],

@@ -131,6 +131,25 @@ TEST_F(EngineTest, AudiencesAreComparedExactlyButForConfiguredAliases) {
   }
 }
 
+TEST_F(EngineTest, AudiencesWhereTheIssuerIsNotAcceptedTakeNoRoom) {
+  Config config = TestConfig(idp::Jwks({&key_}).dump());
+  config.issuers.push_back({.issuer = "https://other.example", .jwks = idp::Jwks({&key_}).dump()});
+  const auto server = [](int i) { return "https://mcp.example/" + std::to_string(i); };
+  for (int i = 0; i < 8; ++i)
+    config.resources.push_back({.uri = server(i), .issuers = {"https://other.example"}});
+  Restart(config);
+  idp::json claims = Claims();
+  for (int set = 0; set < 256; ++set) {  // An issuer of several may take 128.
+    claims["aud"] = {kResource};
+    for (int i = 0; i < 8; ++i) {
+      if ((set >> i & 1) != 0) claims["aud"].push_back(server(i));
+    }
+    const std::string token = idp::Mint(key_, claims);
+    EXPECT_TRUE(Check(token).was_cached) << set;
+    EXPECT_TRUE(Check(token).from_cache) << set;
+  }
+}
+
 TEST_F(EngineTest, AClientIdThatStandsInForTheAudienceIsShown) {
   Config config = TestConfig(idp::Jwks({&key_}).dump());
   config.issuers[0].profile = Profile::Cognito();

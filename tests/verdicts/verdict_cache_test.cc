@@ -238,6 +238,21 @@ TEST(VerdictCache, RemembersABoundedNumberOfAudiences) {
   EXPECT_EQ(facts.audience, 201u);
 }
 
+TEST(VerdictCache, AudiencesOfOneIssuerLeaveHalfOfTheRoomToOthers) {
+  CacheUser user(kBytes, 2);
+  const auto insert = [&](uint32_t issuer, uint64_t number) {
+    VerdictCache::Entry entry = EntryOf(number);
+    entry.issuer = issuer;
+    entry.facts.audience = number + 1;
+    return user.Insert(Token(number), entry) != kUnstorable;
+  };
+  size_t stored = 0;
+  for (uint64_t i = 0; i < 300; ++i) stored += insert(1, i);
+  EXPECT_EQ(stored, 128u);
+  for (uint64_t i = 1'000; i < 1'128; ++i) EXPECT_TRUE(insert(2, i)) << i;
+  EXPECT_TRUE(insert(1, 0) && insert(2, 1)) << "what is known costs nothing";
+}
+
 TEST(VerdictCache, DoesNotFindATokenThatDiffersInOneByteAnywhere) {
   CacheUser user(kBytes);
   const std::string token = Token(1);
@@ -518,6 +533,26 @@ TEST(VerdictCache, AnIssuerOfSeveralDisplacesNoMoreThanHalf) {
       EXPECT_GT(over_share, 5'000u);
     }
   }
+}
+
+// Whoever has used up a subject's share goes on trying: its issuer's other subjects do not pay for that.
+TEST(VerdictCache, WhatIsRefusedToASubjectIsNotChargedToItsIssuer) {
+  CacheUser user(4096 * VerdictCache::kSlotBytes, 2);
+  uint64_t number = 0;
+  const auto insert = [&](uint32_t issuer, const std::string& subject) {
+    VerdictCache::Entry entry = EntryOf(number, subject);
+    entry.issuer = issuer;
+    return user.Insert(Token(number++), entry);
+  };
+  while (number < 20'000) insert(1, std::to_string(number));
+  size_t refused = 0, over_share = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    for (int attempt = 0; attempt < 9; ++attempt) refused += insert(0, "mallory") == kOverShare;
+    over_share += insert(0, std::to_string(number)) == kOverShare;
+    for (uint32_t other = 1; other <= 6; ++other) insert(other, std::to_string(number));
+  }
+  EXPECT_GT(refused, 170'000u);
+  EXPECT_LT(over_share, 1'000u);
 }
 
 TEST(VerdictCache, RestampsTheEntryThatWasFound) {
