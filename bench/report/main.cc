@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/lib/command_line.h"
+#include "bench/lib/json_file.h"
 #include "bench/report/collect.h"
 #include "bench/report/html.h"
 
@@ -27,13 +28,6 @@ std::optional<json> ReadJson(const std::string& path) {
   if (!value.is_discarded()) return value;
   std::fprintf(stderr, "bench_report: %s cannot be read as JSON\n", path.c_str());
   return std::nullopt;
-}
-
-bool Write(const std::string& path, const std::string& text) {
-  std::ofstream out(path);
-  out << text;
-  out.close();
-  return out.good();
 }
 
 struct Files {
@@ -72,7 +66,7 @@ int Collect(const Files& files, tollgate::bench::CollectInput input, const std::
   input.gates = *std::move(gates);
   input.machine = tollgate::bench::DescribeMachine();
   const json results = tollgate::bench::Collect(input);
-  if (!Write(out, results.dump(1) + "\n")) return Fail(out + " cannot be written");
+  if (!tollgate::bench::WriteJsonFile("bench_report", out, results)) return 2;
   for (const json& gate : results.at("gates")) {
     std::printf("%-12s %-24s %.3f (limit %.3f)\n", gate.at("outcome").get<std::string>().c_str(),
                 gate.at("name").get<std::string>().c_str(), gate.at("observed").get<double>(),
@@ -116,7 +110,8 @@ int main(int argc, char** argv) try {
   if (collect->parsed()) return Collect(files, std::move(input), out);
   const std::optional<json> results = ReadJson(results_path);
   if (!results) return 2;
-  return Write(html_path, tollgate::bench::RenderHtml(*results)) ? 0 : Fail(html_path + " cannot be written");
+  std::ofstream html(html_path);
+  return (html << tollgate::bench::RenderHtml(*results)).flush() ? 0 : Fail("cannot write " + html_path);
 } catch (const json::exception& error) {
   return Fail(std::string("not in the form that is expected: ") + error.what());
 }
